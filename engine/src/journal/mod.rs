@@ -1,0 +1,291 @@
+//! The journal: the only truth. One append-only log of events per partition, and what is committed with them.
+//!
+//! Back ends share one contract ([`Journal`]) and one conformance suite. See `memory.rs` and `sqlite/`.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::effect::{Effect, EffectKey, EffectOp};
+use crate::id::{IdSecret, Prefix, StreamKey, TenantId};
+
+pub mod memory;
+mod record;
+pub mod sqlite;
+
+pub use record::{
+    Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
+    Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
+};
+
+/// What identifies a store: where its positions belong.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// The id of the log; never changes.
+    pub log: Uuid,
+    /// The id of this history of the log; a restored backup begins a new one.
+    pub history: Uuid,
+    /// The secret under which ids are derived.
+    pub secret: IdSecret,
+    /// The partitions there are.
+    pub partitions: Vec<PartitionId>,
+}
+
+/// The right to append to a partition, checked in every append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Rises with every take-over.
+    pub epoch: u64,
+    /// The start of the process that took it over.
+    pub incarnation: Uuid,
+}
+
+/// What a take-over yields.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// The fence to append with.
+    pub fence: Fence,
+    /// The last position of the partition.
+    pub position: Position,
+    /// The time of the last event; the engine's clock never falls below it.
+    pub last: Timestamp,
+}
+
+/// Everything that one stream commits at once. All of it stands, or nothing.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The stream.
+    pub stream: StreamKey,
+    /// The number of its last event before this entry. `None` only where there are no events.
+    pub expected: Option<Seq>,
+    /// The time of the commit.
+    pub at: Timestamp,
+    /// What happened.
+    pub events: Vec<NewEvent>,
+    /// Answers to be given again under an idempotency key.
+    pub keys: Vec<KeyRecord>,
+    /// Messages taken in, with their answers.
+    pub received: Vec<Received>,
+    /// Timers set and cleared.
+    pub timers: Vec<TimerOp>,
+    /// Messages sent.
+    pub messages: Vec<Message>,
+    /// Messages of this stream whose answer it has now taken in; they leave the outbox.
+    pub acknowledged: Vec<MessageId>,
+    /// Effects intended, and steps of effects' lives.
+    pub effects: Vec<EffectOp>,
+    /// A snapshot to keep instead of the one before.
+    pub snapshot: Option<Snapshot>,
+}
+
+impl Entry {
+    /// An entry that commits nothing yet.
+    pub fn new(stream: StreamKey, at: Timestamp) -> Self {
+        Self {
+            stream,
+            expected: None,
+            at,
+            events: Vec::new(),
+            keys: Vec::new(),
+            received: Vec::new(),
+            timers: Vec::new(),
+            messages: Vec::new(),
+            acknowledged: Vec::new(),
+            effects: Vec::new(),
+            snapshot: None,
+        }
+    }
+
+    /// True if there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.keys.is_empty()
+            && self.received.is_empty()
+            && self.timers.is_empty()
+            && self.messages.is_empty()
+            && self.acknowledged.is_empty()
+            && self.effects.is_empty()
+            && self.snapshot.is_none()
+    }
+}
+
+/// Where an entry's events came to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The position of the partition after the entry.
+    pub position: Position,
+    /// The number of the stream's last event.
+    pub seq: Seq,
+}
+
+/// Why one entry of a batch was not taken. The others stand.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EntryError {
+    /// The stream is not where the entry expected it.
+    #[error("stream `{stream}` stands at {actual}, not at {expected}")]
+    Conflict {
+        /// The stream.
+        stream: StreamKey,
+        /// What the entry expected.
+        expected: Seq,
+        /// Where the stream stands.
+        actual: Seq,
+    },
+    /// The idempotency key has been used already.
+    #[error("an idempotency key of stream `{stream}` has been used already")]
+    KeyTaken {
+        /// The stream.
+        stream: StreamKey,
+    },
+    /// The database refuses this entry for itself.
+    #[error("the database refused an entry of stream `{stream}`: {reason}")]
+    Refused {
+        /// The stream.
+        stream: StreamKey,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Why nothing of a batch was taken, or a read failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The partition belongs to somebody else now: step down.
+    #[error("the fence of partition {partition} does not hold any more")]
+    Fenced {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// It is not known whether the batch was committed, and could not be found out.
+    #[error("it is not known whether the append was committed: {reason}")]
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+    /// The store cannot be used now: no room, no connection. Nothing was committed.
+    #[error("the journal cannot be used now: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+    },
+    /// What is stored cannot be understood.
+    #[error("the journal is corrupt: {reason}")]
+    Corrupt {
+        /// What was found.
+        reason: String,
+    },
+    /// Another process has the store.
+    #[error("the store is in use by another process: {reason}")]
+    InUse {
+        /// Who, as far as known.
+        reason: String,
+    },
+}
+
+/// What is needed to bring a stream to life.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The last snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// The events after it (after the first one if there is none).
+    pub events: Vec<Event>,
+    /// The number of the last event, 0 if there is none.
+    pub head: Seq,
+    /// Messages taken in and perhaps not yet acknowledged.
+    pub received: Vec<Received>,
+}
+
+/// A page of streams of one kind.
+#[derive(Debug, Clone)]
+pub struct StreamPage {
+    /// The streams, in the order asked for, each with the cursor to go on behind it.
+    pub streams: Vec<(StreamKey, u64)>,
+}
+
+/// A store of events.
+///
+/// # Contract
+///
+/// * [`append`](Journal::append) is atomic per entry, and the whole batch is one commit: when it returns, what it
+///   took is on stable storage. Entries that are refused for themselves are reported one by one; the rest stands.
+/// * Entries of one batch are taken in their order; a later one may expect what an earlier one wrote.
+/// * Every append checks the fence in the same commit. Positions are gap-free, from 1, in the order of commit.
+/// * Per stream, numbers are gap-free from 1; `expected` is checked.
+/// * A repeated idempotency key makes the entry fail with [`EntryError::KeyTaken`].
+/// * Reads see every append that returned before they began.
+/// * An append whose answer was lost is resolved by the back end before it answers; only if that cannot be done
+///   is it [`Error::Unknown`].
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// What identifies the store.
+    fn info(&self) -> &Info;
+
+    /// Takes a partition over: its epoch rises, and every earlier fence ends.
+    async fn take_over(&self, partition: PartitionId, incarnation: Uuid) -> Result<Lease, Error>;
+
+    /// Appends a batch in one commit.
+    async fn append(&self, fence: Fence, batch: &[Entry])
+    -> Result<Vec<Result<Appended, EntryError>>, Error>;
+
+    /// Reads what brings a stream to life.
+    async fn load(&self, stream: &StreamKey) -> Result<Loaded, Error>;
+
+    /// Reads a stream's events with numbers above `after`, at most `limit`.
+    async fn read_stream(&self, stream: &StreamKey, after: Seq, limit: usize) -> Result<Vec<Event>, Error>;
+
+    /// Reads a partition's events with positions above `after`, at most `limit`.
+    async fn read_log(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Event>, Error>;
+
+    /// Lists the streams of a kind by age. `after` is a cursor of an earlier page; `newest_first` turns the order.
+    async fn list_streams(
+        &self,
+        tenant: &TenantId,
+        prefix: Prefix,
+        after: Option<u64>,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<StreamPage, Error>;
+
+    /// Finds the record of an idempotency key.
+    async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error>;
+
+    /// Reads the timers due up to a moment, earliest first, at most `limit`.
+    async fn due_timers(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timer>, Error>;
+
+    /// Reads the messages waiting in the outbox, oldest first, at most `limit`, without those in `except`' count first.
+    async fn outbox(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Message)>, Error>;
+
+    /// Reads the effects that are not ended, oldest first, at most `limit`.
+    async fn open_effects(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Effect)>, Error>;
+
+    /// Finds one effect of the ledger.
+    async fn find_effect(&self, key: &EffectKey) -> Result<Option<Effect>, Error>;
+
+    /// Does the upkeep that is due: merges index tails, checkpoints, forgets what need not be kept.
+    async fn maintain(&self, now: Timestamp) -> Result<(), Error>;
+
+    /// Closes the store in good order.
+    async fn close(&self);
+}

@@ -1,0 +1,3 @@
+//! Workflows: definitions in the Open Workflow Specification's language, and runs of them.
+
+pub mod action;
