@@ -1,9 +1,15 @@
-//! Durable, actor-based workflow engine.
+//! The engine of PromptSales: durable, supervised, event-sourced actors and workflows over one journal.
+
 pub mod clock;
 pub mod codec;
 pub mod effect;
 pub mod entity;
 pub mod id;
 pub mod journal;
+pub mod partition;
 pub mod personal;
+pub mod runtime;
+pub mod supervise;
+pub mod telemetry;
+pub mod timer;
 pub mod workflow;

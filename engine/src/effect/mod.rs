@@ -18,6 +18,12 @@ use crate::clock::Timestamp;
 use crate::id::{StreamId, StreamKey};
 use crate::journal::{Json, Origin};
 
+mod breaker;
+mod dispatcher;
+
+pub use breaker::Breaker;
+pub use dispatcher::{Connectors, Dispatcher, DuplicateConnector};
+
 /// The stable key of an effect, made of stream, task, iteration and recipient; sent along as idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

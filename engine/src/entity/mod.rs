@@ -20,10 +20,23 @@ use crate::journal::{
     TimerOp,
 };
 
+mod batch;
 mod catalog;
+mod directory;
+mod host;
+mod intake;
+mod loaded;
+mod outbox;
 mod typed;
 
 pub use catalog::{Catalog, CatalogError, CommandInfo, KindInfo, MachineFactory};
+pub(crate) use directory::Shared;
+pub use directory::{Directory, LiveStatus};
+pub(crate) use host::{Host, HostRef, HostSeed};
+pub use intake::{Answer, Dedup, Fault, View};
+pub(crate) use intake::{Cell as IntakeCell, Phase, refuse_all};
+pub use outbox::Outbox;
+pub(crate) use outbox::again;
 pub use typed::Typed;
 pub(crate) use typed::schema;
 

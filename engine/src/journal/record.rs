@@ -305,10 +305,17 @@ pub enum TimerOp {
         /// When it is due.
         due: Timestamp,
     },
-    /// Removes a timer: it is not wanted any more, or it has fired.
+    /// Removes a timer that is not wanted any more.
     Clear {
         /// Its name within the stream.
         name: String,
+    },
+    /// Removes a timer that has fired, unless it has been set anew for another moment.
+    Fired {
+        /// Its name within the stream.
+        name: String,
+        /// When it was due.
+        due: Timestamp,
     },
 }
 

@@ -1,0 +1,273 @@
+//! The dispatcher: carries intended effects out, and their outcomes back to their streams.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::breaker::Breaker;
+use super::{
+    Call, CallError, Connector, Effect, EffectFailure, EffectKey, EffectOp, EffectOutcome, EffectState,
+    OnUnknown, Policy, Verified,
+};
+use crate::entity::{Dedup, Directory, Fault, Input, again};
+use crate::journal::{self, Entry, Journal, Json, PartitionId};
+use crate::partition::{Backlog, Carried, Carrier, Feeds, LaneHandle};
+use crate::runtime::{Config, Context};
+use crate::telemetry::names;
+
+/// The longest time that an effect waits for an open circuit before it fails.
+const CIRCUIT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connector that cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the connector `{name}` is registered twice")]
+pub struct DuplicateConnector {
+    /// Its name.
+    pub name: &'static str,
+}
+
+/// The connectors that effects can call: an explicit list.
+#[derive(Clone, Default)]
+pub struct Connectors(BTreeMap<&'static str, Arc<dyn Connector>>);
+
+impl Connectors {
+    /// A list of connectors.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateConnector`].
+    pub fn new(connectors: Vec<Arc<dyn Connector>>) -> Result<Self, DuplicateConnector> {
+        let mut by_name = BTreeMap::new();
+        for connector in connectors {
+            let name = connector.name();
+            if by_name.insert(name, connector).is_some() {
+                return Err(DuplicateConnector { name });
+            }
+        }
+        Ok(Self(by_name))
+    }
+
+    /// Finds a connector that has an operation.
+    pub fn get(&self, name: &str, operation: &str) -> Option<&Arc<dyn Connector>> {
+        self.0.get(name).filter(|c| c.operations().contains(&operation))
+    }
+}
+
+/// Carries effects out.
+pub struct Dispatcher {
+    connectors: BTreeMap<&'static str, (Arc<dyn Connector>, Breaker)>,
+    directory: Directory,
+    journal: Arc<dyn Journal>,
+    lane: LaneHandle,
+    feeds: Arc<Feeds>,
+    partition: PartitionId,
+    cx: Context,
+}
+
+impl Dispatcher {
+    /// The dispatcher of a partition.
+    pub fn new(
+        connectors: &Connectors,
+        directory: Directory,
+        journal: Arc<dyn Journal>,
+        lane: LaneHandle,
+        feeds: Arc<Feeds>,
+        config: &Config,
+        cx: Context,
+    ) -> Self {
+        let breaker = || Breaker::new(config.breaker_failures, config.breaker_cooldown);
+        let connectors = connectors.0.iter().map(|(name, c)| (*name, (c.clone(), breaker()))).collect();
+        let partition = lane.fence().partition;
+        Self { connectors, directory, journal, lane, feeds, partition, cx }
+    }
+
+    /// Carries an effect out, as often as its policy allows.
+    async fn outcome(&self, effect: &Effect) -> Result<EffectOutcome, Fault> {
+        let found = self.connectors.get(effect.connector.as_ref());
+        let found = found.filter(|(c, _)| c.operations().contains(&effect.operation.as_ref()));
+        let Some((connector, breaker)) = found else {
+            let message = format!("there is no operation `{}` of `{}`", effect.operation, effect.connector);
+            return Ok(EffectOutcome::Refused(EffectFailure { code: "no_such_operation".into(), message }));
+        };
+        let calls =
+            Calls { effect, connector, breaker, policy: connector.policy(&effect.operation), cx: &self.cx };
+        let request = effect.request.value();
+        let mut unknown = None;
+        if matches!(effect.state, EffectState::Dispatched { .. }) {
+            match calls.look_back(&request).await {
+                LookBack::Ended(outcome) => return Ok(outcome),
+                LookBack::CallAgain => {}
+            }
+        }
+        let mut attempt = effect.attempts;
+        loop {
+            attempt += 1;
+            if calls.policy.on_unknown != OnUnknown::Retry {
+                self.note_dispatch(effect, attempt).await?;
+            }
+            let error = match calls.once(&request, attempt).await {
+                Ok(answer) => return Ok(EffectOutcome::Confirmed(Json::from(&answer))),
+                Err(error) => error,
+            };
+            let failure = match error {
+                CallError::Refused { code, message } => {
+                    return Ok(EffectOutcome::Refused(EffectFailure { code, message }));
+                }
+                CallError::Failed { code, message } => EffectFailure { code, message },
+                CallError::Unknown { code, message } => {
+                    let failure = EffectFailure { code, message };
+                    metrics::counter!(names::EFFECT_AMBIGUITIES, "connector" => connector.name())
+                        .increment(1);
+                    unknown = Some(failure.clone());
+                    if calls.policy.on_unknown != OnUnknown::Retry {
+                        match calls.look_back(&request).await {
+                            LookBack::Ended(outcome) => return Ok(outcome),
+                            LookBack::CallAgain => unknown = None,
+                        }
+                    }
+                    failure
+                }
+            };
+            if attempt > effect.attempts + calls.policy.retries {
+                // After an unknown call under the same key, a later failure does not prove that nothing was done.
+                return Ok(unknown.map_or(EffectOutcome::Failed(failure), EffectOutcome::Unknown));
+            }
+            let doublings = 2_u32.pow((attempt - effect.attempts - 1).min(10));
+            self.cx.sleep(self.cx.jitter(calls.policy.backoff * doublings)).await;
+        }
+    }
+
+    /// Commits that a call begins, for connectors where a repeat is not safe.
+    async fn note_dispatch(&self, effect: &Effect, attempt: u32) -> Result<(), Fault> {
+        let mut entry = Entry::new(effect.stream.clone(), self.cx.now());
+        let epoch = self.lane.fence().epoch;
+        entry.effects.push(EffectOp::Dispatch { key: effect.key, epoch, attempt });
+        let appended = self.lane.append(entry).await;
+        appended.map(|_| ()).map_err(|e| Fault::Unavailable { reason: e.to_string() })
+    }
+}
+
+enum LookBack {
+    Ended(EffectOutcome),
+    CallAgain,
+}
+
+/// The calls of one effect.
+struct Calls<'a> {
+    effect: &'a Effect,
+    connector: &'a Arc<dyn Connector>,
+    breaker: &'a Breaker,
+    policy: Policy,
+    cx: &'a Context,
+}
+
+impl Calls<'_> {
+    fn call<'r>(&'r self, request: &'r Value, attempt: u32) -> Call<'r> {
+        let (key, stream) = (self.effect.key, self.effect.stream.id);
+        Call { key, stream, operation: &self.effect.operation, request, attempt }
+    }
+
+    /// Makes one call, within its deadline and with the circuit's leave.
+    async fn once(&self, request: &Value, attempt: u32) -> Result<Value, CallError> {
+        self.leave().await?;
+        metrics::counter!(names::EFFECT_CALLS, "connector" => self.connector.name()).increment(1);
+        let call = self.connector.call(self.call(request, attempt));
+        let answered = tokio::time::timeout(self.policy.deadline, call).await;
+        let result = answered.unwrap_or_else(|_| {
+            let message = format!("no answer within {} ms", self.policy.deadline.as_millis());
+            Err(CallError::Unknown { code: "deadline".into(), message })
+        });
+        let ok = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
+        self.breaker.note(ok, self.cx.monotonic());
+        result
+    }
+
+    /// Waits for the circuit, up to a limit.
+    async fn leave(&self) -> Result<(), CallError> {
+        let begun = self.cx.monotonic();
+        while let Err(wait) = self.breaker.ask(self.cx.monotonic()) {
+            if begun.elapsed() + wait > CIRCUIT_PATIENCE {
+                let message = format!("the circuit of `{}` is open", self.connector.name());
+                return Err(CallError::Failed { code: "circuit_open".into(), message });
+            }
+            self.cx.sleep(self.cx.jitter(wait) + wait / 2).await;
+        }
+        Ok(())
+    }
+
+    /// Decides on a call whose outcome is not known.
+    async fn look_back(&self, request: &Value) -> LookBack {
+        let parked = |message: String| {
+            LookBack::Ended(EffectOutcome::Unknown(EffectFailure { code: "unknown".into(), message }))
+        };
+        match self.policy.on_unknown {
+            OnUnknown::Retry => LookBack::CallAgain,
+            OnUnknown::Park => parked("it is not known whether the call was carried out".to_owned()),
+            OnUnknown::Verify => {
+                for tries in 0..=self.policy.retries {
+                    let call = self.connector.verify(self.call(request, self.effect.attempts));
+                    match tokio::time::timeout(self.policy.deadline, call).await {
+                        Ok(Ok(Verified::Done(answer))) => {
+                            return LookBack::Ended(EffectOutcome::Confirmed(Json::from(&answer)));
+                        }
+                        Ok(Ok(Verified::NotDone)) => return LookBack::CallAgain,
+                        Ok(Err(_)) | Err(_) => {
+                            self.cx
+                                .sleep(self.cx.jitter(self.policy.backoff * 2_u32.pow(tries.min(10))))
+                                .await;
+                        }
+                    }
+                }
+                parked("it could not be verified whether the call was carried out".to_owned())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Carrier for Dispatcher {
+    type Item = Effect;
+    type Key = EffectKey;
+    const NAME: &'static str = "effects";
+
+    fn feed(&self) -> &Backlog<Effect> {
+        &self.feeds.effects
+    }
+
+    fn key(effect: &Effect) -> EffectKey {
+        effect.key
+    }
+
+    async fn page(&self, after: u64, limit: usize) -> Result<Vec<(u64, Effect)>, journal::Error> {
+        self.journal.open_effects(self.partition, after, limit).await
+    }
+
+    async fn carry(&self, effect: &Effect, tries: u32) -> Carried {
+        let outcome = match self.outcome(effect).await {
+            Ok(outcome) => outcome,
+            Err(fault) => return again(&fault, tries),
+        };
+        let ended = match &outcome {
+            EffectOutcome::Confirmed(_) => "confirmed",
+            EffectOutcome::Refused(_) => "refused",
+            EffectOutcome::Failed(_) => "failed",
+            EffectOutcome::Unknown(_) => "unknown",
+        };
+        metrics::counter!(names::EFFECTS, "connector" => effect.connector.to_string(), "outcome" => ended)
+            .increment(1);
+        let origin = Arc::new(effect.origin.caused(&effect.key.to_string(), "effects"));
+        for tries in 0.. {
+            let input = Input::Effect { key: effect.key, outcome: outcome.clone() };
+            let taken =
+                self.directory.deliver_within(&effect.stream, input, origin.clone(), Dedup::None).await;
+            let Err(fault) = taken else { break };
+            if let Carried::Again(wait) = again(&fault, tries) {
+                self.cx.sleep(self.cx.jitter(wait)).await;
+            }
+        }
+        Carried::Done
+    }
+}

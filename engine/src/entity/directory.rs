@@ -1,0 +1,250 @@
+//! The directory: which entities are alive on this node, and the way to each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use tokio::sync::oneshot;
+
+use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, View, Work};
+use super::{Catalog, Input};
+use crate::entity::host::HostRef;
+use crate::id::StreamKey;
+use crate::journal::{Journal, Origin};
+use crate::partition::LaneHandle;
+use crate::runtime::{Config, Context};
+use crate::supervise::HostSupervisorHandle;
+use crate::telemetry::names;
+
+/// What every host needs, once for the node.
+pub(crate) struct Shared {
+    pub(crate) catalog: Catalog,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) lane: LaneHandle,
+    pub(crate) config: Config,
+    pub(crate) cx: Context,
+}
+
+/// The way to every entity. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory(Arc<Places>);
+
+pub(crate) struct Places {
+    cells: DashMap<StreamKey, Arc<Cell<HostRef>>>,
+    waiting: AtomicUsize,
+    open: AtomicBool,
+    supervisor: HostSupervisorHandle,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// How one live entity is.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveStatus {
+    /// Whose it is, and which.
+    pub stream: StreamKey,
+    /// Where it is in its life on this node.
+    pub state: &'static str,
+    /// What waits for it.
+    pub waiting: usize,
+    /// How often it was restarted since it came to life.
+    pub restarts: u32,
+    /// What its last fault was.
+    pub last_fault: Option<String>,
+}
+
+impl Directory {
+    pub(crate) fn new(shared: Arc<Shared>, supervisor: HostSupervisorHandle) -> Self {
+        Self(Arc::new(Places {
+            cells: DashMap::new(),
+            waiting: AtomicUsize::new(0),
+            open: AtomicBool::new(true),
+            supervisor,
+            shared,
+        }))
+    }
+
+    /// Delivers an input from outside and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; only after [`Fault::Unknown`] may it have been carried out.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the input is still taken in; nobody hears the answer.
+    pub async fn deliver(
+        &self,
+        stream: &StreamKey,
+        input: Input,
+        origin: Arc<Origin>,
+        dedup: Dedup,
+    ) -> Result<Answer, Fault> {
+        if !self.0.open.load(Ordering::Acquire) {
+            return Err(Fault::ShuttingDown);
+        }
+        self.deliver_within(stream, input, origin, dedup).await
+    }
+
+    /// The same for work of the node's own, which goes on while the node drains.
+    pub(crate) async fn deliver_within(
+        &self,
+        stream: &StreamKey,
+        input: Input,
+        origin: Arc<Origin>,
+        dedup: Dedup,
+    ) -> Result<Answer, Fault> {
+        let (answer, heard) = oneshot::channel();
+        let delivery = Delivery { input, origin, dedup, answer, strikes: 0, cause: None };
+        self.put(stream, Work::Deliver(Box::new(delivery)))?;
+        heard.await.map_err(|_| Fault::Unknown)?
+    }
+
+    /// Reads an entity's state; `None` if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`].
+    pub async fn read(&self, stream: &StreamKey) -> Result<Option<View>, Fault> {
+        let (answer, heard) = oneshot::channel();
+        self.put(stream, Work::Read(answer))?;
+        heard.await.map_err(|_| Fault::Unknown)?
+    }
+
+    fn put(&self, stream: &StreamKey, work: Work) -> Result<(), Fault> {
+        let shared = &self.0.shared;
+        if self.0.waiting.load(Ordering::Relaxed) >= shared.config.intake_total {
+            metrics::counter!(names::REFUSED, "reason" => "node_intake_full").increment(1);
+            return Err(Fault::Overloaded { reason: "node_intake_full" });
+        }
+        let mut work = Some(work);
+        loop {
+            let cell = self.cell(stream);
+            let mut inner = cell.lock();
+            match &inner.phase {
+                Phase::Removed => continue,
+                Phase::Quarantined { cause, .. } => {
+                    return Err(Fault::Quarantined { stream: stream.to_string(), cause: cause.clone() });
+                }
+                Phase::Dormant | Phase::Starting | Phase::Active { .. } | Phase::BackingOff => {}
+            }
+            if inner.queue.len() >= shared.config.intake_per_entity {
+                metrics::counter!(names::REFUSED, "reason" => "entity_intake_full").increment(1);
+                return Err(Fault::Overloaded { reason: "entity_intake_full" });
+            }
+            inner.queue.extend(work.take());
+            self.0.waiting.fetch_add(1, Ordering::Relaxed);
+            self.wake(&cell, &mut inner);
+            return Ok(());
+        }
+    }
+
+    /// Makes sure that somebody will look at the queue.
+    fn wake(&self, cell: &Arc<Cell<HostRef>>, inner: &mut Inner<HostRef>) {
+        match &mut inner.phase {
+            Phase::Dormant => {
+                inner.phase = Phase::Starting;
+                self.0.supervisor.activate(cell.clone());
+            }
+            Phase::Active { actor, awake } if !*awake => {
+                *awake = true;
+                actor.wake();
+            }
+            Phase::Active { .. } | Phase::Starting | Phase::BackingOff => {}
+            Phase::Quarantined { .. } | Phase::Removed => {}
+        }
+    }
+
+    fn cell(&self, stream: &StreamKey) -> Arc<Cell<HostRef>> {
+        if let Some(cell) = self.0.cells.get(stream) {
+            return cell.clone();
+        }
+        let now = self.0.shared.cx.monotonic();
+        let entry = self.0.cells.entry(stream.clone());
+        entry.or_insert_with(|| Arc::new(Cell::new(stream.clone(), now))).clone()
+    }
+
+    /// Counts pieces of work as no longer waiting.
+    pub(crate) fn answered(&self, count: usize) {
+        self.0.waiting.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Takes an entity without an actor and without work out of the directory.
+    pub(crate) fn remove(&self, key: &StreamKey) {
+        self.0.cells.remove_if(key, |_, cell| {
+            let mut inner = cell.lock();
+            let empty = inner.queue.is_empty() && matches!(inner.phase, Phase::Dormant);
+            if empty {
+                inner.phase = Phase::Removed;
+            }
+            empty
+        });
+    }
+
+    /// Asks the entities that have been idle too long, and the ones idle longest beyond the cap, to go to rest.
+    pub(crate) fn passivate_idle(&self) {
+        let config = &self.0.shared.config;
+        let now = self.0.shared.cx.monotonic();
+        let mut idle = Vec::new();
+        for cell in &self.0.cells {
+            let inner = cell.lock();
+            if matches!(inner.phase, Phase::Active { awake: false, .. }) {
+                idle.push((inner.used, cell.key.clone(), cell.value().clone()));
+            }
+        }
+        let live = self.0.cells.len();
+        metrics::gauge!(names::LIVE).set(live as f64);
+        let beyond = live.saturating_sub(config.live_entities);
+        idle.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        for (rank, (used, _, cell)) in idle.into_iter().enumerate() {
+            if rank >= beyond && now.duration_since(used) < config.idle {
+                break;
+            }
+            if let Phase::Active { actor, .. } = &cell.lock().phase {
+                actor.rest();
+            }
+        }
+    }
+
+    /// Stops taking in work from outside.
+    pub(crate) fn close(&self) {
+        self.0.open.store(false, Ordering::Release);
+    }
+
+    /// The number of pieces of work that wait or are being worked on.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How every live entity is, in the order of their ids.
+    pub fn live(&self) -> Vec<LiveStatus> {
+        let status = |cell: &Arc<Cell<HostRef>>| {
+            let inner = cell.lock();
+            LiveStatus {
+                stream: cell.key.clone(),
+                state: inner.phase.name(),
+                waiting: inner.queue.len(),
+                restarts: inner.restarts,
+                last_fault: inner.last_fault.clone(),
+            }
+        };
+        let mut live: Vec<_> = self.0.cells.iter().map(|cell| status(cell.value())).collect();
+        live.sort_by(|a, b| a.stream.cmp(&b.stream));
+        live
+    }
+
+    /// Releases an entity from quarantine. `false` if it is not there.
+    pub fn release(&self, stream: &StreamKey) -> bool {
+        let Some(cell) = self.0.cells.get(stream).map(|c| c.clone()) else { return false };
+        let mut inner = cell.lock();
+        if !matches!(inner.phase, Phase::Quarantined { .. }) {
+            return false;
+        }
+        inner.phase = Phase::Dormant;
+        inner.intensity = None;
+        if !inner.queue.is_empty() {
+            self.wake(&cell, &mut inner);
+        }
+        true
+    }
+}

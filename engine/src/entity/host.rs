@@ -1,0 +1,340 @@
+//! The host: the one ractor actor behind every entity and run.
+//!
+//! ractor carries only the wake-up. The host takes what is in the intake as one batch, decides each piece on the
+//! state that the one before it left, appends everything together, and only then answers. If the append fails,
+//! the state is dropped and read again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::batch::{Batch, Pending};
+use super::directory::{Directory, Shared};
+use super::intake::{Cause, Cell, Dedup, Delivery, Fault, Phase, View, Work};
+use super::loaded::Loaded;
+use super::{Input, StepCx};
+use crate::journal::{EntryError, Rejected, RejectionKind};
+use crate::partition::LaneError;
+use crate::telemetry::names;
+
+/// The way to wake a host. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct HostRef(ActorRef<HostMsg>);
+
+impl HostRef {
+    pub(crate) fn wake(&self) {
+        // A host that is gone is replaced by its supervisor, which looks at the queue itself.
+        let _ = self.0.send_message(HostMsg::Wake);
+    }
+
+    pub(crate) fn rest(&self) {
+        let _ = self.0.send_message(HostMsg::Rest);
+    }
+}
+
+pub(crate) enum HostMsg {
+    /// There may be work in the intake.
+    Wake,
+    /// Go to rest if there is none.
+    Rest,
+}
+
+/// What a host is started with.
+pub(crate) struct HostSeed {
+    pub(crate) cell: Arc<Cell<HostRef>>,
+    pub(crate) directory: Directory,
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct HostState {
+    seed: HostSeed,
+    loaded: Option<Loaded>,
+    /// While above zero, pieces are taken one by one, so that one which the database refuses fails alone.
+    singly: usize,
+}
+
+pub(crate) struct Host;
+
+/// What brought a host down.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HostFault {
+    #[error("`{input}` panicked: {message}")]
+    Panicked { input: String, message: String },
+    #[error("the stream cannot be loaded: {reason}")]
+    Load { reason: String },
+}
+
+impl Actor for Host {
+    type Msg = HostMsg;
+    type State = HostState;
+    type Arguments = HostSeed;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<HostMsg>,
+        seed: HostSeed,
+    ) -> Result<HostState, ActorProcessingErr> {
+        let mut inner = seed.cell.lock();
+        inner.phase = Phase::Active { actor: HostRef(myself.clone()), awake: true };
+        drop(inner);
+        myself.send_message(HostMsg::Wake)?;
+        Ok(HostState { seed, loaded: None, singly: 0 })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<HostMsg>,
+        message: HostMsg,
+        state: &mut HostState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            HostMsg::Wake => state.work().await?,
+            HostMsg::Rest => {
+                let mut inner = state.seed.cell.lock();
+                if inner.queue.is_empty() {
+                    inner.phase = Phase::Dormant;
+                    drop(inner);
+                    state.seed.directory.remove(&state.seed.cell.key);
+                    myself.stop(Some("idle".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl HostState {
+    async fn work(&mut self) -> Result<(), HostFault> {
+        loop {
+            let limit = if self.singly > 0 { 1 } else { self.seed.shared.config.entity_batch };
+            let work = self.seed.cell.lock().take(limit, self.seed.shared.cx.monotonic());
+            if work.is_empty() {
+                return Ok(());
+            }
+            self.singly = self.singly.saturating_sub(1);
+            Box::pin(self.batch(work)).await?;
+        }
+    }
+
+    async fn batch(&mut self, work: Vec<Work>) -> Result<(), HostFault> {
+        let count = work.len();
+        if self.loaded.is_none() {
+            match Loaded::load(&self.seed.shared, &self.seed.cell.key).await {
+                Ok(loaded) => self.loaded = Some(loaded),
+                Err(Fault::Refused { reason }) => {
+                    self.seed.cell.lock().put_back(work);
+                    return Err(HostFault::Load { reason });
+                }
+                Err(fault) => {
+                    self.seed.directory.answered(count);
+                    super::intake::refuse_all(work, &fault);
+                    return Ok(());
+                }
+            }
+        }
+        let mut batch = Batch::new(&self.seed.cell.key, self.seed.shared.cx.now());
+        let mut queue = work.into_iter();
+        while let Some(piece) = queue.next() {
+            let decided = self.decide(&mut batch, piece).await;
+            if let Err((guilty, fault)) = decided {
+                let mut back = batch.into_work();
+                back.push(guilty);
+                back.extend(queue);
+                self.loaded = None;
+                self.seed.cell.lock().put_back(back);
+                return Err(fault);
+            }
+        }
+        self.commit(batch, count).await;
+        Ok(())
+    }
+
+    /// Decides one piece of work on the state that those before it left.
+    async fn decide(&mut self, batch: &mut Batch, piece: Work) -> Result<(), (Work, HostFault)> {
+        let delivery = match piece {
+            Work::Read(answer) => {
+                batch.pending.push(Pending::Read(answer));
+                return Ok(());
+            }
+            Work::Deliver(delivery) => delivery,
+        };
+        let Some(delivery) = self.recorded(batch, delivery).await else { return Ok(()) };
+        if delivery.strikes >= self.seed.shared.config.strikes {
+            self.bury(batch, delivery).await;
+            return Ok(());
+        }
+        let loaded = self.loaded.as_mut().expect("a batch is only decided on a loaded state");
+        let cx = StepCx {
+            stream: &self.seed.cell.key,
+            now: batch.entry.at,
+            seq: loaded.head + batch.entry.events.len() as u64,
+            origin: &delivery.origin,
+        };
+        let guarded = catch_unwind(AssertUnwindSafe(|| loaded.machine.step(&delivery.input, &cx)));
+        let seq = cx.seq;
+        match guarded {
+            Ok(result) => {
+                batch.take(delivery, result, seq);
+                Ok(())
+            }
+            Err(panic) => {
+                let mut guilty = delivery;
+                let cause =
+                    Cause { message: panic_message(&*panic), backtrace: crate::runtime::last_panic() };
+                let fault =
+                    HostFault::Panicked { input: input_name(&guilty.input), message: cause.message.clone() };
+                guilty.strikes = guilty.strikes.saturating_add(1);
+                guilty.cause = Some(cause);
+                Err((Work::Deliver(guilty), fault))
+            }
+        }
+    }
+
+    /// Answers a delivery that has been answered before; hands it back if it is new.
+    async fn recorded(&mut self, batch: &mut Batch, delivery: Box<Delivery>) -> Option<Box<Delivery>> {
+        match delivery.dedup {
+            Dedup::None => Some(delivery),
+            Dedup::Message(id) => {
+                let loaded = self.loaded.as_ref().expect("a batch is only decided on a loaded state");
+                let known = loaded.received.get(&id).or_else(|| batch.received(&id)).cloned();
+                match known {
+                    Some(outcome) => batch.replay(delivery, Ok(outcome)),
+                    None => return Some(delivery),
+                }
+                None
+            }
+            Dedup::Key { key, digest } => {
+                let found = match batch.key(&key) {
+                    Some((digest, outcome)) => Some((digest, outcome)),
+                    None => match self.seed.shared.journal.find_key(&key).await {
+                        Ok(record) => record.map(|r| (r.digest, r.outcome)),
+                        Err(e) => {
+                            batch.replay(delivery, Err(Fault::Unavailable { reason: e.to_string() }));
+                            return None;
+                        }
+                    },
+                };
+                match found {
+                    None => return Some(delivery),
+                    Some((recorded, _)) if recorded != digest => {
+                        batch.replay(delivery, Err(Fault::KeyReused))
+                    }
+                    Some((_, outcome)) => batch.replay(delivery, Ok(outcome)),
+                }
+                None
+            }
+        }
+    }
+
+    /// Sets a command aside that has brought the entity down too often.
+    async fn bury(&mut self, batch: &mut Batch, delivery: Box<Delivery>) {
+        let cause = delivery.cause.clone().map_or_else(String::new, |c| c.message);
+        let input = input_name(&delivery.input);
+        tracing::error!(stream = %self.seed.cell.key, input, cause, "a command was set aside as a dead letter");
+        metrics::counter!(names::DEAD_LETTERS).increment(1);
+        let letter = super::batch::dead_letter(&self.seed.cell.key, &delivery, batch.entry.at);
+        match self.seed.shared.lane.append(letter).await {
+            Ok(_) | Err(LaneError::Entry(EntryError::Conflict { .. })) => {}
+            Err(error) => {
+                batch.replay(delivery, Err(lane_fault(&error)));
+                return;
+            }
+        }
+        let rejected = Rejected {
+            kind: RejectionKind::DeadLettered,
+            code: "dead_lettered".into(),
+            message: format!(
+                "`{input}` brought `{}` down repeatedly and was set aside",
+                self.seed.cell.key.id
+            ),
+            detail: crate::journal::Json::from(&serde_json::json!({ "cause": cause })),
+        };
+        batch.take(delivery, Err(rejected), 0);
+    }
+
+    async fn commit(&mut self, batch: Batch, count: usize) {
+        let (mut entry, pending) = (batch.entry, batch.pending);
+        let loaded = self.loaded.as_mut().expect("a batch is only committed on a loaded state");
+        let mut position = loaded.position;
+        if !entry.is_empty() {
+            if !entry.events.is_empty() {
+                entry.expected = Some(loaded.head);
+                loaded.keep_snapshot(&mut entry, self.seed.shared.config.snapshot_every);
+            }
+            let (at, received) = (entry.at, entry.received.clone());
+            let made = entry.events.len();
+            match self.seed.shared.lane.append(entry).await {
+                Ok(appended) => {
+                    position = appended.position;
+                    loaded.committed(made, at, appended, received);
+                }
+                Err(error) => {
+                    self.failed(&error, pending, count);
+                    return;
+                }
+            }
+        }
+        let view = || {
+            Some(View {
+                seq: loaded.head,
+                created_at: loaded.created_at,
+                updated_at: loaded.updated_at,
+                state: loaded.machine.view().filter(|_| loaded.head > 0)?,
+                position,
+            })
+        };
+        self.seed.directory.answered(count);
+        let kind = self.seed.cell.key.id.prefix();
+        for pending in pending {
+            pending.answer(position, kind, view);
+        }
+    }
+
+    /// After a failed append the state is not what the journal holds: it is dropped.
+    fn failed(&mut self, error: &LaneError, pending: Vec<Pending>, count: usize) {
+        self.loaded = None;
+        let again = match error {
+            LaneError::Entry(EntryError::Conflict { .. } | EntryError::KeyTaken { .. }) => true,
+            LaneError::Entry(EntryError::Refused { .. }) => count > 1,
+            LaneError::Journal(_) | LaneError::Full | LaneError::Gone => false,
+        };
+        if again {
+            tracing::warn!(stream = %self.seed.cell.key, %error, "a batch is decided again");
+            self.singly = count;
+            let back = pending.into_iter().filter_map(Pending::into_work).collect::<Vec<_>>();
+            self.seed.directory.answered(count - back.len());
+            self.seed.cell.lock().put_back(back);
+            return;
+        }
+        self.seed.directory.answered(count);
+        let fault = lane_fault(error);
+        for pending in pending {
+            pending.fail(&fault);
+        }
+    }
+}
+
+fn lane_fault(error: &LaneError) -> Fault {
+    use crate::journal::Error;
+    match error {
+        LaneError::Entry(e) => Fault::Refused { reason: e.to_string() },
+        LaneError::Full => Fault::Overloaded { reason: "journal_queue_full" },
+        LaneError::Gone | LaneError::Journal(Error::Unknown { .. }) => Fault::Unknown,
+        LaneError::Journal(e) => Fault::Unavailable { reason: e.to_string() },
+    }
+}
+
+pub(crate) fn input_name(input: &Input) -> String {
+    match input {
+        Input::Command { name, .. } => name.to_string(),
+        Input::Timer { name, .. } => format!("timer {name}"),
+        Input::Reply { id, .. } => format!("reply {id}"),
+        Input::Effect { key, .. } => format!("effect {key}"),
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_owned()
+}

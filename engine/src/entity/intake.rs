@@ -1,0 +1,215 @@
+//! The intake of an entity: what waits for it, kept outside its actor so that it survives the actor's restart.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Input;
+use crate::clock::Timestamp;
+use crate::id::StreamKey;
+use crate::journal::{KeyHash, MessageId, Origin, Outcome, Position, Seq};
+
+/// What makes a delivery count once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dedup {
+    /// Nothing: a command without a key.
+    None,
+    /// An idempotency key, with the digest of the payload that it stands for.
+    Key {
+        /// What the key is found by.
+        key: KeyHash,
+        /// The digest of the payload.
+        digest: [u8; 16],
+    },
+    /// A message of another stream.
+    Message(MessageId),
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What it did, or why it was refused.
+    pub outcome: Outcome,
+    /// A position at or after which the journal holds it.
+    pub position: Position,
+    /// True if it was recorded earlier and is only given again.
+    pub replayed: bool,
+}
+
+/// What an entity is, as a person may see it.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The number of its last event.
+    pub seq: Seq,
+    /// The time of its first event.
+    pub created_at: Timestamp,
+    /// The time of its last event.
+    pub updated_at: Timestamp,
+    /// The state.
+    pub state: serde_json::Value,
+    /// A position at or after which the journal holds it.
+    pub position: Position,
+}
+
+/// Why a command has no answer: nothing of the business, but of the machinery.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A limit was hit; nothing was done.
+    #[error("too much is waiting: {reason}")]
+    Overloaded {
+        /// Which limit.
+        reason: &'static str,
+    },
+    /// The entity faults too often and is set aside; nothing was done.
+    #[error("`{stream}` is quarantined: {cause}")]
+    Quarantined {
+        /// The entity.
+        stream: String,
+        /// The last fault.
+        cause: String,
+    },
+    /// The idempotency key was used with another payload; nothing was done.
+    #[error("the idempotency key was used with another payload")]
+    KeyReused,
+    /// The node is ending; nothing was done.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+    /// The journal cannot be used now; nothing was done.
+    #[error("the journal cannot be used now: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+    },
+    /// The database refuses the command for itself; nothing was done.
+    #[error("the journal refuses the command: {reason}")]
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// It is not known whether the command was carried out.
+    #[error("it is not known whether the command was carried out; repeat it under the same Idempotency-Key")]
+    Unknown,
+}
+
+/// What waits for an entity.
+pub(crate) enum Work {
+    /// Something to take in.
+    Deliver(Box<Delivery>),
+    /// Somebody wants to see the state.
+    Read(oneshot::Sender<Result<Option<View>, Fault>>),
+}
+
+/// Something to take in, with what is needed to answer.
+pub(crate) struct Delivery {
+    pub(crate) input: Input,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) dedup: Dedup,
+    pub(crate) answer: oneshot::Sender<Result<Answer, Fault>>,
+    /// How often it has brought the entity down, and the last cause.
+    pub(crate) strikes: u8,
+    pub(crate) cause: Option<Cause>,
+}
+
+/// What a command did to its entity.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause {
+    pub(crate) message: String,
+    pub(crate) backtrace: String,
+}
+
+/// Where an entity is in its life on this node.
+pub(crate) enum Phase<A> {
+    /// No actor.
+    Dormant,
+    /// The supervisor has been asked for an actor.
+    Starting,
+    /// An actor; `awake` if a wake-up is on its way or being worked on.
+    Active { actor: A, awake: bool },
+    /// No actor until the back-off is over.
+    BackingOff,
+    /// Set aside.
+    Quarantined { cause: String, since: Timestamp },
+    /// Out of the directory; look again.
+    Removed,
+}
+
+impl<A> Phase<A> {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Dormant => "dormant",
+            Self::Starting => "starting",
+            Self::Active { awake: true, .. } => "working",
+            Self::Active { awake: false, .. } => "idle",
+            Self::BackingOff => "backing-off",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// The place of one entity on this node.
+pub(crate) struct Cell<A> {
+    pub(crate) key: StreamKey,
+    inner: Mutex<Inner<A>>,
+}
+
+pub(crate) struct Inner<A> {
+    pub(crate) queue: VecDeque<Work>,
+    pub(crate) phase: Phase<A>,
+    pub(crate) used: Instant,
+    pub(crate) restarts: u32,
+    pub(crate) last_fault: Option<String>,
+    pub(crate) intensity: Option<crate::supervise::Intensity>,
+}
+
+impl<A> Cell<A> {
+    pub(crate) fn new(key: StreamKey, now: Instant) -> Self {
+        let inner = Inner {
+            queue: VecDeque::new(),
+            phase: Phase::Dormant,
+            used: now,
+            restarts: 0,
+            last_fault: None,
+            intensity: None,
+        };
+        Self { key, inner: Mutex::new(inner) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<A>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A> Inner<A> {
+    /// Takes up to `limit` pieces of work; with none left, the actor is noted as asleep.
+    pub(crate) fn take(&mut self, limit: usize, now: Instant) -> Vec<Work> {
+        self.used = now;
+        if self.queue.is_empty()
+            && let Phase::Active { awake, .. } = &mut self.phase
+        {
+            *awake = false;
+        }
+        let count = self.queue.len().min(limit);
+        self.queue.drain(..count).collect()
+    }
+
+    /// Puts work back to the front, in its order.
+    pub(crate) fn put_back(&mut self, work: Vec<Work>) {
+        for piece in work.into_iter().rev() {
+            self.queue.push_front(piece);
+        }
+    }
+}
+
+/// Answers work that will not be done.
+pub(crate) fn refuse_all(work: impl IntoIterator<Item = Work>, fault: &Fault) {
+    for piece in work {
+        // Who does not listen any more needs no answer.
+        match piece {
+            Work::Read(answer) => drop(answer.send(Err(fault.clone()))),
+            Work::Deliver(delivery) => drop(delivery.answer.send(Err(fault.clone()))),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A stream brought to life: its machine, and what the host has to know beside it.
+
+use std::collections::HashMap;
+
+use super::Machine;
+use super::directory::Shared;
+use super::intake::Fault;
+use crate::clock::Timestamp;
+use crate::id::StreamKey;
+use crate::journal::{self, Appended, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot};
+use crate::telemetry::names;
+
+pub(super) struct Loaded {
+    pub(super) machine: Box<dyn Machine>,
+    pub(super) head: Seq,
+    pub(super) position: Position,
+    pub(super) received: HashMap<MessageId, Outcome>,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    snapshot_seq: Seq,
+}
+
+impl Loaded {
+    /// Reads a stream and folds it.
+    ///
+    /// [`Fault::Refused`] means that what is stored cannot be folded; any other fault may pass.
+    pub(super) async fn load(shared: &Shared, key: &StreamKey) -> Result<Self, Fault> {
+        let kind = shared.catalog.by_prefix(key.id.prefix());
+        let kind =
+            kind.ok_or_else(|| Fault::Refused { reason: format!("`{}` is of no known kind", key.id) })?;
+        metrics::counter!(names::ACTIVATIONS, "kind" => kind.kind.name).increment(1);
+        let stored = shared.journal.load(key).await.map_err(journal_fault)?;
+        let mut machine = (kind.machine)(key);
+        let mut events = stored.events;
+        let mut snapshot_seq = 0;
+        if let Some(snapshot) = &stored.snapshot {
+            let taken = machine.restore(snapshot).map_err(|e| Fault::Refused { reason: e.to_string() })?;
+            snapshot_seq = snapshot.seq;
+            if !taken {
+                machine = (kind.machine)(key);
+                snapshot_seq = 0;
+                events = shared.journal.read_stream(key, 0, usize::MAX).await.map_err(journal_fault)?;
+            }
+        }
+        for event in &events {
+            let folded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.apply(event)));
+            let folded =
+                folded.map_err(|_| Fault::Refused { reason: format!("event {} panicked", event.seq) })?;
+            folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;
+        }
+        let first = match events.first().filter(|e| e.seq == 1) {
+            Some(event) => Some(event.at),
+            None => shared.journal.read_stream(key, 0, 1).await.map_err(journal_fault)?.first().map(|e| e.at),
+        };
+        let created_at = first.unwrap_or_default();
+        let last = events.last();
+        Ok(Self {
+            machine,
+            head: stored.head,
+            position: last.map_or(0, |e: &Event| e.position),
+            received: stored.received.into_iter().map(|r| (r.id, r.outcome)).collect(),
+            created_at,
+            updated_at: last.map_or(created_at, |e| e.at),
+            snapshot_seq,
+        })
+    }
+
+    /// Notes what an append has made true.
+    pub(super) fn committed(
+        &mut self,
+        events: usize,
+        at: Timestamp,
+        appended: Appended,
+        received: Vec<Received>,
+    ) {
+        if events > 0 {
+            if self.head == 0 {
+                self.created_at = at;
+            }
+            self.head = appended.seq;
+            self.updated_at = at;
+        }
+        self.position = appended.position;
+        self.received.extend(received.into_iter().map(|r| (r.id, r.outcome)));
+    }
+
+    /// Adds a snapshot to an entry if it is time for one.
+    pub(super) fn keep_snapshot(&mut self, entry: &mut Entry, every: u64) {
+        let seq = self.head + entry.events.len() as u64;
+        if seq - self.snapshot_seq < every {
+            return;
+        }
+        if let Some((version, data)) = self.machine.snapshot() {
+            self.snapshot_seq = seq;
+            entry.snapshot = Some(Snapshot { seq, version, data });
+        }
+    }
+}
+
+fn journal_fault(error: journal::Error) -> Fault {
+    match error {
+        journal::Error::Corrupt { reason } => Fault::Refused { reason },
+        other => Fault::Unavailable { reason: other.to_string() },
+    }
+}

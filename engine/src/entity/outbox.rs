@@ -1,0 +1,84 @@
+//! The outbox: carries messages from stream to stream, and their answers back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Dedup, Directory, Fault, Input};
+use crate::id::StreamKey;
+use crate::journal::{self, Journal, Message, MessageId, Outcome, PartitionId, Rejected, RejectionKind};
+use crate::partition::{Backlog, Carried, Carrier, Feeds};
+
+/// Carries messages.
+pub struct Outbox {
+    directory: Directory,
+    journal: Arc<dyn Journal>,
+    feeds: Arc<Feeds>,
+    partition: PartitionId,
+}
+
+impl Outbox {
+    /// The outbox of a partition.
+    pub fn new(
+        directory: Directory,
+        journal: Arc<dyn Journal>,
+        feeds: Arc<Feeds>,
+        partition: PartitionId,
+    ) -> Self {
+        Self { directory, journal, feeds, partition }
+    }
+}
+
+#[async_trait]
+impl Carrier for Outbox {
+    type Item = Message;
+    type Key = MessageId;
+    const NAME: &'static str = "outbox";
+
+    fn feed(&self) -> &Backlog<Message> {
+        &self.feeds.messages
+    }
+
+    fn key(message: &Message) -> MessageId {
+        message.id
+    }
+
+    async fn page(&self, after: u64, limit: usize) -> Result<Vec<(u64, Message)>, journal::Error> {
+        self.journal.outbox(self.partition, after, limit).await
+    }
+
+    async fn carry(&self, message: &Message, tries: u32) -> Carried {
+        let to = StreamKey::new(message.from.tenant.clone(), message.to);
+        let (name, body) = (message.command.clone(), message.body.clone());
+        let input = Input::Command { name, body, external_key: None };
+        let dedup = Dedup::Message(message.id);
+        let delivered = self.directory.deliver_within(&to, input, message.origin.clone(), dedup).await;
+        let outcome = match delivered {
+            Ok(answer) => answer.outcome,
+            // What the database refuses for itself will be refused again: that is the answer.
+            Err(Fault::Refused { reason }) => Outcome::Rejected(Rejected {
+                kind: RejectionKind::Invalid,
+                code: "refused_by_journal".into(),
+                message: reason,
+                detail: journal::Json::null(),
+            }),
+            Err(fault) => return again(&fault, tries),
+        };
+        let reply = Input::Reply { id: message.id, outcome };
+        let origin = Arc::new(message.origin.caused(&message.id.to_string(), &message.to.to_string()));
+        match self.directory.deliver_within(&message.from, reply, origin, Dedup::None).await {
+            Ok(_) => Carried::Done,
+            Err(fault) => again(&fault, tries),
+        }
+    }
+}
+
+/// How long to wait before what met a fault is tried again: 50 ms doubling to 10 s.
+pub(crate) fn again(fault: &Fault, tries: u32) -> Carried {
+    if tries > 6 {
+        tracing::warn!(%fault, tries, "work between entities cannot be delivered");
+    }
+    let wait = Duration::from_millis(50) * 2_u32.pow(tries.min(8));
+    Carried::Again(wait.min(Duration::from_secs(10)))
+}

@@ -1,0 +1,153 @@
+//! The pump that carries a partition's outbox: of messages to their streams, of effects to their connectors.
+//!
+//! It takes what the feed holds, reads the journal where the feed forgot, keeps a bounded number under way, and
+//! gives each item one carrier at a time.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Backlog;
+use crate::journal;
+use crate::runtime::Context;
+use crate::supervise::{Service, ServiceFault};
+
+/// How carrying an item went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// It is off the outbox.
+    Done,
+    /// It is to be tried again after a while.
+    Again(Duration),
+}
+
+/// What knows how to carry one kind of item.
+#[async_trait]
+pub trait Carrier: Send + Sync + 'static {
+    /// What is carried.
+    type Item: Clone + Send + Sync + 'static;
+    /// What it is known by.
+    type Key: Ord + Copy + Send + Sync + 'static;
+    /// The name of the service.
+    const NAME: &'static str;
+
+    /// The feed of items.
+    fn feed(&self) -> &Backlog<Self::Item>;
+
+    /// What an item is known by.
+    fn key(item: &Self::Item) -> Self::Key;
+
+    /// Reads items from the journal.
+    async fn page(&self, after: u64, limit: usize) -> Result<Vec<(u64, Self::Item)>, journal::Error>;
+
+    /// Carries one item; `tries` counts those before.
+    async fn carry(&self, item: &Self::Item, tries: u32) -> Carried;
+}
+
+/// Items read from the journal at once.
+const PAGE: usize = 512;
+
+/// The service that keeps a carrier busy.
+pub struct Pump<C: Carrier> {
+    carrier: Arc<C>,
+    under_way: Arc<Mutex<BTreeSet<C::Key>>>,
+    permits: Arc<Semaphore>,
+    cx: Context,
+}
+
+impl<C: Carrier> Pump<C> {
+    /// A pump that carries at most `at_once` items at the same time.
+    pub fn new(carrier: Arc<C>, at_once: usize, cx: Context) -> Self {
+        let permits = Arc::new(Semaphore::new(at_once));
+        Self { carrier, under_way: Arc::default(), permits, cx }
+    }
+
+    /// The same pump for a restarted service: what is under way stays known.
+    pub fn again(&self) -> Self {
+        Self {
+            carrier: self.carrier.clone(),
+            under_way: self.under_way.clone(),
+            permits: self.permits.clone(),
+            cx: self.cx.clone(),
+        }
+    }
+
+    async fn start(&self, item: C::Item) {
+        let permits = self.permits.clone();
+        let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
+        let key = C::key(&item);
+        let fresh = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        if fresh {
+            let place =
+                Place { carrier: self.carrier.clone(), under_way: self.under_way.clone(), key, done: false };
+            self.cx.spawn(C::NAME, carry(place, item, permit, self.permits.clone(), self.cx.clone()));
+        }
+    }
+}
+
+#[async_trait]
+impl<C: Carrier> Service for Pump<C> {
+    async fn run(&mut self) -> Result<(), ServiceFault> {
+        let mut cursor = None;
+        loop {
+            if self.carrier.feed().take_overflow() {
+                cursor = Some(0);
+            }
+            while let Some(item) = self.carrier.feed().pop() {
+                self.start(item).await;
+            }
+            let Some(after) = cursor else {
+                self.carrier.feed().changed().await;
+                continue;
+            };
+            let page =
+                self.carrier.page(after, PAGE).await.map_err(|e| ServiceFault::passing(e.to_string()))?;
+            cursor = (page.len() == PAGE).then(|| page.last().map_or(0, |(id, _)| *id));
+            for (_, item) in page {
+                self.start(item).await;
+            }
+        }
+    }
+}
+
+/// The claim on an item; given up on every way out, a panic too.
+struct Place<C: Carrier> {
+    carrier: Arc<C>,
+    under_way: Arc<Mutex<BTreeSet<C::Key>>>,
+    key: C::Key,
+    done: bool,
+}
+
+impl<C: Carrier> Drop for Place<C> {
+    fn drop(&mut self) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        if !self.done {
+            self.carrier.feed().mark_overflow();
+        }
+    }
+}
+
+async fn carry<C: Carrier>(
+    mut place: Place<C>,
+    item: C::Item,
+    permit: OwnedSemaphorePermit,
+    permits: Arc<Semaphore>,
+    cx: Context,
+) {
+    let mut permit = Some(permit);
+    for tries in 0.. {
+        match place.carrier.carry(&item, tries).await {
+            Carried::Done => break,
+            Carried::Again(wait) => {
+                // An item that waits holds no place, so that a few which cannot be carried do not stop the rest.
+                permit.take();
+                cx.sleep(cx.jitter(wait)).await;
+                permit = permits.clone().acquire_owned().await.ok();
+            }
+        }
+    }
+    place.done = true;
+}

@@ -1,0 +1,63 @@
+//! Every limit of the engine, in one place.
+
+use std::time::Duration;
+
+/// The limits of a node. Hitting one is a typed error with a reason, and a metric.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Commands waiting for one entity; beyond it they are answered 429.
+    pub intake_per_entity: usize,
+    /// Commands that one entity decides and commits together.
+    pub entity_batch: usize,
+    /// Commands waiting on the whole node; beyond it they are answered 429.
+    pub intake_total: usize,
+    /// Entries waiting for a lane.
+    pub lane_queue: usize,
+    /// Entries that one commit takes.
+    pub lane_batch: usize,
+    /// Live actors; beyond it the ones idle longest are passivated.
+    pub live_entities: usize,
+    /// How long an entity may be idle before it is passivated.
+    pub idle: Duration,
+    /// Events after which a snapshot is kept.
+    pub snapshot_every: u64,
+    /// Faults of one child within [`Config::restart_window`] beyond which it is quarantined.
+    pub restart_intensity: usize,
+    /// The window in which faults are counted.
+    pub restart_window: Duration,
+    /// Times a command may bring its entity down before it is set aside.
+    pub strikes: u8,
+    /// Messages, timers and effects under way at the same time, of each.
+    pub deliveries: usize,
+    /// Timers, messages and effects kept in memory, of each; the rest stays in the journal until there is room.
+    pub backlog: usize,
+    /// Failures in a row after which a connector's circuit opens.
+    pub breaker_failures: u32,
+    /// How long an open circuit stays open before one call may try.
+    pub breaker_cooldown: Duration,
+    /// How long a shutdown waits for work under way.
+    pub drain: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            intake_per_entity: 1_024,
+            entity_batch: 128,
+            intake_total: 65_536,
+            lane_queue: 16_384,
+            lane_batch: 1_024,
+            live_entities: 100_000,
+            idle: Duration::from_secs(300),
+            snapshot_every: 200,
+            restart_intensity: 5,
+            restart_window: Duration::from_secs(60),
+            strikes: 3,
+            deliveries: 256,
+            backlog: 10_000,
+            breaker_failures: 5,
+            breaker_cooldown: Duration::from_secs(5),
+            drain: Duration::from_secs(20),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The names of everything that is measured and traced.
+
+pub mod names;

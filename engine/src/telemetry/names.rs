@@ -1,0 +1,32 @@
+//! Every metric and span, once.
+
+/// Histogram, seconds: how long a commit took, its sync included.
+pub const COMMIT_SECONDS: &str = "promptsales_commit_seconds";
+/// Histogram: entries in a commit.
+pub const COMMIT_ENTRIES: &str = "promptsales_commit_entries";
+/// Counter: commits that failed as a whole.
+pub const COMMIT_FAILURES: &str = "promptsales_commit_failures_total";
+/// Counter by `kind` and `outcome`: commands answered.
+pub const COMMANDS: &str = "promptsales_commands_total";
+/// Counter by `reason`: work refused because a limit was hit.
+pub const REFUSED: &str = "promptsales_refused_total";
+/// Gauge: live entity and run actors.
+pub const LIVE: &str = "promptsales_live_actors";
+/// Counter by `child`: restarts by a supervisor.
+pub const RESTARTS: &str = "promptsales_restarts_total";
+/// Counter: children set aside because they fault too often.
+pub const QUARANTINED: &str = "promptsales_quarantined_total";
+/// Counter: commands set aside because they bring their entity down.
+pub const DEAD_LETTERS: &str = "promptsales_dead_letters_total";
+/// Counter by `connector` and `outcome`: effects ended.
+pub const EFFECTS: &str = "promptsales_effects_total";
+/// Counter by `connector`: calls of connectors.
+pub const EFFECT_CALLS: &str = "promptsales_effect_calls_total";
+/// Counter by `connector`: calls whose outcome is not known.
+pub const EFFECT_AMBIGUITIES: &str = "promptsales_effect_ambiguities_total";
+/// Histogram, seconds: how late timers fire.
+pub const TIMER_LATENESS: &str = "promptsales_timer_lateness_seconds";
+/// Gauge, seconds: how far the engine's clock is ahead of the machine's.
+pub const CLOCK_OFFSET: &str = "promptsales_clock_offset_seconds";
+/// Counter by `kind`: entities brought to life.
+pub const ACTIVATIONS: &str = "promptsales_activations_total";

@@ -1,0 +1,109 @@
+//! Durable timers: set and cleared in commits, fired as inputs of their stream, never early.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use crate::entity::{Dedup, Directory, Input, again};
+use crate::journal::{Journal, Origin, PartitionId, Timer};
+use crate::partition::{Carried, Feeds};
+use crate::runtime::Context;
+use crate::supervise::{Service, ServiceFault};
+use crate::telemetry::names;
+
+/// How far ahead timers are held in memory.
+const HORIZON: Duration = Duration::from_secs(600);
+
+/// The service that fires the timers of a partition.
+pub struct Timers {
+    directory: Directory,
+    journal: Arc<dyn Journal>,
+    feeds: Arc<Feeds>,
+    partition: PartitionId,
+    permits: Arc<Semaphore>,
+    backlog: usize,
+    cx: Context,
+}
+
+impl Timers {
+    /// The timers of a partition; at most `at_once` of them are being taken in at the same time.
+    pub fn new(
+        directory: Directory,
+        journal: Arc<dyn Journal>,
+        feeds: Arc<Feeds>,
+        partition: PartitionId,
+        (at_once, backlog): (usize, usize),
+        cx: Context,
+    ) -> Self {
+        let permits = Arc::new(Semaphore::new(at_once));
+        Self { directory, journal, feeds, partition, permits, backlog, cx }
+    }
+
+    /// Reads the timers up to a new horizon into memory.
+    async fn fill(&self) -> Result<(), ServiceFault> {
+        let horizon = self.cx.now().plus(HORIZON);
+        self.feeds.timers.open(horizon);
+        let read = self.journal.due_timers(self.partition, horizon, self.backlog).await;
+        let due = read.map_err(|e| ServiceFault::passing(e.to_string()))?;
+        let full = due.len() == self.backlog;
+        let last = due.last().map(|t| t.due);
+        for timer in due {
+            self.feeds.timers.load(timer);
+        }
+        if let (true, Some(last)) = (full, last) {
+            self.feeds.timers.open(last);
+        }
+        Ok(())
+    }
+
+    async fn fire(&self, timer: Timer) {
+        let permit = self.permits.clone().acquire_owned().await;
+        let (directory, feeds, cx) = (self.directory.clone(), self.feeds.clone(), self.cx.clone());
+        self.cx.spawn("timer", async move {
+            let _held = permit;
+            let late = cx.now().since(timer.due);
+            metrics::histogram!(names::TIMER_LATENESS).record(late.as_secs_f64());
+            let origin =
+                Arc::new(Origin::root(&format!("timer:{}:{}", timer.stream.id, timer.name), "timer"));
+            for tries in 0.. {
+                let input = Input::Timer { name: timer.name.clone(), due: timer.due };
+                match directory.deliver_within(&timer.stream, input, origin.clone(), Dedup::None).await {
+                    Ok(_) => break,
+                    Err(fault) => {
+                        let Carried::Again(wait) = again(&fault, tries) else { break };
+                        cx.sleep(cx.jitter(wait)).await;
+                    }
+                }
+            }
+            feeds.timers.fired(&timer);
+        });
+    }
+}
+
+#[async_trait]
+impl Service for Timers {
+    async fn run(&mut self) -> Result<(), ServiceFault> {
+        self.fill().await?;
+        loop {
+            let now = self.cx.now();
+            let timers = &self.feeds.timers;
+            if timers.horizon() <= now.plus(HORIZON / 2) && timers.len() < self.backlog / 2 {
+                self.fill().await?;
+            }
+            match self.feeds.timers.next(now) {
+                Ok(timer) => self.fire(timer).await,
+                Err(next) => {
+                    let refill = now.plus(HORIZON / 4);
+                    let wait = next.min(refill);
+                    tokio::select! {
+                        biased;
+                        () = self.feeds.timers.changed() => {}
+                        () = self.cx.sleep_until(wait) => {}
+                    }
+                }
+            }
+        }
+    }
+}
