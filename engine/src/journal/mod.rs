@@ -1,6 +1,9 @@
 //! The journal: the only truth. One append-only log of events per partition, and what is committed with them.
 //!
-//! Back ends share one contract ([`Journal`]) and one conformance suite. See `memory.rs` and `sqlite/`.
+//! Back ends share one contract ([`Journal`]) and one suite of cases ([`conformance`]): [`memory`] for simulation and
+//! tests, [`sqlite`] for one machine.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -9,6 +12,8 @@ use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey, EffectOp};
 use crate::id::{IdSecret, Prefix, StreamKey, TenantId};
 
+mod check;
+pub mod conformance;
 pub mod memory;
 mod record;
 pub mod sqlite;
@@ -17,6 +22,15 @@ pub use record::{
     Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
     Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
 };
+
+/// How long the record of an idempotency key is kept at least, from its commit.
+pub const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long an effect that has ended stays in the ledger at least, from its end.
+pub const EFFECTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long the record of a message taken in is kept at least, and while the message is in its sender's outbox.
+pub const INBOX_KEPT: Duration = Duration::from_secs(3600);
 
 /// What identifies a store: where its positions belong.
 #[derive(Debug, Clone)]
@@ -49,16 +63,20 @@ pub struct Lease {
     pub fence: Fence,
     /// The last position of the partition.
     pub position: Position,
-    /// The time of the last event; the engine's clock never falls below it.
+    /// The latest time that was committed; the engine's clock never falls below it.
     pub last: Timestamp,
 }
 
 /// Everything that one stream commits at once. All of it stands, or nothing.
+///
+/// What is in it belongs to its stream, and names hold no U+0000; otherwise it is [`EntryError::Refused`], as it is
+/// where a message is taken in twice, sent twice, or an effect intended twice.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The stream.
     pub stream: StreamKey,
-    /// The number of its last event before this entry. `None` only where there are no events.
+    /// The number of its last event before this entry; checked. `None` only where there are no events, and then
+    /// nothing is checked.
     pub expected: Option<Seq>,
     /// The time of the commit.
     pub at: Timestamp,
@@ -72,9 +90,10 @@ pub struct Entry {
     pub timers: Vec<TimerOp>,
     /// Messages sent.
     pub messages: Vec<Message>,
-    /// Messages of this stream whose answer it has now taken in; they leave the outbox.
+    /// Messages of this stream whose answer it has now taken in; they leave the outbox, before `messages` enter it.
     pub acknowledged: Vec<MessageId>,
-    /// Effects intended, and steps of effects' lives.
+    /// Effects intended, and steps of effects' lives, in their order. Steps of effects that are unknown, another
+    /// stream's, or ended change nothing; only an end that was unknown may be resolved by another.
     pub effects: Vec<EffectOp>,
     /// A snapshot to keep instead of the one before.
     pub snapshot: Option<Snapshot>,
@@ -158,7 +177,7 @@ pub enum Error {
         /// The partition.
         partition: PartitionId,
     },
-    /// It is not known whether the batch was committed, and could not be found out.
+    /// It could not be found out whether the batch was committed.
     #[error("it is not known whether the append was committed: {reason}")]
     Unknown {
         /// What happened.
@@ -200,7 +219,7 @@ pub struct Loaded {
 /// A page of streams of one kind.
 #[derive(Debug, Clone)]
 pub struct StreamPage {
-    /// The streams, in the order asked for, each with the cursor to go on behind it.
+    /// The streams that have events, in the order asked for, each with the cursor to go on behind it.
     pub streams: Vec<(StreamKey, u64)>,
 }
 
@@ -214,18 +233,33 @@ pub struct StreamPage {
 /// * Every append checks the fence in the same commit. Positions are gap-free, from 1, in the order of commit.
 /// * Per stream, numbers are gap-free from 1; `expected` is checked.
 /// * A repeated idempotency key makes the entry fail with [`EntryError::KeyTaken`].
-/// * Reads see every append that returned before they began.
+/// * Reads see every append that returned before they began, and each read is one consistent view.
 /// * An append whose answer was lost is resolved by the back end before it answers; only if that cannot be done
 ///   is it [`Error::Unknown`].
+/// * A stream is found under its own tenant only.
+/// * JSON comes back as the text that was given, byte for byte.
+///
+/// # Cancel safety
+///
+/// Every call may be dropped at any await. An append that is dropped has been committed or not; calls that begin
+/// afterwards all see the same of it.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// What identifies the store.
     fn info(&self) -> &Info;
 
     /// Takes a partition over: its epoch rises, and every earlier fence ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], also where there is no such partition.
     async fn take_over(&self, partition: PartitionId, incarnation: Uuid) -> Result<Lease, Error>;
 
-    /// Appends a batch in one commit.
+    /// Appends a batch in one commit; the answers stand in the order of the entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fenced`], [`Error::Unavailable`] (nothing was committed) or [`Error::Unknown`].
     async fn append(&self, fence: Fence, batch: &[Entry])
     -> Result<Vec<Result<Appended, EntryError>>, Error>;
 
@@ -243,7 +277,8 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Event>, Error>;
 
-    /// Lists the streams of a kind by age. `after` is a cursor of an earlier page; `newest_first` turns the order.
+    /// Lists the streams of a kind by the age of their first events, at most `limit`, beginning behind the cursor
+    /// `after`; with `newest_first` from the newest to the oldest.
     async fn list_streams(
         &self,
         tenant: &TenantId,
@@ -256,7 +291,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Finds the record of an idempotency key.
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error>;
 
-    /// Reads the timers due up to a moment, earliest first, at most `limit`.
+    /// Reads the timers due at or before a moment, earliest first, at most `limit`.
     async fn due_timers(
         &self,
         partition: PartitionId,
@@ -264,7 +299,8 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Timer>, Error>;
 
-    /// Reads the messages waiting in the outbox, oldest first, at most `limit`, without those in `except`' count first.
+    /// Reads the messages waiting in the outbox behind the cursor `after` (0: from the beginning), oldest first, at
+    /// most `limit`, each with its own cursor.
     async fn outbox(
         &self,
         partition: PartitionId,
@@ -272,7 +308,8 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(u64, Message)>, Error>;
 
-    /// Reads the effects that are not ended, oldest first, at most `limit`.
+    /// Reads the effects that have not ended behind the cursor `after` (0: from the beginning), oldest first, at
+    /// most `limit`, each with its own cursor.
     async fn open_effects(
         &self,
         partition: PartitionId,
@@ -283,9 +320,10 @@ pub trait Journal: Send + Sync + 'static {
     /// Finds one effect of the ledger.
     async fn find_effect(&self, key: &EffectKey) -> Result<Option<Effect>, Error>;
 
-    /// Does the upkeep that is due: merges index tails, checkpoints, forgets what need not be kept.
+    /// Does the upkeep that is due: merges indexes, writes checkpoints, forgets what need not be kept any more
+    /// ([`KEYS_KEPT`], [`EFFECTS_KEPT`], [`INBOX_KEPT`]), a bounded piece at a time. To be called every second or so.
     async fn maintain(&self, now: Timestamp) -> Result<(), Error>;
 
-    /// Closes the store in good order.
+    /// Closes the store in good order; calls that come later fail with [`Error::Unavailable`].
     async fn close(&self);
 }

@@ -319,6 +319,15 @@ pub enum TimerOp {
     },
 }
 
+impl TimerOp {
+    /// The timer's name within the stream.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Set { name, .. } | Self::Clear { name } => name,
+        }
+    }
+}
+
 /// A timer that has been set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timer {

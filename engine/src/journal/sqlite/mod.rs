@@ -1,1 +1,1 @@
-//! sqlite
+//! A journal in SQLite.

@@ -1,0 +1,311 @@
+//! What a [`MemoryStore`](super::MemoryStore) holds, and how an entry changes it: the contract as plain code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
+use crate::id::{Prefix, StreamId, StreamKey, TenantId};
+use crate::journal::check::{check_entry, check_snapshot, refused};
+use crate::journal::{
+    Appended, EFFECTS_KEPT, Entry, EntryError, Error, Event, Fence, INBOX_KEPT, KEYS_KEPT, KeyHash,
+    KeyRecord, Lease, Message, MessageId, PartitionId, Received, Seq, Snapshot, TimerOp,
+};
+
+/// Everything that is on stable storage.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    pub(super) partitions: BTreeMap<PartitionId, Partition>,
+    pub(super) streams: BTreeMap<StreamKey, Stream>,
+    /// The streams of each kind, by the order of their first events.
+    pub(super) kinds: BTreeMap<(TenantId, Prefix), BTreeMap<u64, StreamId>>,
+    pub(super) keys: BTreeMap<KeyHash, (Timestamp, KeyRecord)>,
+    /// Every timer, by partition, due time, the stream's number and name.
+    pub(super) timers: BTreeMap<(PartitionId, Timestamp, u64, String), StreamKey>,
+    pub(super) outbox: BTreeMap<u64, (PartitionId, Message)>,
+    pub(super) effects: BTreeMap<u64, LedgerRow>,
+    pub(super) open_effects: BTreeSet<u64>,
+    effect_numbers: BTreeMap<EffectKey, u64>,
+    message_numbers: BTreeMap<MessageId, u64>,
+    /// Gives numbers to streams, kind cursors, messages and effects; never falls.
+    counter: u64,
+}
+
+/// One partition's log and who may write it.
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    pub(super) log: Vec<Event>,
+    epoch: u64,
+    incarnation: Option<Uuid>,
+    last: Timestamp,
+}
+
+/// One stream.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    pub(super) events: Vec<Event>,
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) received: Vec<(Timestamp, Received)>,
+    received_ids: BTreeSet<MessageId>,
+    timers: BTreeMap<String, Timestamp>,
+    number: u64,
+}
+
+/// One effect of the ledger.
+#[derive(Debug)]
+pub(super) struct LedgerRow {
+    pub(super) partition: PartitionId,
+    pub(super) effect: Effect,
+    ended: Option<Timestamp>,
+}
+
+impl Disk {
+    pub(super) fn new(partitions: u32) -> Self {
+        Self { partitions: (0..partitions).map(|id| (id, Partition::default())).collect(), ..Self::default() }
+    }
+
+    pub(super) fn take_over(&mut self, partition: PartitionId, incarnation: Uuid) -> Result<Lease, Error> {
+        let Some(row) = self.partitions.get_mut(&partition) else {
+            return Err(Error::Unavailable { reason: format!("there is no partition {partition}") });
+        };
+        row.epoch += 1;
+        row.incarnation = Some(incarnation);
+        let fence = Fence { partition, epoch: row.epoch, incarnation };
+        Ok(Lease { fence, position: row.log.len() as u64, last: row.last })
+    }
+
+    /// Commits a batch; `sabotage` names an entry that is refused whatever it holds.
+    pub(super) fn append(
+        &mut self,
+        fence: Fence,
+        batch: &[Entry],
+        sabotage: Option<usize>,
+    ) -> Result<Vec<Result<Appended, EntryError>>, Error> {
+        let holds = self
+            .partitions
+            .get(&fence.partition)
+            .is_some_and(|row| (row.epoch, row.incarnation) == (fence.epoch, Some(fence.incarnation)));
+        if !holds {
+            return Err(Error::Fenced { partition: fence.partition });
+        }
+        let one = |(at, entry): (usize, &Entry)| match sabotage {
+            Some(guilty) if guilty == at => Err(refused(entry, "a fault that a test injected".to_owned())),
+            Some(_) | None => self.commit(fence.partition, entry),
+        };
+        Ok(batch.iter().enumerate().map(one).collect())
+    }
+
+    pub(super) fn find_effect(&self, key: &EffectKey) -> Option<&Effect> {
+        self.effect_numbers.get(key).and_then(|number| self.effects.get(number)).map(|row| &row.effect)
+    }
+
+    /// Forgets what need not be kept any more.
+    pub(super) fn maintain(&mut self, now: Timestamp) {
+        let old = |at: Timestamp, kept| now.since(at) > kept;
+        self.keys.retain(|_, (at, _)| !old(*at, KEYS_KEPT));
+        let numbers = &mut self.effect_numbers;
+        self.effects.retain(|_, row| {
+            let keep = row.ended.is_none_or(|at| !old(at, EFFECTS_KEPT));
+            if !keep {
+                numbers.remove(&row.effect.key);
+            }
+            keep
+        });
+        let waiting = &self.message_numbers;
+        for stream in self.streams.values_mut() {
+            let ids = &mut stream.received_ids;
+            stream.received.retain(|(at, received)| {
+                let keep = !old(*at, INBOX_KEPT) || waiting.contains_key(&received.id);
+                if !keep {
+                    ids.remove(&received.id);
+                }
+                keep
+            });
+        }
+    }
+
+    fn commit(&mut self, partition: PartitionId, entry: &Entry) -> Result<Appended, EntryError> {
+        let head = self.streams.get(&entry.stream).map_or(0, |stream| stream.events.len() as u64);
+        check_entry(entry)?;
+        if let Some(expected) = entry.expected.filter(|expected| *expected != head) {
+            return Err(EntryError::Conflict { stream: entry.stream.clone(), expected, actual: head });
+        }
+        self.check_keys(entry)?;
+        check_snapshot(entry, head + entry.events.len() as u64)?;
+        self.check_uniqueness(entry)?;
+        Ok(self.apply(partition, entry))
+    }
+
+    fn check_keys(&self, entry: &Entry) -> Result<(), EntryError> {
+        let mut fresh = BTreeSet::new();
+        if entry.keys.iter().all(|record| !self.keys.contains_key(&record.key) && fresh.insert(record.key)) {
+            return Ok(());
+        }
+        Err(EntryError::KeyTaken { stream: entry.stream.clone() })
+    }
+
+    fn check_uniqueness(&self, entry: &Entry) -> Result<(), EntryError> {
+        let stream = self.streams.get(&entry.stream);
+        let mut fresh = BTreeSet::new();
+        let taken_in = |id: &MessageId| stream.is_some_and(|stream| stream.received_ids.contains(id));
+        if !entry.received.iter().all(|received| !taken_in(&received.id) && fresh.insert(received.id)) {
+            return Err(refused(entry, "a message has been taken in already".to_owned()));
+        }
+        let mut fresh = BTreeSet::new();
+        let waits = |id: &MessageId| self.message_numbers.contains_key(id) && !self.acknowledges(entry, id);
+        if !entry.messages.iter().all(|message| !waits(&message.id) && fresh.insert(message.id)) {
+            return Err(refused(entry, "a message of this id waits in the outbox already".to_owned()));
+        }
+        let mut fresh = BTreeSet::new();
+        let known = |key: &EffectKey| self.effect_numbers.contains_key(key);
+        let all_new = entry.effects.iter().all(|op| match op {
+            EffectOp::Intend(effect) => !known(&effect.key) && fresh.insert(effect.key),
+            EffectOp::Dispatch { .. } | EffectOp::End { .. } => true,
+        });
+        if !all_new {
+            return Err(refused(entry, "an effect of this key stands in the ledger already".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn acknowledges(&self, entry: &Entry, id: &MessageId) -> bool {
+        entry.acknowledged.contains(id) && self.sender(id).is_some_and(|from| *from == entry.stream)
+    }
+
+    fn sender(&self, id: &MessageId) -> Option<&StreamKey> {
+        let number = self.message_numbers.get(id)?;
+        self.outbox.get(number).map(|(_, message)| &message.from)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    fn apply(&mut self, partition: PartitionId, entry: &Entry) -> Appended {
+        if !self.streams.contains_key(&entry.stream) && !entry.is_empty() {
+            let number = self.next();
+            self.streams.insert(entry.stream.clone(), Stream { number, ..Stream::default() });
+        }
+        let appended = self.append_events(partition, entry);
+        for record in &entry.keys {
+            self.keys.insert(record.key, (entry.at, record.clone()));
+        }
+        if let Some(stream) = self.streams.get_mut(&entry.stream) {
+            stream.received_ids.extend(entry.received.iter().map(|received| received.id));
+            stream.received.extend(entry.received.iter().map(|received| (entry.at, received.clone())));
+            if let Some(snapshot) = &entry.snapshot {
+                stream.snapshot = Some(snapshot.clone());
+            }
+        }
+        for op in &entry.timers {
+            self.apply_timer(partition, &entry.stream, op);
+        }
+        self.apply_messages(partition, entry);
+        for op in &entry.effects {
+            self.apply_effect(partition, entry, op);
+        }
+        appended
+    }
+
+    fn append_events(&mut self, partition: PartitionId, entry: &Entry) -> Appended {
+        let begins = self.streams.get(&entry.stream).is_some_and(|stream| stream.events.is_empty());
+        if begins && !entry.events.is_empty() {
+            let kind = (entry.stream.tenant.clone(), entry.stream.id.prefix());
+            let cursor = self.next();
+            self.kinds.entry(kind).or_default().insert(cursor, entry.stream.id);
+        }
+        let row = self.partitions.entry(partition).or_default();
+        if !entry.is_empty() {
+            row.last = row.last.max(entry.at);
+        }
+        let mut seq: Seq = 0;
+        if let Some(stream) = self.streams.get_mut(&entry.stream) {
+            for body in &entry.events {
+                let event = Event {
+                    position: row.log.len() as u64 + 1,
+                    stream: entry.stream.clone(),
+                    seq: stream.events.len() as u64 + 1,
+                    at: entry.at,
+                    body: body.clone(),
+                };
+                stream.events.push(event.clone());
+                row.log.push(event);
+            }
+            seq = stream.events.len() as u64;
+        }
+        Appended { position: row.log.len() as u64, seq }
+    }
+
+    fn apply_timer(&mut self, partition: PartitionId, key: &StreamKey, op: &TimerOp) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if let Some(due) = stream.timers.remove(op.name()) {
+            self.timers.remove(&(partition, due, stream.number, op.name().to_owned()));
+        }
+        match op {
+            TimerOp::Set { name, due } => {
+                stream.timers.insert(name.clone(), *due);
+                self.timers.insert((partition, *due, stream.number, name.clone()), key.clone());
+            }
+            TimerOp::Clear { .. } => {}
+        }
+    }
+
+    fn apply_messages(&mut self, partition: PartitionId, entry: &Entry) {
+        for id in &entry.acknowledged {
+            if self.sender(id).is_some_and(|from| *from == entry.stream)
+                && let Some(number) = self.message_numbers.remove(id)
+            {
+                self.outbox.remove(&number);
+            }
+        }
+        for message in &entry.messages {
+            let number = self.next();
+            self.message_numbers.insert(message.id, number);
+            self.outbox.insert(number, (partition, message.clone()));
+        }
+    }
+
+    fn apply_effect(&mut self, partition: PartitionId, entry: &Entry, op: &EffectOp) {
+        let key = match op {
+            EffectOp::Intend(effect) => {
+                let number = self.next();
+                self.effect_numbers.insert(effect.key, number);
+                let ended = matches!(effect.state, EffectState::Ended(_)).then_some(entry.at);
+                if ended.is_none() {
+                    self.open_effects.insert(number);
+                }
+                self.effects.insert(number, LedgerRow { partition, effect: (**effect).clone(), ended });
+                return;
+            }
+            EffectOp::Dispatch { key, .. } | EffectOp::End { key, .. } => key,
+        };
+        let Some(number) = self.effect_numbers.get(key) else { return };
+        let Some(row) = self.effects.get_mut(number).filter(|row| row.effect.stream == entry.stream) else {
+            return;
+        };
+        step_effect(&mut row.effect, op);
+        if row.ended.is_none() && matches!(row.effect.state, EffectState::Ended(_)) {
+            row.ended = Some(entry.at);
+            self.open_effects.remove(number);
+        }
+    }
+}
+
+/// Takes one step of an effect's life. An end is final, except that an unknown one may be resolved.
+fn step_effect(effect: &mut Effect, op: &EffectOp) {
+    let open = !matches!(effect.state, EffectState::Ended(_));
+    let unknown = matches!(effect.state, EffectState::Ended(EffectOutcome::Unknown(_)));
+    match op {
+        EffectOp::Intend(_) => {}
+        EffectOp::Dispatch { epoch, attempt, .. } if open => {
+            effect.state = EffectState::Dispatched { epoch: *epoch };
+            effect.attempts = *attempt;
+        }
+        EffectOp::End { outcome, .. } if open || unknown => {
+            effect.state = EffectState::Ended(outcome.clone());
+        }
+        EffectOp::Dispatch { .. } | EffectOp::End { .. } => {}
+    }
+}

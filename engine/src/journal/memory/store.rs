@@ -1,0 +1,326 @@
+//! The disk as tests hold it: latency, faults, crashes, and what came of it all.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::disk::Disk;
+use crate::id::{IdSecret, digest, uuid_v8};
+use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info};
+
+type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
+
+/// A disk in memory. Clones are the same disk.
+#[derive(Debug, Clone)]
+pub struct MemoryStore(Arc<Shared>);
+
+/// When an append reaches stable storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncMode {
+    /// At once.
+    Always,
+    /// When the test calls [`MemoryStore::sync`]; until then the append has not returned and no read sees it.
+    Held,
+}
+
+/// What becomes of the next append that reaches the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails, and nothing is committed.
+    Unavailable,
+    /// It is committed, but its answer is lost: it returns only after this long, when that has been resolved.
+    LostAnswer(Duration),
+    /// It is committed, and never known to be.
+    UnknownCommitted,
+    /// It is not committed, and never known not to be.
+    UnknownLost,
+    /// The entry with this index is refused for itself.
+    Refuse(usize),
+}
+
+/// Where in an append the process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrashPoint {
+    /// Nothing of the append is committed.
+    BeforeCommit,
+    /// All of it is committed, and nobody is told.
+    AfterCommit,
+}
+
+/// What a call of a dead process's view does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterCrash {
+    /// It never returns, as nothing does in a dead process. The test drops the process's tasks.
+    Pends,
+    /// It fails: [`Error::Unknown`] from the append that the crash hit, [`Error::Unavailable`] from then on.
+    Fails,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    disk: Disk,
+    info: Info,
+    /// Rises with every crash; a view of an earlier life is dead.
+    life: u64,
+    appends: u64,
+    latency: Duration,
+    sync: SyncMode,
+    after_crash: AfterCrash,
+    faults: VecDeque<Fault>,
+    crash: Option<(u64, CrashPoint)>,
+    held: VecDeque<Held>,
+    synced: Vec<(u64, Answer)>,
+    next_ticket: u64,
+}
+
+/// An append that is on its way to stable storage.
+#[derive(Debug)]
+struct Held {
+    ticket: u64,
+    fence: Fence,
+    batch: Vec<Entry>,
+}
+
+/// How far an append came at once.
+enum Begun {
+    Done(Answer),
+    Later(Duration, Answer),
+    Held(u64),
+    Died,
+}
+
+impl MemoryStore {
+    /// Makes an empty disk with one partition. The seed decides the ids of the log and its secret.
+    pub fn new(seed: u64) -> Self {
+        Self::with_partitions(seed, 1)
+    }
+
+    /// Makes an empty disk with partitions 0 to `partitions - 1`.
+    pub fn with_partitions(seed: u64, partitions: u32) -> Self {
+        let seed = seed.to_string();
+        let bits = |purpose| digest(purpose, &[&seed]);
+        let mut secret = [0; 32];
+        secret[..16].copy_from_slice(&bits("memory-secret-low"));
+        secret[16..].copy_from_slice(&bits("memory-secret-high"));
+        let info = Info {
+            log: uuid_v8(bits("memory-log"), None),
+            history: uuid_v8(bits("memory-history"), None),
+            secret: IdSecret::new(secret),
+            partitions: (0..partitions).collect(),
+        };
+        let state = State {
+            disk: Disk::new(partitions),
+            info,
+            life: 0,
+            appends: 0,
+            latency: Duration::ZERO,
+            sync: SyncMode::Always,
+            after_crash: AfterCrash::Pends,
+            faults: VecDeque::new(),
+            crash: None,
+            held: VecDeque::new(),
+            synced: Vec::new(),
+            next_ticket: 0,
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
+    }
+
+    /// Makes every append take this long before it commits. Dropped in that time, it commits nothing.
+    pub fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
+    /// Sets when appends reach stable storage. What is held stays held until the next [`MemoryStore::sync`].
+    pub fn set_sync(&self, sync: SyncMode) {
+        self.lock().sync = sync;
+    }
+
+    /// Sets what the calls of a dead process do; at first they pend.
+    pub fn set_after_crash(&self, after_crash: AfterCrash) {
+        self.lock().after_crash = after_crash;
+    }
+
+    /// Puts a fault behind those that wait already; each append that reaches the store takes one.
+    pub fn inject(&self, fault: Fault) {
+        self.lock().faults.push_back(fault);
+    }
+
+    /// Lets the process die in the append after the next `appends`; 0 is the very next one.
+    pub fn crash_after(&self, appends: u64, point: CrashPoint) {
+        self.lock().crash = Some((appends, point));
+    }
+
+    /// The process dies now: what was not synced is gone, and every open view is dead.
+    pub fn crash(&self) {
+        self.lock().die();
+        self.0.changed.notify_waiters();
+    }
+
+    /// Waits until the process that opened the store last has died.
+    pub async fn crashed(&self) {
+        let life = self.lock().life;
+        self.wait(|state| (state.life != life).then_some(())).await;
+    }
+
+    /// Brings what is held to stable storage, in order; the appends return.
+    pub fn sync(&self) {
+        self.lock().sync_held();
+        self.0.changed.notify_waiters();
+    }
+
+    /// Waits until at least this many appends are held.
+    pub async fn held(&self, appends: usize) {
+        self.wait(|state| (state.held.len() >= appends).then_some(())).await;
+    }
+
+    /// The number of appends that reached the store, failed ones too.
+    pub fn appends(&self) -> u64 {
+        self.lock().appends
+    }
+
+    /// Every event, by partition and position.
+    pub fn events(&self) -> Vec<Event> {
+        self.lock().disk.partitions.values().flat_map(|row| row.log.iter().cloned()).collect()
+    }
+
+    pub(super) fn open(&self) -> (Info, u64) {
+        let state = self.lock();
+        (state.info.clone(), state.life)
+    }
+
+    pub(super) fn with_disk<T>(&self, work: impl FnOnce(&mut Disk) -> T) -> T {
+        work(&mut self.lock().disk)
+    }
+
+    /// Returns where the view's process lives; what a dead one gets is set by [`AfterCrash`].
+    pub(super) async fn alive(&self, life: u64) -> Result<(), Error> {
+        let after_crash = {
+            let state = self.lock();
+            if state.life == life {
+                return Ok(());
+            }
+            state.after_crash
+        };
+        match after_crash {
+            AfterCrash::Pends => std::future::pending().await,
+            AfterCrash::Fails => Err(Error::Unavailable { reason: "the process has died".to_owned() }),
+        }
+    }
+
+    pub(super) async fn append(&self, life: u64, fence: Fence, batch: &[Entry]) -> Answer {
+        self.alive(life).await?;
+        let latency = self.lock().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+            self.alive(life).await?;
+        }
+        let begun = self.lock().begin(fence, batch);
+        self.0.changed.notify_waiters();
+        match begun {
+            Begun::Done(answer) => answer,
+            Begun::Later(after, answer) => {
+                tokio::time::sleep(after).await;
+                self.alive(life).await?;
+                answer
+            }
+            Begun::Held(ticket) => self.wait(|state| state.take_synced(ticket, life)).await?,
+            Begun::Died => self.died_in_append().await,
+        }
+    }
+
+    async fn died_in_append(&self) -> Answer {
+        let after_crash = self.lock().after_crash;
+        match after_crash {
+            AfterCrash::Pends => std::future::pending().await,
+            AfterCrash::Fails => Err(Error::Unknown { reason: "the process died in the append".to_owned() }),
+        }
+    }
+
+    /// Waits until the state yields something.
+    async fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let changed = self.0.changed.notified();
+            if let Some(found) = ready(&mut self.lock()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn begin(&mut self, fence: Fence, batch: &[Entry]) -> Begun {
+        self.appends += 1;
+        match self.crash.take() {
+            Some((0, CrashPoint::BeforeCommit)) => {
+                self.die();
+                return Begun::Died;
+            }
+            Some((0, CrashPoint::AfterCommit)) => {
+                let _ = self.disk.append(fence, batch, None);
+                self.die();
+                return Begun::Died;
+            }
+            Some((more, point)) => self.crash = Some((more - 1, point)),
+            None => {}
+        }
+        let unknown = || Error::Unknown { reason: "a fault that a test injected".to_owned() };
+        match self.faults.pop_front() {
+            None if self.sync == SyncMode::Held => Begun::Held(self.hold(fence, batch)),
+            None => Begun::Done(self.disk.append(fence, batch, None)),
+            Some(Fault::Unavailable) => {
+                Begun::Done(Err(Error::Unavailable { reason: "a fault that a test injected".to_owned() }))
+            }
+            Some(Fault::LostAnswer(after)) => Begun::Later(after, self.disk.append(fence, batch, None)),
+            Some(Fault::UnknownCommitted) => {
+                Begun::Done(self.disk.append(fence, batch, None).and_then(|_| Err(unknown())))
+            }
+            Some(Fault::UnknownLost) => Begun::Done(Err(unknown())),
+            Some(Fault::Refuse(guilty)) => Begun::Done(self.disk.append(fence, batch, Some(guilty))),
+        }
+    }
+
+    fn hold(&mut self, fence: Fence, batch: &[Entry]) -> u64 {
+        self.next_ticket += 1;
+        self.held.push_back(Held { ticket: self.next_ticket, fence, batch: batch.to_vec() });
+        self.next_ticket
+    }
+
+    fn sync_held(&mut self) {
+        while let Some(held) = self.held.pop_front() {
+            let answer = self.disk.append(held.fence, &held.batch, None);
+            self.synced.push((held.ticket, answer));
+        }
+    }
+
+    /// The answer to a held append, once it is synced; an error of its own once its process is dead.
+    fn take_synced(&mut self, ticket: u64, life: u64) -> Option<Result<Answer, Error>> {
+        if self.life != life {
+            return match self.after_crash {
+                AfterCrash::Pends => None,
+                AfterCrash::Fails => Some(Err(Error::Unknown { reason: "the process died".to_owned() })),
+            };
+        }
+        let at = self.synced.iter().position(|(synced, _)| *synced == ticket)?;
+        Some(Ok(self.synced.swap_remove(at).1))
+    }
+
+    fn die(&mut self) {
+        self.life += 1;
+        self.crash = None;
+        self.held.clear();
+        self.synced.clear();
+    }
+}
