@@ -11,5 +11,6 @@ pub mod personal;
 pub mod runtime;
 pub mod supervise;
 pub mod telemetry;
+pub mod testkit;
 pub mod timer;
 pub mod workflow;

@@ -9,3 +9,6 @@ pub use config::Config;
 pub use context::{Context, Exit, Panicked};
 pub use node::{Command, Node, NodeSeed, StartError, Tree};
 pub(crate) use panics::last_panic;
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Config, Context};
+use crate::clock::Timestamp;
 use crate::effect::{Connectors, Dispatcher};
 use crate::entity::{Answer, Catalog, Dedup, Directory, Fault, Input, LiveStatus, Outbox, Shared, View};
 use crate::id::{Prefix, StreamKey, TenantId};
@@ -139,6 +140,37 @@ impl Node {
     /// [`Fault`].
     pub async fn read(&self, stream: &StreamKey) -> Result<Option<View>, Fault> {
         self.0.directory.read(stream).await
+    }
+
+    /// Reads the state of a stream as of a moment; `None` if it did not exist then.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Unavailable`], and [`Fault::Refused`] where what is stored cannot be folded.
+    pub async fn read_at(&self, stream: &StreamKey, at: Timestamp) -> Result<Option<View>, Fault> {
+        let unavailable = |e: journal::Error| Fault::Unavailable { reason: e.to_string() };
+        let events = self.0.journal.read_stream(stream, 0, usize::MAX).await.map_err(unavailable)?;
+        let events: Vec<_> = events.into_iter().take_while(|e| e.at <= at).collect();
+        let (Some(kind), Some(first), Some(last)) =
+            (self.0.catalog.by_prefix(stream.id.prefix()), events.first(), events.last())
+        else {
+            return Ok(None);
+        };
+        let mut machine = (kind.machine)(stream);
+        for event in &events {
+            machine.apply(event).map_err(|e| Fault::Refused { reason: e.to_string() })?;
+        }
+        let (seq, created_at, updated_at, position) = (last.seq, first.at, last.at, last.position);
+        Ok(machine.view().map(|state| View { seq, created_at, updated_at, state, position }))
+    }
+
+    /// Makes sure that the journal can be read.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot.
+    pub async fn probe(&self) -> Result<(), journal::Error> {
+        self.0.journal.find_key(&[0; 16]).await.map(|_| ())
     }
 
     /// Reads events of a stream with numbers above `after`.

@@ -240,6 +240,11 @@ impl Disk {
 
     fn apply_timer(&mut self, partition: PartitionId, key: &StreamKey, op: &TimerOp) {
         let Some(stream) = self.streams.get_mut(key) else { return };
+        if let TimerOp::Fired { name, due } = op
+            && stream.timers.get(name) != Some(due)
+        {
+            return;
+        }
         if let Some(due) = stream.timers.remove(op.name()) {
             self.timers.remove(&(partition, due, stream.number, op.name().to_owned()));
         }
@@ -248,7 +253,7 @@ impl Disk {
                 stream.timers.insert(name.clone(), *due);
                 self.timers.insert((partition, *due, stream.number, name.clone()), key.clone());
             }
-            TimerOp::Clear { .. } => {}
+            TimerOp::Clear { .. } | TimerOp::Fired { .. } => {}
         }
     }
 

@@ -101,7 +101,9 @@ impl<'a> Walk<'a> {
             Term::Id | Term::Recurse => self.uses.input = true,
             Term::Num(_) | Term::Arr(None) | Term::Break(_) => (),
             Term::Str(format, parts) => self.text(format.as_ref(), parts, next)?,
-            Term::Arr(Some(inside)) | Term::Neg(inside) | Term::Label(_, inside) => self.term(inside, next)?,
+            Term::Arr(Some(inside)) | Term::Neg(inside) | Term::Label(_, inside) => {
+                self.term(inside, next)?
+            }
             Term::Obj(fields) => self.object(fields, next)?,
             Term::BinOp(left, operator, right) => {
                 self.term(left, next)?;

@@ -29,7 +29,9 @@ pub enum CompileError {
         limit: usize,
     },
     /// The syntax tree is too deep: a chain of operators, the fields of an object, the parts of a text.
-    #[error("expression chains more than {limit} steps into one another: split it or put parts into variables")]
+    #[error(
+        "expression chains more than {limit} steps into one another: split it or put parts into variables"
+    )]
     TooDeep {
         /// Levels that are allowed.
         limit: usize,
@@ -53,7 +55,9 @@ pub enum CompileError {
         hint: &'static str,
     },
     /// A definition calls itself, directly or through another.
-    #[error("definition {name:?} at byte {position} calls itself: use recurse, reduce, while or until instead")]
+    #[error(
+        "definition {name:?} at byte {position} calls itself: use recurse, reduce, while or until instead"
+    )]
     Recursive {
         /// Name of the definition.
         name: String,
@@ -121,7 +125,9 @@ pub enum EvalError {
         limit: usize,
     },
     /// A value or a path became too deep; `try` cannot catch this.
-    #[error("expression built or read a value nested more than {limit} levels deep, or a path of over 1000 steps")]
+    #[error(
+        "expression built or read a value nested more than {limit} levels deep, or a path of over 1000 steps"
+    )]
     Depth {
         /// Levels that are allowed.
         limit: usize,

@@ -14,9 +14,8 @@ const MAX_NESTING: usize = 64;
 /// Operators that a source may have.
 const MAX_OPERATORS: usize = 400;
 
-const KEYWORDS: &[&str] = &[
-    "and", "as", "catch", "def", "elif", "else", "foreach", "if", "label", "or", "reduce", "then", "try",
-];
+const KEYWORDS: &[&str] =
+    &["and", "as", "catch", "def", "elif", "else", "foreach", "if", "label", "or", "reduce", "then", "try"];
 
 /// Checks length, nesting and number of operators of a source.
 pub(super) fn check(source: &str) -> Result<(), CompileError> {

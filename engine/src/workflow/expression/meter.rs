@@ -44,7 +44,6 @@ pub(super) enum Stopped {
 
 #[derive(Clone, Copy)]
 struct Reading {
-    fuel: u64,
     stack_floor: usize,
     max_bytes: usize,
     max_depth: usize,
@@ -53,8 +52,9 @@ struct Reading {
 
 thread_local! {
     static FUEL: Cell<u64> = const { Cell::new(u64::MAX) };
+    static TRIPPED: Cell<bool> = const { Cell::new(false) };
     static METER: Cell<Reading> = const {
-        Cell::new(Reading { fuel: 0, stack_floor: 0, max_bytes: usize::MAX, max_depth: usize::MAX, now_ms: 0 })
+        Cell::new(Reading { stack_floor: 0, max_bytes: usize::MAX, max_depth: usize::MAX, now_ms: 0 })
     };
 }
 
@@ -64,10 +64,9 @@ thread_local! {
 ///
 /// The limit that was passed, or that something panicked. What `work` held is dropped either way.
 pub(super) fn metered<T>(limits: &Limits, now_ms: i64, work: impl FnOnce() -> T) -> Result<T, Stopped> {
-    let outer = (FUEL.get(), METER.get());
+    let outer = (FUEL.get(), METER.get(), TRIPPED.replace(false));
     FUEL.set(limits.fuel);
     METER.set(Reading {
-        fuel: limits.fuel,
         stack_floor: stack_position().saturating_sub(STACK_BYTES),
         max_bytes: limits.max_bytes,
         max_depth: limits.max_depth,
@@ -76,7 +75,9 @@ pub(super) fn metered<T>(limits: &Limits, now_ms: i64, work: impl FnOnce() -> T)
     let outcome = catch_unwind(AssertUnwindSafe(work));
     FUEL.set(outer.0);
     METER.set(outer.1);
-    outcome.map_err(|payload| payload.downcast::<Trip>().map_or(Stopped::Panicked, |trip| Stopped::Limit(*trip)))
+    TRIPPED.set(outer.2);
+    outcome
+        .map_err(|payload| payload.downcast::<Trip>().map_or(Stopped::Panicked, |trip| Stopped::Limit(*trip)))
 }
 
 /// Takes `units` of fuel; every step of an evaluation comes through here.
@@ -122,12 +123,12 @@ pub(super) fn now_ms() -> i64 {
 
 /// Stops the evaluation.
 ///
-/// Does nothing while already unwinding, where a second panic would abort the process.
+/// Does so once: while what the evaluation held is dropped, a second panic would abort the process.
 #[cold]
 #[inline(never)]
 pub(super) fn trip(limit: Trip) {
     FUEL.set(0);
-    if !std::thread::panicking() {
+    if !TRIPPED.replace(true) {
         resume_unwind(Box::new(limit));
     }
 }

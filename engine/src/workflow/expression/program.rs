@@ -16,6 +16,9 @@ use super::meter::{self, Stopped, Trip};
 use super::value::{Kind, Val, text_of};
 use super::{CompileError, EvalError, Limits, check, lex};
 
+/// Errors of jaq's loader or compiler, for each file; there is one.
+type FileErrors<'a, E> = Vec<(File<&'a str, ()>, E)>;
+
 /// Characters of an error's message that are kept.
 const MESSAGE_CHARS: usize = 500;
 
@@ -75,7 +78,8 @@ impl Program {
         let names = variables.iter().map(|name| variable_name(name)).collect::<Result<Vec<_>, _>>()?;
         let term = parse(source)?;
         let uses = check::check(source, &term)?;
-        let definitions = builtins::definitions(&uses.calls).map_err(|call| unknown_function(source, &call))?;
+        let definitions =
+            builtins::definitions(&uses.calls).map_err(|call| unknown_function(source, &call))?;
         let arena = Arena::default();
         let modules = Loader::new(definitions)
             .load(&arena, File { code: source, path: () })
@@ -102,7 +106,12 @@ impl Program {
     }
 
     /// Returns the first output, or null.
-    pub(super) fn evaluate(&self, inputs: &Inputs<'_>, now_ms: i64, limits: &Limits) -> Result<Value, EvalError> {
+    pub(super) fn evaluate(
+        &self,
+        inputs: &Inputs<'_>,
+        now_ms: i64,
+        limits: &Limits,
+    ) -> Result<Value, EvalError> {
         self.check_variables(inputs)?;
         if let Some(value) = self.follow_steps(inputs, limits)? {
             return Ok(value);
@@ -274,7 +283,9 @@ fn parse(source: &str) -> Result<Term<&str>, CompileError> {
         Some((expected, rest)) => syntax(source, rest, expected.as_str()),
         None => syntax(source, "", "a token"),
     })?;
-    if let Some(first) = tokens.first().filter(|first| ["import", "include", "module"].contains(&first.as_str())) {
+    if let Some(first) =
+        tokens.first().filter(|first| ["import", "include", "module"].contains(&first.as_str()))
+    {
         check::refuse(first.as_str(), span(source, first.as_str()).start)?;
     }
     Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| match errors.first() {
@@ -297,7 +308,7 @@ fn position(source: &str, part: &str) -> usize {
     }
 }
 
-fn load_error(source: &str, errors: Vec<(File<&str, ()>, LoadError<&str>)>) -> CompileError {
+fn load_error(source: &str, errors: FileErrors<'_, LoadError<&str>>) -> CompileError {
     match errors.first() {
         Some((_, LoadError::Lex(errors))) if let Some((expected, rest)) = errors.first() => {
             syntax(source, rest, expected.as_str())
@@ -315,13 +326,18 @@ fn unknown_function(source: &str, (name, arity): &builtins::Signature<'_>) -> Co
         Some(_) => format!(": it takes {known:?} arguments, not {arity}"),
         None => String::new(),
     };
-    CompileError::Unknown { kind: "function", name: (*name).to_owned(), position: position(source, name), hint }
+    CompileError::Unknown {
+        kind: "function",
+        name: (*name).to_owned(),
+        position: position(source, name),
+        hint,
+    }
 }
 
 fn undefined(
     source: &str,
     variables: &[&str],
-    errors: Vec<(File<&str, ()>, Vec<(&str, Undefined)>)>,
+    errors: FileErrors<'_, Vec<(&str, Undefined)>>,
 ) -> CompileError {
     let first = errors.iter().flat_map(|(_, errors)| errors).next();
     let Some((name, kind)) = first else { return syntax(source, "", "an expression") };
@@ -329,5 +345,10 @@ fn undefined(
         Undefined::Var if !variables.is_empty() => format!(": there are ${}", variables.join(", $")),
         _ => String::new(),
     };
-    CompileError::Unknown { kind: kind.as_str(), name: (*name).to_owned(), position: position(source, name), hint }
+    CompileError::Unknown {
+        kind: kind.as_str(),
+        name: (*name).to_owned(),
+        position: position(source, name),
+        hint,
+    }
 }

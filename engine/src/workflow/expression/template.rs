@@ -86,8 +86,9 @@ impl Node {
         match value {
             Value::Array(items) => {
                 let steps = items.iter().enumerate();
-                let nodes =
-                    steps.map(|(index, item)| inside(index.to_string(), item)).collect::<Result<Vec<_>, _>>()?;
+                let nodes = steps
+                    .map(|(index, item)| inside(index.to_string(), item))
+                    .collect::<Result<Vec<_>, _>>()?;
                 let literal = nodes.iter().all(|node| matches!(node, Self::Literal(_)));
                 Ok(if literal { Self::Literal(value.clone()) } else { Self::Array(nodes) })
             }
@@ -104,7 +105,9 @@ impl Node {
                     CompileError::InTemplate { pointer: join(pointer), source: Box::new(error) }
                 })
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(Self::Literal(value.clone())),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                Ok(Self::Literal(value.clone()))
+            }
         }
     }
 

@@ -53,9 +53,9 @@ def rindex($i): indices($i)[-1];
 
 def paths: skip(1; path(..));
 def paths(p): skip(1; path_value(..)) | if .[1] | p then .[0] else empty end;
+def leaf_paths: paths(scalars);
 def getpath($path): reduce $path[] as $p (.; .[$p]);
 def setpath($path; $x): getpath($path) = $x;
-def delpaths($paths): reduce ($paths | sort | reverse)[] as $path (.; getpath($path) |= empty);
 def pick(f): . as $in | reduce path(f) as $path (null; setpath($path; $in | getpath($path)));
 
 def map(f): [.[] | f];

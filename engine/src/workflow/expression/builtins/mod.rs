@@ -103,12 +103,18 @@ static NATIVE_NAMES: LazyLock<HashSet<Signature<'static>>> =
 pub(super) fn natives() -> impl Iterator<Item = Fun<Cage>> {
     let core = jaq_core::funs::<Cage>().filter(|(name, ..)| CORE.contains(name));
     let standard = jaq_std::base_funs::<Cage>().filter(|(name, ..)| STANDARD.contains(name));
-    let own = structure::natives().into_iter().chain(number::natives()).chain(text::natives()).chain(time::natives());
+    let own = structure::natives()
+        .into_iter()
+        .chain(number::natives())
+        .chain(text::natives())
+        .chain(time::natives());
     core.chain(standard).chain(own.map(run::<Cage>)).chain([structure::recurse()])
 }
 
 /// Returns the definitions that `calls` need, in the order of the library, or the first call of an unknown function.
-pub(super) fn definitions<'a>(calls: &HashSet<Signature<'a>>) -> Result<Vec<Def<&'static str>>, Signature<'a>> {
+pub(super) fn definitions<'a>(
+    calls: &HashSet<Signature<'a>>,
+) -> Result<Vec<Def<&'static str>>, Signature<'a>> {
     let mut wanted: HashSet<Signature<'_>> = calls.clone();
     let mut found: Vec<Def<&'static str>> = Vec::new();
     // A definition only calls what stands above it, so one pass from the end finds all.

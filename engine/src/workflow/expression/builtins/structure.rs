@@ -28,6 +28,7 @@ pub(super) fn natives() -> Vec<Filter<RunPtr<Cage>>> {
         ("flatten", v(1), |cv| unary(cv, |value, levels| flatten(&value, &levels))),
         ("join", v(1), |cv| unary(cv, |value, separator| join(&value, &separator))),
         ("bsearch", v(1), |cv| unary(cv, |value, wanted| search(&value, &wanted))),
+        ("delpaths", v(1), |cv| unary(cv, |value, paths| remove(value, &paths))),
         ("implode", v(0), |cv| bome(implode(&cv.1))),
     ]
 }
@@ -48,7 +49,9 @@ fn length(value: Val) -> ValR {
 fn has(value: &Val, key: &Val) -> Result<bool, Error> {
     match (&value.kind, &key.kind) {
         (Kind::Object(_), Kind::Text(_)) => value.find(key).map(|found| found.is_some()),
-        (Kind::Array(array), Kind::Int(index)) => Ok(usize::try_from(*index).is_ok_and(|index| index < array.len())),
+        (Kind::Array(array), Kind::Int(index)) => {
+            Ok(usize::try_from(*index).is_ok_and(|index| index < array.len()))
+        }
         _ => Err(Error::index(value.clone(), key.clone())),
     }
 }
@@ -106,7 +109,8 @@ fn indices(value: &Val, part: &Val) -> ValR {
 fn keys(value: &Val) -> ValR {
     match &value.kind {
         Kind::Object(object) => {
-            let mut keys: Vec<Val> = object.fields().map(|(key, _)| Kind::Text(Rc::clone(key)).into()).collect();
+            let mut keys: Vec<Val> =
+                object.fields().map(|(key, _)| Kind::Text(Rc::clone(key)).into()).collect();
             keys.sort();
             Ok(keys.into_iter().collect())
         }
@@ -164,6 +168,13 @@ fn join(value: &Val, separator: &Val) -> ValR {
 fn search(value: &Val, wanted: &Val) -> ValR {
     let found = value.try_items()?.binary_search(wanted);
     Ok(found.map_or_else(|index| Val::from(-1 - index as isize), Val::from))
+}
+
+/// Removes paths, those that come last first, so that the positions before them stay.
+fn remove(value: Val, paths: &Val) -> ValR {
+    let mut paths = paths.try_items()?.to_vec();
+    paths.sort();
+    paths.iter().rev().try_fold(value, |value, path| value.without(path.try_items()?))
 }
 
 fn implode(value: &Val) -> ValR {

@@ -12,14 +12,15 @@ use super::Cage;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-const HTML: [(char, &str); 5] = [('<', "&lt;"), ('>', "&gt;"), ('&', "&amp;"), ('\'', "&#39;"), ('"', "&quot;")];
+const HTML: [(char, &str); 5] =
+    [('<', "&lt;"), ('>', "&gt;"), ('&', "&amp;"), ('\'', "&#39;"), ('"', "&quot;")];
 
 const TSV: [(char, &str); 4] = [('\\', "\\\\"), ('\t', "\\t"), ('\n', "\\n"), ('\r', "\\r")];
 
 /// The natives of this file.
 pub(super) fn natives() -> Vec<Filter<RunPtr<Cage>>> {
     vec![
-        ("split", v(1), |cv| unary(cv, |value, separator| split(value, separator))),
+        ("split", v(1), |cv| unary(cv, split)),
         ("ltrimstr", v(1), |cv| unary(cv, |value, part| Ok(strip(value, &part, true, false)))),
         ("rtrimstr", v(1), |cv| unary(cv, |value, part| Ok(strip(value, &part, false, true)))),
         ("trimstr", v(1), |cv| unary(cv, |value, part| Ok(strip(value, &part, true, true)))),
@@ -71,7 +72,9 @@ fn encode_uri(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -84,7 +87,9 @@ fn decode_uri(text: &str) -> ValR {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let code = match (first, tail) {
-            (b'%', [high, low, ..]) => hexadecimal(*high).zip(hexadecimal(*low)).map(|(high, low)| 16 * high + low),
+            (b'%', [high, low, ..]) => {
+                hexadecimal(*high).zip(hexadecimal(*low)).map(|(high, low)| 16 * high + low)
+            }
             _ => None,
         };
         bytes.push(code.unwrap_or(*first));
@@ -101,7 +106,8 @@ fn encode_base64(text: &str) -> String {
     meter::charge_bytes(8 * text.len());
     let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);
     for chunk in text.as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        let bits = chunk.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte))
+            << (8 * (3 - chunk.len()));
         for position in 0..4 {
             let letter = char::from(BASE64[bits >> (18 - 6 * position) & 63]);
             encoded.push(if position <= chunk.len() { letter } else { '=' });
@@ -156,9 +162,11 @@ fn field(name: &str, value: Val) -> (Rc<String>, Val) {
 /// Describes the matches as `match` of jq does.
 fn find(pattern: &Pattern, text: &[char]) -> ValR {
     let describe = |span: Option<Span>| match span {
-        Some((start, end)) => {
-            [("offset", Val::from(start)), ("length", Val::from(end - start)), ("string", part(text, (start, end)))]
-        }
+        Some((start, end)) => [
+            ("offset", Val::from(start)),
+            ("length", Val::from(end - start)),
+            ("string", part(text, (start, end))),
+        ],
         None => [("offset", Val::from(-1_isize)), ("length", Val::from(0_usize)), ("string", Val::default())],
     };
     let capture = |(span, name): (&Option<Span>, &Option<Rc<String>>)| {

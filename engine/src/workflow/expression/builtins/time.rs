@@ -40,10 +40,13 @@ fn from_date(value: &Val) -> ValR {
 
 /// Reads a time: seconds since the Unix epoch, or an array of year, month from 0, day, hours, minutes and seconds.
 fn zoned(value: &Val) -> Result<Zoned, Error> {
-    let refused = || Error::str(format_args!("{value} is no time: neither seconds nor an array of its parts"));
+    let refused =
+        || Error::str(format_args!("{value} is no time: neither seconds nor an array of its parts"));
     let time = match &value.kind {
         Kind::Int(seconds) => Timestamp::from_second(*seconds).map_err(|_| refused())?,
-        Kind::Float(seconds) => Timestamp::from_microsecond((seconds * 1_000_000.0) as i64).map_err(|_| refused())?,
+        Kind::Float(seconds) => {
+            Timestamp::from_microsecond((seconds * 1_000_000.0) as i64).map_err(|_| refused())?
+        }
         Kind::Array(array) => return from_parts(array.items()).ok_or_else(refused),
         _ => return Err(refused()),
     };

@@ -65,7 +65,14 @@ fn anchored(program: &Program) -> bool {
 }
 
 /// Follows all instructions that read no character from `start` on.
-fn follow(program: &Program, text: &[char], at: usize, start: usize, mut slots: Vec<usize>, into: &mut Threads) {
+fn follow(
+    program: &Program,
+    text: &[char],
+    at: usize,
+    start: usize,
+    mut slots: Vec<usize>,
+    into: &mut Threads,
+) {
     let mut tasks = vec![Task::Explore(start)];
     while let Some(task) = tasks.pop() {
         meter::charge(1);

@@ -8,6 +8,7 @@
 //! Syntax: literals, `.`, classes, `\d \w \s \b` and their opposites, `\p{L}` and its kin, `^ $ \A \z`, groups
 //! (plain, `(?:...)`, named), alternation, greedy and lazy repetition. Backreferences and look-around are refused.
 
+mod class;
 mod machine;
 mod parse;
 mod program;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Flags;
+use super::class::{Class, ClassItem, is_digit, is_word, kind_named};
 
 /// Nesting of groups that a pattern may have.
 const MAX_NESTING: usize = 24;
@@ -22,21 +23,12 @@ pub(super) enum Node {
     Group(Option<usize>, Box<Node>),
     Concat(Vec<Node>),
     Alternate(Vec<Node>),
-    Repeat { node: Box<Node>, min: usize, max: Option<usize>, greedy: bool },
-}
-
-/// A set of characters.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Class {
-    pub(super) negated: bool,
-    pub(super) items: Vec<ClassItem>,
-}
-
-/// One part of a class: a range, or a kind of character, which may be negated.
-#[derive(Debug, Clone)]
-pub(super) enum ClassItem {
-    Range(char, char),
-    Kind(fn(char) -> bool, bool),
+    Repeat {
+        node: Box<Node>,
+        min: usize,
+        max: Option<usize>,
+        greedy: bool,
+    },
 }
 
 /// A condition on a position.
@@ -141,7 +133,10 @@ impl Parser<'_> {
             _ => false,
         };
         if again {
-            return Err(format!("there is nothing to repeat at {}: put the repetition into a group", self.at));
+            return Err(format!(
+                "there is nothing to repeat at {}: put the repetition into a group",
+                self.at
+            ));
         }
         Ok(Node::Repeat { node: Box::new(atom), min, max, greedy: lazy == self.flags.swap_greed })
     }
@@ -326,7 +321,9 @@ impl Parser<'_> {
                 None => return Err("a class is not closed".to_owned()),
                 Some(']') if !first => break,
                 Some('[') => return Err("a class inside of a class is not supported: write \\[".to_owned()),
-                Some('&') if self.eat("&&") => return Err("intersections of classes are not supported".to_owned()),
+                Some('&') if self.eat("&&") => {
+                    return Err("intersections of classes are not supported".to_owned());
+                }
                 Some(_) => class.items.push(self.class_item()?),
             }
             first = false;
@@ -372,31 +369,4 @@ impl Parser<'_> {
             None => Err("a class is not closed".to_owned()),
         }
     }
-}
-
-fn is_digit(c: char) -> bool {
-    c.is_ascii_digit()
-}
-
-/// True for what `\w` matches.
-pub(super) fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-fn kind_named(name: &str) -> Option<fn(char) -> bool> {
-    Some(match name {
-        "alnum" | "Alnum" => char::is_alphanumeric,
-        "alpha" | "Alpha" | "Alphabetic" | "L" | "Letter" => char::is_alphabetic,
-        "digit" | "Digit" => is_digit,
-        "lower" | "Lower" | "Ll" => char::is_lowercase,
-        "upper" | "Upper" | "Lu" => char::is_uppercase,
-        "punct" | "Punct" | "P" => |c| c.is_ascii_punctuation(),
-        "space" | "Space" => char::is_whitespace,
-        "blank" | "Blank" => |c| c == ' ' || c == '\t',
-        "cntrl" | "Cntrl" => char::is_control,
-        "xdigit" | "XDigit" => |c| c.is_ascii_hexdigit(),
-        "word" | "Word" => is_word,
-        "N" | "Number" => char::is_numeric,
-        _ => return None,
-    })
 }

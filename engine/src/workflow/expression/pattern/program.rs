@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use super::super::meter;
 use super::Flags;
-use super::parse::{Assert, Class, ClassItem, Node, Parsed, is_word};
+use super::class::{Class, is_word};
+use super::parse::{Assert, Node, Parsed};
 
 /// Instructions that a pattern may come to; counted repetitions are written out.
 const MAX_INSTRUCTIONS: usize = 4_096;
@@ -99,7 +100,13 @@ impl Program {
         Ok(())
     }
 
-    fn emit_repeat(&mut self, node: &Node, min: usize, max: Option<usize>, greedy: bool) -> Result<(), String> {
+    fn emit_repeat(
+        &mut self,
+        node: &Node,
+        min: usize,
+        max: Option<usize>,
+        greedy: bool,
+    ) -> Result<(), String> {
         for _ in 0..min {
             self.emit(node)?;
         }
@@ -148,15 +155,6 @@ impl Program {
             | Instruction::Save(_)
             | Instruction::Match => false,
         }
-    }
-}
-
-impl Class {
-    fn has(&self, c: char) -> bool {
-        self.items.iter().any(|item| match item {
-            ClassItem::Range(first, last) => (*first..=*last).contains(&c),
-            ClassItem::Kind(kind, negated) => kind(c) != *negated,
-        })
     }
 }
 

@@ -77,12 +77,17 @@ impl jaq_core::ValT for Val {
         Ok(part.reached_from(hops))
     }
 
-    fn map_values<'a, I: Iterator<Item = ValX<'a, Self>>>(self, opt: Opt, f: impl Fn(Self) -> I) -> ValX<'a, Self> {
+    fn map_values<'a, I: Iterator<Item = ValX<'a, Self>>>(
+        self,
+        opt: Opt,
+        f: impl Fn(Self) -> I,
+    ) -> ValX<'a, Self> {
         meter::step();
         let hops = self.hops;
         match self.kind {
             Kind::Array(array) => {
-                let items = Rc::try_unwrap(array).map_or_else(|array| array.items.clone(), |array| array.items);
+                let items =
+                    Rc::try_unwrap(array).map_or_else(|array| array.items.clone(), |array| array.items);
                 let mut mapped = super::Array::default();
                 for item in items {
                     for result in f(item.reached_from(hops)) {
@@ -92,7 +97,8 @@ impl jaq_core::ValT for Val {
                 Ok(Kind::Array(Rc::new(mapped)).into())
             }
             Kind::Object(object) => {
-                let fields = Rc::try_unwrap(object).map_or_else(|object| object.map.clone(), |object| object.map);
+                let fields =
+                    Rc::try_unwrap(object).map_or_else(|object| object.map.clone(), |object| object.map);
                 let mut mapped = super::Object::default();
                 for (key, value) in fields {
                     if let Some(result) = f(value.reached_from(hops)).next() {
@@ -166,7 +172,9 @@ impl Val {
     /// Finds the part at an index: none where there is nothing.
     pub(in super::super) fn find(&self, index: &Self) -> Result<Option<Self>, Error> {
         Ok(match (&self.kind, &index.kind) {
-            (Kind::Null, Kind::Null | Kind::Text(_) | Kind::Int(_) | Kind::Float(_) | Kind::Object(_)) => None,
+            (Kind::Null, Kind::Null | Kind::Text(_) | Kind::Int(_) | Kind::Float(_) | Kind::Object(_)) => {
+                None
+            }
             (Kind::Object(object), Kind::Text(key)) => {
                 meter::charge_bytes(key.len());
                 object.map.get(key).cloned()
@@ -175,7 +183,8 @@ impl Val {
                 absolute(*position, array.items.len()).and_then(|position| array.items.get(position).cloned())
             }
             (Kind::Array(array), Kind::Float(position)) => {
-                absolute(position.floor() as i64, array.items.len()).and_then(|position| array.items.get(position).cloned())
+                absolute(position.floor() as i64, array.items.len())
+                    .and_then(|position| array.items.get(position).cloned())
             }
             (Kind::Array(array), Kind::Array(needle)) => Some(positions(&array.items, &needle.items)),
             (Kind::Array(_) | Kind::Text(_), Kind::Object(slice)) => {
@@ -185,6 +194,21 @@ impl Val {
             }
             _ => return Err(Error::index(self.clone(), index.clone())),
         })
+    }
+
+    /// Returns the value without what is at a path, where there is something.
+    pub(in super::super) fn without(self, path: &[Self]) -> ValR {
+        meter::step();
+        let Some((first, rest)) = path.split_first() else { return Ok(Self::default()) };
+        let kept = match self.find(first)? {
+            None => return Ok(self),
+            Some(_) if rest.is_empty() => None,
+            Some(part) => Some(part.without(rest)?),
+        };
+        let outcome =
+            jaq_core::ValT::map_index(self, first, Opt::Essential, |_| kept.clone().map(Ok).into_iter());
+        outcome
+            .map_err(|exception| exception.get_err().unwrap_or_else(|_| Error::str("cannot remove a path")))
     }
 
     /// Turns an index into the position to assign to, which may be beyond the end.
@@ -272,12 +296,13 @@ fn absolute(index: i64, length: usize) -> Option<usize> {
 
 /// Turns the bounds of a slice into positions between 0 and `length`, the first not above the second.
 fn bounds(range: &Range<&Val>, length: usize) -> Result<(usize, usize), Error> {
-    let bound = |value: Option<&Val>, default: usize, round: fn(f64) -> f64| match value.map(|value| &value.kind) {
-        None | Some(Kind::Null) => Ok(default),
-        Some(Kind::Int(index)) => Ok(absolute(*index, length).unwrap_or(0).min(length)),
-        Some(Kind::Float(index)) => Ok(absolute(round(*index) as i64, length).unwrap_or(0).min(length)),
-        Some(kind) => Err(Error::typ(kind.clone().into(), "integer, for the bound of a slice")),
-    };
+    let bound =
+        |value: Option<&Val>, default: usize, round: fn(f64) -> f64| match value.map(|value| &value.kind) {
+            None | Some(Kind::Null) => Ok(default),
+            Some(Kind::Int(index)) => Ok(absolute(*index, length).unwrap_or(0).min(length)),
+            Some(Kind::Float(index)) => Ok(absolute(round(*index) as i64, length).unwrap_or(0).min(length)),
+            Some(kind) => Err(Error::typ(kind.clone().into(), "integer, for the bound of a slice")),
+        };
     let from = bound(range.start, 0, f64::floor)?;
     let upto = bound(range.end, length, f64::ceil)?;
     Ok((from, upto.max(from)))

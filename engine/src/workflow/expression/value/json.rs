@@ -75,9 +75,9 @@ impl Val {
             }
             Kind::Text(text) => Value::String(text.as_str().to_owned()),
             Kind::Array(array) => Value::Array(array.items.iter().map(Self::to_json).collect()),
-            Kind::Object(object) => {
-                Value::Object(object.map.iter().map(|(key, value)| (key.as_str().to_owned(), value.to_json())).collect())
-            }
+            Kind::Object(object) => Value::Object(
+                object.map.iter().map(|(key, value)| (key.as_str().to_owned(), value.to_json())).collect(),
+            ),
         }
     }
 }

@@ -1,0 +1,10 @@
+//! HTTP: what every route shares.
+
+pub mod body;
+pub mod caller;
+pub mod endpoint;
+pub mod middleware;
+pub mod openapi;
+pub mod paging;
+pub mod problem;
+pub mod token;

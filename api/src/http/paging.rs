@@ -1,0 +1,75 @@
+//! Pages: `limit`, an opaque `cursor`, `{ items, next }` and a `Link` header (RFC 8288).
+
+use axum::Json;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::problem::{Code, Problem};
+
+const DEFAULT_LIMIT: usize = 20;
+const LARGEST_LIMIT: usize = 100;
+
+/// The query of a list.
+#[derive(Debug, Default, Deserialize)]
+pub struct PageQuery {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// The number of items wanted: 1 to 100, 20 by default.
+    ///
+    /// # Errors
+    ///
+    /// A problem that names the parameter.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        let Some(text) = &self.limit else { return Ok(DEFAULT_LIMIT) };
+        let limit = text.parse().ok().filter(|n| (1..=LARGEST_LIMIT).contains(n));
+        limit.ok_or_else(|| Problem::new(Code::InvalidParameter, "`limit`: use a number from 1 to 100"))
+    }
+
+    /// Where to go on, as an earlier page said.
+    ///
+    /// # Errors
+    ///
+    /// A problem that names the parameter.
+    pub fn after(&self) -> Result<Option<u64>, Problem> {
+        let Some(text) = &self.cursor else { return Ok(None) };
+        let cursor = text.strip_prefix('p').and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        let wrong = || Problem::new(Code::InvalidParameter, "`cursor`: use the `next` of an earlier page as it is");
+        cursor.map(Some).ok_or_else(wrong)
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The cursor of the next page, or null.
+    pub next: Option<String>,
+    #[serde(skip)]
+    path: String,
+}
+
+impl<T: Serialize> Page<T> {
+    /// A page, with where the next one begins. `path` is the list's own, with its other parameters.
+    pub fn new(items: Vec<T>, next: Option<u64>, path: String) -> Self {
+        Self { items, next: next.map(|n| format!("p{n:x}")), path }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        let link = self.next.as_ref().map(|next| {
+            let joint = if self.path.contains('?') { '&' } else { '?' };
+            format!("<{}{joint}cursor={next}>; rel=\"next\"", self.path)
+        });
+        let mut response = Json(self).into_response();
+        if let Some(link) = link.and_then(|l| HeaderValue::from_str(&l).ok()) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        response
+    }
+}

@@ -1,0 +1,231 @@
+//! Errors as `application/problem+json` (RFC 9457), each with a stable code.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use promptsales_engine::entity::Fault;
+use promptsales_engine::journal::{self, Rejected, RejectionKind};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The stable codes of the edge. Rejections of entities bring their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The path leads nowhere.
+    NoSuchRoute,
+    /// The path is right and the method is not.
+    MethodNotAllowed,
+    /// What the path names does not exist.
+    NotFound,
+    /// The kind has no such command.
+    UnknownCommand,
+    /// An id in the path is not one.
+    InvalidId,
+    /// A query parameter or header cannot be used.
+    InvalidParameter,
+    /// The body is not JSON.
+    MalformedJson,
+    /// The body does not have the wanted shape.
+    InvalidBody,
+    /// The body is larger than allowed.
+    BodyTooLarge,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The workflow definition has errors.
+    InvalidDefinition,
+    /// The idempotency key was used with another payload.
+    IdempotencyKeyReused,
+    /// Too much is waiting.
+    Overloaded,
+    /// The entity faults too often and is set aside.
+    Quarantined,
+    /// The node is ending.
+    ShuttingDown,
+    /// The journal cannot be used now.
+    JournalUnavailable,
+    /// The journal refuses the command for itself.
+    RefusedByJournal,
+    /// It is not known whether the command was carried out.
+    OutcomeUnknown,
+    /// A defect of this program.
+    Internal,
+}
+
+impl Code {
+    /// Every code, for the documentation.
+    pub const ALL: &[Self] = &[
+        Self::NoSuchRoute,
+        Self::MethodNotAllowed,
+        Self::NotFound,
+        Self::UnknownCommand,
+        Self::InvalidId,
+        Self::InvalidParameter,
+        Self::MalformedJson,
+        Self::InvalidBody,
+        Self::BodyTooLarge,
+        Self::BodyTimeout,
+        Self::InvalidDefinition,
+        Self::IdempotencyKeyReused,
+        Self::Overloaded,
+        Self::Quarantined,
+        Self::ShuttingDown,
+        Self::JournalUnavailable,
+        Self::RefusedByJournal,
+        Self::OutcomeUnknown,
+        Self::Internal,
+    ];
+
+    /// The wire form, the status, and the title.
+    pub const fn parts(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::NoSuchRoute => ("no_such_route", StatusCode::NOT_FOUND, "There is nothing at this path"),
+            Self::MethodNotAllowed => {
+                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
+            }
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "It does not exist"),
+            Self::UnknownCommand => ("unknown_command", StatusCode::NOT_FOUND, "There is no such command"),
+            Self::InvalidId => ("invalid_id", StatusCode::BAD_REQUEST, "The id cannot be used"),
+            Self::InvalidParameter => {
+                ("invalid_parameter", StatusCode::BAD_REQUEST, "A parameter or header cannot be used")
+            }
+            Self::MalformedJson => ("malformed_json", StatusCode::BAD_REQUEST, "The body is not JSON"),
+            Self::InvalidBody => {
+                ("invalid_body", StatusCode::UNPROCESSABLE_ENTITY, "The body does not have the wanted shape")
+            }
+            Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::BodyTimeout => ("body_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not come in time"),
+            Self::InvalidDefinition => {
+                ("invalid_definition", StatusCode::UNPROCESSABLE_ENTITY, "The workflow definition has errors")
+            }
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The Idempotency-Key was used with another payload",
+            ),
+            Self::Overloaded => ("overloaded", StatusCode::TOO_MANY_REQUESTS, "Too much is waiting"),
+            Self::Quarantined => ("quarantined", StatusCode::SERVICE_UNAVAILABLE, "The entity is set aside"),
+            Self::ShuttingDown => ("shutting_down", StatusCode::SERVICE_UNAVAILABLE, "The node is ending"),
+            Self::JournalUnavailable => {
+                ("journal_unavailable", StatusCode::SERVICE_UNAVAILABLE, "The journal cannot be used now")
+            }
+            Self::RefusedByJournal => {
+                ("refused_by_journal", StatusCode::UNPROCESSABLE_ENTITY, "The journal refuses the command")
+            }
+            Self::OutcomeUnknown => (
+                "outcome_unknown",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "It is not known whether the command was carried out",
+            ),
+            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side"),
+        }
+    }
+}
+
+/// An error as it goes to the client.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    status: u16,
+    code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    errors: Value,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of the edge, with what happened this time.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (name, status, title) = code.parts();
+        let retry_after = match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
+        };
+        Self {
+            kind: format!("urn:promptsales:problem:{name}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            code: name.to_owned(),
+            detail: Some(detail.into()),
+            errors: Value::Null,
+            retry_after,
+        }
+    }
+
+    /// The same with a list of what is wrong.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Value) -> Self {
+        self.errors = errors;
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Self {
+        let (status, title) = match rejected.kind {
+            RejectionKind::NotFound => (StatusCode::NOT_FOUND, "It does not exist"),
+            RejectionKind::Conflict => (StatusCode::CONFLICT, "The command was rejected"),
+            RejectionKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "The command cannot be understood"),
+            RejectionKind::DeadLettered => (StatusCode::INTERNAL_SERVER_ERROR, "The command was set aside"),
+        };
+        Self {
+            kind: format!("urn:promptsales:problem:{}", rejected.code),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            code: rejected.code.into_owned(),
+            detail: Some(rejected.message),
+            errors: rejected.detail.value(),
+            retry_after: None,
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let code = match &fault {
+            Fault::Overloaded { .. } => Code::Overloaded,
+            Fault::Quarantined { .. } => Code::Quarantined,
+            Fault::KeyReused => Code::IdempotencyKeyReused,
+            Fault::ShuttingDown => Code::ShuttingDown,
+            Fault::Unavailable { .. } => Code::JournalUnavailable,
+            Fault::Refused { .. } => Code::RefusedByJournal,
+            Fault::Unknown => Code::OutcomeUnknown,
+        };
+        Self::new(code, fault.to_string())
+    }
+}
+
+impl From<journal::Error> for Problem {
+    fn from(error: journal::Error) -> Self {
+        Self::new(Code::JournalUnavailable, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique() {
+        let names: std::collections::BTreeSet<_> = Code::ALL.iter().map(|c| c.parts().0).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

@@ -1,0 +1,253 @@
+//! What a node promises, over a journal in memory and simulated time.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Config, Context, Node};
+use crate::entity::{Fault, View};
+use crate::id::{Prefix, Slot, StreamId, uuid_v7};
+use crate::journal::memory::{self, CrashPoint, MemoryStore, SyncMode};
+use crate::journal::{Outcome, RejectionKind};
+use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
+
+fn tally(n: u64) -> StreamId {
+    StreamId::new(Prefix::new("tally"), uuid_v7(1, Slot::new(7), n))
+}
+
+async fn start(store: &MemoryStore) -> Node {
+    start_with(store, Config::default()).await
+}
+
+async fn start_with(store: &MemoryStore, config: Config) -> Node {
+    node(store, catalog(), config, Context::simulated(EPOCH, store.appends())).await.expect("the node starts")
+}
+
+async fn add(node: &Node, id: StreamId, amount: i64) -> Outcome {
+    node.command(command(id, "add", &json!({ "amount": amount }))).await.expect("it is taken in").outcome
+}
+
+async fn view(node: &Node, id: StreamId) -> Option<View> {
+    node.read(&key(id)).await.expect("it can be read")
+}
+
+async fn total(node: &Node, id: StreamId) -> Value {
+    view(node, id).await.map_or(Value::Null, |v| v.state["total"].clone())
+}
+
+fn reply(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Accepted(accepted) => accepted.reply.value(),
+        Outcome::Rejected(rejected) => panic!("rejected: {}", rejected.message),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_count_and_survive_a_restart() {
+    let store = MemoryStore::new(1);
+    let first = start(&store).await;
+    assert_eq!(reply(&add(&first, tally(1), 2).await), json!({ "total": 2 }));
+    assert_eq!(reply(&add(&first, tally(1), 3).await), json!({ "total": 5 }));
+    assert!(view(&first, tally(2)).await.is_none());
+    assert!(first.stop().await, "an idle node ends in good order");
+    let second = start(&store).await;
+    let seen = view(&second, tally(1)).await.unwrap();
+    assert_eq!((seen.seq, &seen.state["total"]), (2, &json!(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_key_gives_the_same_answer_once() {
+    let store = MemoryStore::new(1);
+    let first = start(&store).await;
+    let one = |node: &Node| {
+        let (node, command) = (node.clone(), keyed(tally(1), "add", &json!({ "amount": 2 }), "k"));
+        async move { node.command(command).await }
+    };
+    let (a, b) = tokio::join!(one(&first), one(&first));
+    assert_eq!(a.unwrap().outcome, b.unwrap().outcome, "a concurrent repeat joins the first");
+    let other = first.command(keyed(tally(1), "add", &json!({ "amount": 3 }), "k")).await;
+    assert_eq!(other, Err(Fault::KeyReused));
+    let second = start(&store).await;
+    let again = one(&second).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(total(&second, tally(1)).await, json!(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_changes_nothing_and_is_recorded_under_its_key() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    let refuse = || node.command(keyed(tally(1), "add", &json!({ "amount": -1 }), "no"));
+    let first = refuse().await.unwrap();
+    assert!(matches!(&first.outcome, Outcome::Rejected(r) if r.code == "below_zero"));
+    add(&node, tally(1), 5).await;
+    let again = refuse().await.unwrap();
+    assert_eq!((again.outcome, again.replayed), (first.outcome, true));
+    assert_eq!(total(&node, tally(1)).await, json!(5));
+    let missing = node.command(command(tally(2), "rung", &json!({}))).await.unwrap();
+    assert!(matches!(missing.outcome, Outcome::Rejected(r) if r.kind == RejectionKind::NotFound));
+    let unknown = node.command(command(tally(1), "add", &json!({ "amount": 1, "x": 1 }))).await.unwrap();
+    assert!(matches!(unknown.outcome, Outcome::Rejected(r) if r.message.contains('x')));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_command_is_set_aside_and_the_entity_goes_on() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    add(&node, tally(1), 1).await;
+    let poison = node.command(keyed(tally(1), "explode", &json!({}), "boom")).await.unwrap();
+    assert!(matches!(poison.outcome, Outcome::Rejected(r) if r.code == "dead_lettered"));
+    assert_eq!(reply(&add(&node, tally(1), 1).await), json!({ "total": 2 }));
+    let again = node.command(keyed(tally(1), "explode", &json!({}), "boom")).await.unwrap();
+    assert!(again.replayed, "what was set aside is not tried again");
+    let letters = store.events().into_iter().filter(|e| e.stream.id.prefix().as_str() == "dead");
+    let letters: Vec<_> = letters.map(|e| e.body.data.value()).collect();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((&letters[0]["cause"], &letters[0]["strikes"]), (&json!("told to explode"), &json!(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_that_faults_too_often_is_quarantined_and_can_be_released() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    add(&node, tally(1), 1).await;
+    let mut last = Ok(());
+    for n in 0..3 {
+        let poison = keyed(tally(1), "explode", &json!({}), &format!("boom {n}"));
+        last = node.command(poison).await.map(|_| ());
+    }
+    assert!(matches!(last, Err(Fault::Quarantined { .. })), "{last:?}");
+    assert_eq!(reply(&add(&node, tally(2), 1).await), json!({ "total": 1 }), "others are not touched");
+    assert!(node.release(&key(tally(1))));
+    assert_eq!(total(&node, tally(1)).await, json!(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_fire_in_time_also_after_a_crash() {
+    let store = MemoryStore::new(1);
+    let first = start(&store).await;
+    add(&first, tally(1), 1).await;
+    first.command(command(tally(1), "ring", &json!({ "afterMs": 60_000 }))).await.unwrap();
+    first.cx().sleep(Duration::from_millis(59_999)).await;
+    assert_eq!(view(&first, tally(1)).await.unwrap().state["rings"], json!(0), "never early");
+    first.cx().sleep(Duration::from_millis(10)).await;
+    assert_eq!(view(&first, tally(1)).await.unwrap().state["rings"], json!(1));
+    first.command(command(tally(1), "ring", &json!({ "afterMs": 60_000 }))).await.unwrap();
+    store.crash();
+    let second = start(&store).await;
+    second.cx().sleep(Duration::from_secs(121)).await;
+    assert_eq!(view(&second, tally(1)).await.unwrap().state["rings"], json!(2), "once, and not lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_counts_once_whereever_the_node_dies() {
+    for appends in 0..8 {
+        for point in [CrashPoint::BeforeCommit, CrashPoint::AfterCommit] {
+            let store = MemoryStore::new(1);
+            let first = start(&store).await;
+            add(&first, tally(1), 1).await;
+            store.crash_after(appends, point);
+            let pass = keyed(tally(1), "pass", &json!({ "amount": 5, "to": tally(2) }), "p");
+            let answered = tokio::time::timeout(Duration::from_secs(5), first.command(pass.clone())).await;
+            first.cx().sleep(Duration::from_secs(5)).await;
+            store.crash();
+            let second = start(&store).await;
+            if !matches!(answered, Ok(Ok(_))) {
+                second.command(pass).await.unwrap();
+            }
+            second.cx().sleep(Duration::from_secs(5)).await;
+            let totals = (total(&second, tally(1)).await, total(&second, tally(2)).await);
+            assert_eq!(totals, (json!(6), json!(5)), "crash at append {appends} {point:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_reply_precedes_the_sync() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    store.set_sync(SyncMode::Held);
+    let early = tokio::time::timeout(Duration::from_secs(10), add(&node, tally(1), 1)).await;
+    assert!(early.is_err(), "the answer waits for the sync");
+    store.crash();
+    store.set_sync(SyncMode::Always);
+    let again = start(&store).await;
+    assert!(view(&again, tally(1)).await.is_none(), "what was not synced is gone, and nobody was told otherwise");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_fails_is_told_and_leaves_nothing_half_done() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    add(&node, tally(1), 1).await;
+    store.inject(memory::Fault::Unavailable);
+    let failed = node.command(command(tally(1), "add", &json!({ "amount": 1 }))).await;
+    assert!(matches!(failed, Err(Fault::Unavailable { .. })), "{failed:?}");
+    store.inject(memory::Fault::UnknownCommitted);
+    let unknown = node.command(keyed(tally(1), "add", &json!({ "amount": 1 }), "u")).await;
+    assert_eq!(unknown, Err(Fault::Unknown));
+    let again = node.command(keyed(tally(1), "add", &json!({ "amount": 1 }), "u")).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(total(&node, tally(1)).await, json!(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_refused_command_of_a_batch_fails_alone() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    add(&node, tally(1), 1).await;
+    store.inject(memory::Fault::Refuse(0));
+    let work = (1..=3).map(|n| add(&node, tally(1), n));
+    let outcomes = futures_util::future::join_all(work).await;
+    assert_eq!(outcomes.len(), 3);
+    assert_eq!(total(&node, tally(1)).await, json!(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_entities_go_to_rest_and_come_back() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    for n in 0..50 {
+        add(&node, tally(n), 1).await;
+    }
+    assert_eq!(node.tree().entities.len(), 50);
+    node.cx().sleep(Duration::from_secs(400)).await;
+    assert_eq!(node.tree().entities.len(), 0);
+    assert_eq!(total(&node, tally(3)).await, json!(1));
+    let few = Config { live_entities: 10, ..Config::default() };
+    node.stop().await;
+    let node = start_with(&store, few).await;
+    for n in 0..50 {
+        add(&node, tally(n), 1).await;
+    }
+    node.cx().sleep(Duration::from_secs(3)).await;
+    assert_eq!(node.tree().entities.len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_intake_commands_are_refused_with_the_reason() {
+    let store = MemoryStore::new(1);
+    let config = Config { intake_per_entity: 2, ..Config::default() };
+    let node = start_with(&store, config).await;
+    store.set_latency(Duration::from_millis(10));
+    let burst = (0..10).map(|_| node.command(command(tally(1), "add", &json!({ "amount": 1 }))));
+    let answers = futures_util::future::join_all(burst).await;
+    let refused = answers.iter().filter(|a| matches!(a, Err(Fault::Overloaded { .. }))).count();
+    let taken = answers.iter().filter(|a| a.is_ok()).count();
+    assert!(refused > 0 && taken > 0, "{refused} refused, {taken} taken");
+    assert_eq!(total(&node, tally(1)).await, json!(taken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_shorten_loading_and_change_nothing() {
+    let store = MemoryStore::new(1);
+    let config = || Config { snapshot_every: 10, ..Config::default() };
+    let node = start_with(&store, config()).await;
+    for _ in 0..35 {
+        add(&node, tally(1), 1).await;
+    }
+    node.stop().await;
+    let node = start_with(&store, config()).await;
+    let seen = view(&node, tally(1)).await.unwrap();
+    assert_eq!((seen.seq, &seen.state["total"], seen.created_at), (35, &json!(35), EPOCH));
+}
