@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, View, Work};
 use super::{Catalog, Input};
+use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::id::StreamKey;
 use crate::journal::{Journal, Origin};
@@ -51,6 +52,8 @@ pub struct LiveStatus {
     pub restarts: u32,
     /// What its last fault was.
     pub last_fault: Option<String>,
+    /// Since when it is quarantined.
+    pub quarantined_since: Option<Timestamp>,
 }
 
 impl Directory {
@@ -226,6 +229,11 @@ impl Directory {
                 waiting: inner.queue.len(),
                 restarts: inner.restarts,
                 last_fault: inner.last_fault.clone(),
+                quarantined_since: match inner.phase {
+                    Phase::Quarantined { since, .. } => Some(since),
+                    Phase::Dormant | Phase::Starting | Phase::Active { .. } => None,
+                    Phase::BackingOff | Phase::Removed => None,
+                },
             }
         };
         let mut live: Vec<_> = self.0.cells.iter().map(|cell| status(cell.value())).collect();

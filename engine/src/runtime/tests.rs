@@ -172,7 +172,10 @@ async fn no_reply_precedes_the_sync() {
     store.crash();
     store.set_sync(SyncMode::Always);
     let again = start(&store).await;
-    assert!(view(&again, tally(1)).await.is_none(), "what was not synced is gone, and nobody was told otherwise");
+    assert!(
+        view(&again, tally(1)).await.is_none(),
+        "what was not synced is gone, and nobody was told otherwise"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,12 @@ pub const EPOCH: Timestamp = Timestamp::from_ms(1_767_225_600_000);
 /// # Errors
 ///
 /// When the node cannot start.
-pub async fn node(store: &MemoryStore, catalog: Catalog, config: Config, cx: Context) -> Result<Node, StartError> {
+pub async fn node(
+    store: &MemoryStore,
+    catalog: Catalog,
+    config: Config,
+    cx: Context,
+) -> Result<Node, StartError> {
     let journal: Arc<dyn Journal> = MemoryJournal::open(store);
     let connectors = Connectors::default();
     Node::start(NodeSeed { journal, catalog, connectors, config, cx }).await

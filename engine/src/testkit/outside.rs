@@ -57,7 +57,12 @@ impl Connector for Outside {
 
     fn policy(&self, _: &str) -> Policy {
         let on_unknown = self.on_unknown.unwrap_or(OnUnknown::Retry);
-        Policy { deadline: Duration::from_secs(1), retries: 3, backoff: Duration::from_millis(100), on_unknown }
+        Policy {
+            deadline: Duration::from_secs(1),
+            retries: 3,
+            backoff: Duration::from_millis(100),
+            on_unknown,
+        }
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Value, CallError> {

@@ -106,7 +106,9 @@ impl Entity for Tally {
         };
         match command {
             TallyCommand::Add { amount } => add(amount),
-            TallyCommand::Pass { amount, to } => Ok(add(amount)?.send(to, "add", json!({ "amount": amount }))),
+            TallyCommand::Pass { amount, to } => {
+                Ok(add(amount)?.send(to, "add", json!({ "amount": amount })))
+            }
             TallyCommand::Ring { after_ms } => {
                 let due = cx.now.plus(Duration::from_millis(after_ms));
                 Ok(Decision::event(TallyEvent::RingSet {}).timer("ring", due))

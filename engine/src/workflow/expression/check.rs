@@ -11,7 +11,7 @@ use super::CompileError;
 use super::builtins::Signature;
 
 /// Levels that a syntax tree may have, where each part of a chain, an object, a text and a path is a level.
-const MAX_DEPTH: usize = 160;
+const MAX_DEPTH: usize = 120;
 
 /// Functions that neither read their input nor run anything.
 const CONSTANTS: &[&str] = &["empty", "false", "infinite", "nan", "now", "null", "true"];

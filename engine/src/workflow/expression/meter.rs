@@ -15,7 +15,7 @@ use super::Limits;
 compile_error!("the expression cage stops an evaluation by unwinding: build with panic = \"unwind\"");
 
 /// Bytes of stack that one evaluation may use; a Tokio worker has 2 MiB.
-const STACK_BYTES: usize = 1024 * 1024;
+const STACK_BYTES: usize = 768 * 1024;
 
 /// Bytes of text or copied memory that cost one unit of fuel.
 const BYTES_PER_UNIT: usize = 64;

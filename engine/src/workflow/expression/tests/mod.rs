@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::*;
 
 /// The stack of a Tokio worker, in bytes.
-const STACK_BYTES: usize = 2 * 1024 * 1024;
+const STACK_BYTES: usize = 1280 * 1024;
 
 /// Runs `work` on a thread with a small stack, and fails if it takes longer than a debug build may.
 fn on_small_stack<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
