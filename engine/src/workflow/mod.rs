@@ -1,3 +1,9 @@
 //! Workflows: definitions in the Open Workflow Specification's language, and runs of them.
 
 pub mod action;
+pub mod check;
+pub mod definition;
+pub mod expression;
+
+#[cfg(test)]
+mod fixtures;

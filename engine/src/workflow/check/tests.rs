@@ -1,0 +1,164 @@
+use super::*;
+use crate::workflow::fixtures::{actions, definition};
+
+fn problems(source: &str) -> Vec<Problem> {
+    match check(source, &actions()) {
+        Ok(checked) => checked.warnings,
+        Err(refused) => refused.problems,
+    }
+}
+
+/// Each case: what stands behind the head, the pointer that must be named, and a part of the message.
+const REFUSALS: &[(&str, &str, &str)] = &[
+    ("do: []", "/do", "no tasks"),
+    ("do: {}", "/do", "expected a list"),
+    ("do: [{ a: { do: [] } }]", "/do/0/a/do", "no tasks"),
+    ("{}", "", ""),
+    ("do: [{ a: { set: { x: 1 } } }]\nschedule: { cron: '0 0 * * *' }", "/schedule", "not supported"),
+    ("do: [{ a: { set: { x: 1 } } }]\nextra: 1", "/extra", "not a field"),
+    ("do: [{ a: { set: { x: 1 } } }]\nevaluate: { mode: loose }", "/evaluate/mode", "not supported"),
+    ("do: [{ a: { set: { x: 1 } } }]\nuse: { functions: {} }", "/use/functions", "not supported"),
+    ("do: [{ a: { set: { x: 1 } } }]\nuse: { secrets: [a] }", "/use/secrets", "not supported"),
+    ("do: [{ a: {} }]", "/do/0/a", "does not say what it does"),
+    ("do: [{ a: { set: { x: 1 }, zap: 1 } }]", "/do/0/a/zap", "not a field"),
+    ("do: [{ a: { set: { x: 1 }, call: echo } }]", "/do/0/a/set", "not a field"),
+    ("do: [{ a: { set: plain } }]", "/do/0/a/set", "plain text"),
+    ("do: [{ a: { set: { x: 1 } }, b: { set: { x: 1 } } }]", "/do/0", "one name"),
+    ("do: [{ 'a/b': { set: { x: 1 } } }]", "/do/0", "name cannot be used"),
+    ("do: [{ a: { set: { x: 1 } } }, { a: { set: { x: 1 } } }]", "/do/1/a", "stands twice"),
+    ("do: [{ a: { set: { x: '${ .a | }' } } }]", "/do/0/a/set/x", "does not compile"),
+    ("do: [{ a: { set: { x: '${ $nope }' } } }]", "/do/0/a/set/x", "does not compile"),
+    ("do: [{ a: { if: $input.x, set: { x: 1 } } }]", "/do/0/a/if", "does not compile"),
+    ("do: [{ a: { set: { x: 1 }, output: { as: $output } } }]", "/do/0/a/output/as", "does not compile"),
+    ("do: [{ a: { set: { x: 1 }, then: nowhere } }]", "/do/0/a/then", "no task `nowhere`"),
+    (
+        "do: [{ a: { do: [{ b: { set: { x: 1 }, then: a } }] } }]",
+        "/do/0/a/do/0/b/then",
+        "stands in another list",
+    ),
+    ("do: [{ a: { emit: { event: { with: { type: x } } } } }]", "/do/0/a/emit", "not supported"),
+    ("do: [{ a: { run: { shell: { command: ls } } } }]", "/do/0/a/run", "not supported"),
+    ("do: [{ a: { call: http, with: { method: get } } }]", "/do/0/a/call", "over `http`"),
+    ("do: [{ a: { call: 'log:1.0.0@global' } }]", "/do/0/a/call", "catalog"),
+    ("do: [{ a: { call: 'https://example.com/f.yaml' } }]", "/do/0/a/call", "catalog"),
+    ("do: [{ a: { call: thing.opne, with: { name: x } } }]", "/do/0/a/call", "no action"),
+    ("do: [{ a: { call: thing.open } }]", "/do/0/a/with", "`name` is missing"),
+    ("do: [{ a: { call: thing.open, with: { name: 5 } } }]", "/do/0/a/with/name", "string"),
+    ("do: [{ a: { call: thing.open, with: { name: x, colour: blue } } }]", "/do/0/a/with/colour", ""),
+    ("do: [{ a: { call: thing.open, with: { name: '${ .x }', sise: 1 } } }]", "/do/0/a/with/sise", "no argument"),
+    (
+        "do: [{ a: { call: thing.open, with: { name: x }, metadata: { compensate: { call: nope } } } }]",
+        "/do/0/a/metadata/compensate/call",
+        "no action",
+    ),
+    (
+        "do: [{ a: { call: thing.open, with: { name: x }, metadata: { compensate: later } } }]",
+        "/do/0/a/metadata/compensate",
+        "expected a mapping",
+    ),
+    ("do: [{ a: { wait: soon } }]", "/do/0/a/wait", "ISO 8601"),
+    ("do: [{ a: { wait: { seconds: -1 } } }]", "/do/0/a/wait/seconds", "not a count"),
+    ("do: [{ a: { wait: P1M } }]", "/do/0/a/wait", "not fixed"),
+    ("do: [{ a: { listen: { to: { any: [] } } } }]", "/do/0/a/listen/to/any", "not supported"),
+    (
+        "do: [{ a: { listen: { to: { one: { with: { type: x, source: y } } } } } }]",
+        "/do/0/a/listen/to/one/with/source",
+        "not supported",
+    ),
+    ("do: [{ a: { for: { each: '1x', in: .x }, do: [{ b: { set: { x: 1 } } }] } }]", "/do/0/a/for/each", "variable"),
+    ("do: [{ a: { for: { each: input, in: .x }, do: [{ b: { set: { x: 1 } } }] } }]", "/do/0/a/for/each", "itself"),
+    (
+        "do: [{ a: { metadata: { parallel: true }, for: { in: .x }, while: .y, do: [{ b: { set: { x: 1 } } }] } }]",
+        "/do/0/a/while",
+        "no `while`",
+    ),
+    ("do: [{ a: { metadata: { parallel: 0 }, for: { in: .x }, do: [{ b: { wait: PT1S } }] } }]", "/do/0/a/metadata/parallel", ""),
+    ("do: [{ a: { metadata: { parallel: 3 }, wait: PT1S } }]", "/do/0/a/metadata/parallel", "`for` task only"),
+    ("do: [{ a: { metadata: { saga: true }, wait: PT1S } }]", "/do/0/a/metadata/saga", "only a `do`"),
+    ("do: [{ a: { raise: { error: gone } } }]", "/do/0/a/raise/error", "no `gone`"),
+    ("do: [{ a: { raise: { error: { type: x } } } }]", "/do/0/a/raise/error", "`status` is missing"),
+    ("do: [{ a: { try: [{ b: { wait: PT1S } }] } }]", "/do/0/a", "`catch` is missing"),
+    (
+        "do: [{ a: { try: [{ b: { wait: PT1S } }], catch: { retry: { backoff: {} } } } }]",
+        "/do/0/a/catch/retry/backoff",
+        "not one of its kinds",
+    ),
+    ("do: [{ a: { timeout: long, wait: PT1S } }]", "/do/0/a/timeout", "no `long`"),
+    ("do: [{ a: { input: { schema: { format: avro, document: {} } }, wait: PT1S } }]", "/do/0/a/input/schema/format", "avro"),
+    ("do: [{ a: { input: { schema: { document: { type: 5 } } }, wait: PT1S } }]", "/do/0/a/input/schema/document", "JSON Schema"),
+    ("do: [{ a: { switch: [{ b: { when: .x } }] } }]", "/do/0/a/switch/0/b", "`then` is missing"),
+    ("do: [{ a: { switch: [{ b: { then: end } }, { c: { then: end } }] } }]", "/do/0/a/switch/1/c", "two default"),
+    ("do: [{ a: { fork: { branches: [{ b: { wait: PT1S, then: c } }, { c: { wait: PT1S } }] } } }]", "/do/0/a/fork/branches/0/b/then", "cannot leave"),
+];
+
+#[test]
+fn what_cannot_run_is_refused_with_its_place() {
+    for (body, pointer, message) in REFUSALS {
+        let found = check(&definition(body), &actions()).map(|_| ()).expect_err(body).problems;
+        let hit = found.iter().any(|problem| {
+            problem.severity == Severity::Error
+                && problem.pointer == *pointer
+                && problem.message.contains(message)
+                && !problem.fix.is_empty()
+        });
+        assert!(hit, "{body}: expected `{message}` at `{pointer}`, found {found:#?}");
+    }
+}
+
+#[test]
+fn heads_that_are_wrong_are_refused() {
+    let cases = [
+        ("dsl: '0.9.0', namespace: a, name: b, version: '1.0.0'", "/document/dsl"),
+        ("dsl: '1.0.3', namespace: a, name: 'b c', version: '1.0.0'", "/document/name"),
+        ("dsl: '1.0.3', namespace: a, name: b, version: '1.0'", "/document/version"),
+        ("dsl: '1.0.3', namespace: a, name: b, version: 1.0", "/document/version"),
+        ("dsl: '1.0.3', name: b, version: '1.0.0'", "/document"),
+        ("dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { saga: 1 }", "/document/metadata/saga"),
+    ];
+    for (head, pointer) in cases {
+        let found = problems(&format!("document: {{ {head} }}\ndo: [{{ a: {{ wait: PT1S }} }}]"));
+        assert!(found.iter().any(|p| p.pointer == pointer), "{head}: {found:#?}");
+    }
+}
+
+#[test]
+fn all_problems_are_named_at_once() {
+    let body = "
+do:
+  - a: { call: nope, then: nowhere }
+  - b: { set: { x: '${ . | }', y: '${ $zap }' } }
+  - c: { emit: {} }
+extra: 1";
+    let found = problems(&definition(body));
+    let mut pointers: Vec<&str> = found.iter().map(|p| p.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    let expected =
+        ["/do/0/a/call", "/do/0/a/then", "/do/1/b/set/x", "/do/1/b/set/y", "/do/2/c/emit", "/extra"];
+    assert_eq!(pointers, expected);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let body = "
+do:
+  - a: { wait: PT1S, then: c }
+  - b: { wait: PT1S }
+  - c:
+      try: [{ d: { call: echo, with: { value: 1 } } }]
+      catch: { retry: { delay: PT1S } }";
+    let checked = check(&definition(body), &actions()).unwrap();
+    let pointers: Vec<&str> = checked.warnings.iter().map(|p| p.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/do/1/b", "/do/2/c/catch/retry"]);
+}
+
+#[test]
+fn a_skipped_task_goes_on_with_the_next() {
+    let body = "do: [{ a: { if: .x, set: { x: 1 }, then: end } }, { b: { wait: PT1S } }]";
+    assert!(check(&definition(body), &actions()).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn arguments_with_expressions_pass() {
+    let body = "do: [{ a: { call: thing.open, with: { name: '${ .n }', size: '${ .s }', colour: red } } }]";
+    assert!(check(&definition(body), &actions()).unwrap().warnings.is_empty());
+}

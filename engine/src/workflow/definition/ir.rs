@@ -1,0 +1,363 @@
+//! The intermediate form: what a definition compiles to.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::expression::{Expression, Template};
+
+/// A task's place in the arena of its definition.
+pub type NodeId = usize;
+
+/// A checked, compiled workflow definition.
+#[derive(Debug)]
+pub struct Definition {
+    /// The namespace that the document names.
+    pub namespace: String,
+    /// The workflow's name, unique within a tenant.
+    pub name: String,
+    /// The semantic version.
+    pub version: String,
+    /// The title for a person.
+    pub title: Option<String>,
+    /// What it is for, in Markdown.
+    pub summary: Option<String>,
+    /// The BLAKE3 digest of the source text, in hexadecimal.
+    pub digest: String,
+    /// The parsed document.
+    pub document: Value,
+    /// True if the whole run is a saga.
+    pub saga: bool,
+    /// What becomes of the run's input.
+    pub input: Shaping,
+    /// What becomes of the last task's output.
+    pub output: Shaping,
+    /// How long a run may take.
+    pub timeout: Option<Span>,
+    /// The tasks.
+    pub nodes: Vec<Node>,
+    /// The tasks of every list, by the list's JSON pointer; `/do` is the first.
+    pub lists: HashMap<String, Vec<NodeId>>,
+    /// The signals that some task listens to.
+    pub signals: BTreeSet<String>,
+    pub(in crate::workflow) by_reference: HashMap<String, NodeId>,
+}
+
+impl Definition {
+    /// The task at a JSON pointer.
+    pub fn node(&self, reference: &str) -> Option<&Node> {
+        self.by_reference.get(reference).map(|id| &self.nodes[*id])
+    }
+
+    /// The tasks of a list, by the list's JSON pointer; none if there is no such list.
+    pub fn list(&self, reference: &str) -> &[NodeId] {
+        self.lists.get(reference).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// One task.
+#[derive(Debug)]
+pub struct Node {
+    /// Its JSON pointer: `/do/0/checkBrief`.
+    pub reference: String,
+    /// Its name.
+    pub name: String,
+    /// The JSON pointer of the list that it stands in.
+    pub list: String,
+    /// Its place in that list.
+    pub index: usize,
+    /// The condition without which it is skipped.
+    pub condition: Option<Formula>,
+    /// What becomes of its raw input.
+    pub input: Shaping,
+    /// What becomes of its raw output.
+    pub output: Shaping,
+    /// What becomes of the run's context.
+    pub export: Shaping,
+    /// How long it may take.
+    pub timeout: Option<Span>,
+    /// Where it goes on.
+    pub then: Then,
+    /// True if it is a scope that compensates.
+    pub saga: bool,
+    /// What it does.
+    pub kind: Kind,
+}
+
+/// What a task does.
+#[derive(Debug)]
+pub enum Kind {
+    /// Runs tasks one after the other.
+    Do,
+    /// Sets the data.
+    Set {
+        /// The new data.
+        value: Formula,
+    },
+    /// Chooses where to go on.
+    Switch {
+        /// The cases, in their order.
+        cases: Vec<Case>,
+    },
+    /// Runs tasks for each item.
+    For(ForSpec),
+    /// Runs tasks side by side.
+    Fork {
+        /// True if the first to end is the only one that counts.
+        compete: bool,
+    },
+    /// Calls an action.
+    Call(CallSpec),
+    /// Waits for a time.
+    Wait {
+        /// How long.
+        span: Span,
+    },
+    /// Waits for a signal.
+    Listen {
+        /// The signal's name.
+        signal: String,
+        /// True to read the whole event and not its data alone.
+        envelope: bool,
+    },
+    /// Raises an error.
+    Raise {
+        /// The error's members.
+        error: Formula,
+    },
+    /// Runs tasks and handles their errors.
+    Try(Catch),
+    /// What could not be compiled; only in definitions that are refused.
+    Broken,
+}
+
+impl Kind {
+    /// The name of the task type.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Set { .. } => "set",
+            Self::Switch { .. } => "switch",
+            Self::For(_) => "for",
+            Self::Fork { .. } => "fork",
+            Self::Call(_) => "call",
+            Self::Wait { .. } => "wait",
+            Self::Listen { .. } => "listen",
+            Self::Raise { .. } => "raise",
+            Self::Try(_) => "try",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// A case of a switch.
+#[derive(Debug)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// The condition; none for the default.
+    pub when: Option<Formula>,
+    /// Where to go on.
+    pub then: Then,
+}
+
+/// A loop.
+#[derive(Debug)]
+pub struct ForSpec {
+    /// The variable that holds the item.
+    pub each: String,
+    /// The variable that holds the index.
+    pub at: String,
+    /// Gives the items.
+    pub items: Formula,
+    /// The condition to go on with the next item.
+    pub condition: Option<Formula>,
+    /// How many items are under way at once; none where they go one after the other.
+    pub parallel: Option<Parallel>,
+}
+
+/// How many iterations run side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parallel {
+    /// As many as the engine allows.
+    Most,
+    /// At most so many.
+    Up(u32),
+}
+
+/// A call of an action.
+#[derive(Debug)]
+pub struct CallSpec {
+    /// The action's wire name.
+    pub action: String,
+    /// Gives the arguments.
+    pub arguments: Formula,
+    /// The arguments as written.
+    pub with: Value,
+    /// How it is taken back.
+    pub compensate: Compensate,
+}
+
+/// How a call is taken back in a saga.
+#[derive(Debug)]
+pub enum Compensate {
+    /// As the action says.
+    Action,
+    /// Not at all.
+    Never,
+    /// By another action.
+    By {
+        /// Its wire name.
+        action: String,
+        /// Gives its arguments.
+        arguments: Formula,
+        /// The arguments as written.
+        with: Value,
+    },
+}
+
+/// How a `try` handles errors.
+#[derive(Debug)]
+pub struct Catch {
+    /// The members that an error must have.
+    pub filter: ErrorFilter,
+    /// The variable that holds the error.
+    pub variable: String,
+    /// The condition to catch.
+    pub when: Option<Formula>,
+    /// The condition not to catch.
+    pub except_when: Option<Formula>,
+    /// How it is tried again.
+    pub retry: Option<Retry>,
+    /// True if there are tasks to run when it is caught.
+    pub handles: bool,
+    /// Where the error's path goes on.
+    pub then: Option<Then>,
+}
+
+/// The members that an error must have to be caught.
+#[derive(Debug, Default, Clone)]
+pub struct ErrorFilter {
+    /// The type.
+    pub kind: Option<String>,
+    /// The status.
+    pub status: Option<u16>,
+    /// The instance.
+    pub instance: Option<String>,
+    /// The title.
+    pub title: Option<String>,
+    /// The detail.
+    pub detail: Option<String>,
+}
+
+/// How something is tried again.
+#[derive(Debug)]
+pub struct Retry {
+    /// The condition to try again.
+    pub when: Option<Formula>,
+    /// The condition not to try again.
+    pub except_when: Option<Formula>,
+    /// The wait before the first retry.
+    pub delay: Option<Span>,
+    /// How the wait grows.
+    pub backoff: Backoff,
+    /// The most retries.
+    pub count: Option<u32>,
+    /// The longest time from the first start to the last retry.
+    pub duration: Option<Span>,
+    /// What is added to a wait: between the first and the second.
+    pub jitter: Option<(Span, Span)>,
+}
+
+/// How the wait between retries grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backoff {
+    /// Not at all.
+    Constant,
+    /// By the delay each time.
+    Linear,
+    /// Twofold each time.
+    Exponential,
+}
+
+/// Where to go on after a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// With the next task of the list.
+    Continue,
+    /// Behind the list.
+    Exit,
+    /// Nowhere: the run is complete.
+    End,
+    /// With a task of the same list.
+    Task(String),
+}
+
+/// A length of time.
+#[derive(Debug)]
+pub enum Span {
+    /// Known from the definition.
+    Fixed(Duration),
+    /// An expression that gives ISO 8601 text.
+    Computed(Formula),
+}
+
+/// What becomes of data on its way: a schema that it must fit, and a formula that reshapes it.
+#[derive(Debug, Default)]
+pub struct Shaping {
+    /// The schema.
+    pub schema: Option<Schema>,
+    /// The reshaping; none leaves the data as it is.
+    pub formula: Option<Formula>,
+}
+
+/// A JSON Schema.
+pub struct Schema(pub(super) jsonschema::Validator);
+
+impl Schema {
+    /// Checks a value.
+    ///
+    /// # Errors
+    ///
+    /// The first few places that do not fit, in one sentence.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        let shown = |e: jsonschema::ValidationError<'_>| {
+            let at = e.instance_path().to_string();
+            if at.is_empty() { e.to_string() } else { format!("`{at}`: {e}") }
+        };
+        let errors: Vec<String> = self.0.iter_errors(value).take(3).map(shown).collect();
+        if errors.is_empty() { Ok(()) } else { Err(clip(&errors.join("; "))) }
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Schema")
+    }
+}
+
+/// An expression, or a value with expressions in it, and the variables that it uses.
+#[derive(Debug)]
+pub struct Formula {
+    pub(in crate::workflow) form: Form,
+    pub(in crate::workflow) variables: Vec<String>,
+}
+
+/// The two forms of a formula.
+#[derive(Debug)]
+pub(in crate::workflow) enum Form {
+    Expression(Expression),
+    Template(Template),
+}
+
+/// Cuts a sentence that has grown out of user data.
+pub(in crate::workflow) fn clip(text: &str) -> String {
+    const MOST: usize = 500;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(MOST).collect();
+    format!("{head}…")
+}

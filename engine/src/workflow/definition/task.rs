@@ -1,0 +1,177 @@
+//! What all tasks have in common: lists, names, data, flow.
+
+use serde_json::{Map, Value};
+
+use super::compiler::{Compiler, Place};
+use super::fields::{Fields, join, kind_of};
+use super::ir::{Kind, Node, NodeId, Then};
+
+/// The fields that say of what type a task is. `for` stands before `do`, which it contains.
+const TYPES: [&str; 12] =
+    ["call", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait", "do"];
+
+/// The longest task name, in bytes.
+const LONGEST_NAME: usize = 128;
+
+impl Compiler<'_> {
+    /// Compiles a list of tasks.
+    pub(super) fn list(&mut self, value: &Value, at: &str) {
+        let Value::Array(items) = value else {
+            let message = format!("expected a list of tasks, found {}", kind_of(value));
+            self.problems.error(at, message, "write `- name: { ... }` for each task");
+            return;
+        };
+        if items.is_empty() {
+            self.problems.error(at, "there are no tasks", "add a task, or remove what holds the list");
+        }
+        let mut names: Vec<&str> = Vec::new();
+        let mut ids = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let place = format!("{at}/{index}");
+            let Some((name, task)) = self.named(item, &place) else { continue };
+            if names.contains(&name) {
+                let message = format!("`{name}` stands twice in this list");
+                self.problems.error(&join(&place, name), message, "give the tasks different names");
+            }
+            names.push(name);
+            ids.push(self.task(name, task, at, index));
+        }
+        self.lists.insert(at.to_owned(), ids);
+    }
+
+    /// Takes an item of a list apart that is a mapping of one name to a value.
+    pub(super) fn named<'v>(&mut self, item: &'v Value, at: &str) -> Option<(&'v str, &'v Value)> {
+        let one = item.as_object().filter(|map| map.len() == 1).and_then(|map| map.iter().next());
+        let Some((name, value)) = one else {
+            self.problems.error(at, "expected one name with its content", "write `- name: { ... }`");
+            return None;
+        };
+        let plain = !name.is_empty()
+            && name.len() <= LONGEST_NAME
+            && !name.chars().any(|c| matches!(c, '/' | '~' | '[' | ']' | '#') || c.is_control());
+        if !plain {
+            let fix = format!("use 1 to {LONGEST_NAME} bytes without `/ ~ [ ] #` and control characters");
+            self.problems.error(at, "the name cannot be used", fix);
+        }
+        Some((name, value))
+    }
+
+    fn task(&mut self, name: &str, value: &Value, list: &str, index: usize) -> NodeId {
+        let at = join(&format!("{list}/{index}"), name);
+        let mut node = Node {
+            reference: at.clone(),
+            name: name.to_owned(),
+            list: list.to_owned(),
+            index,
+            condition: None,
+            input: Default::default(),
+            output: Default::default(),
+            export: Default::default(),
+            timeout: None,
+            then: Then::Continue,
+            saga: false,
+            kind: Kind::Broken,
+        };
+        if let Some(mut fields) = Fields::open(value, &at, &mut self.problems) {
+            self.common(&mut fields, &mut node);
+            let metadata = self.metadata(&mut fields, &mut node);
+            if let Some(kind) = self.kind(&mut fields, metadata) {
+                node.kind = kind;
+            }
+            if node.saga && !matches!(node.kind, Kind::Do) {
+                let pointer = format!("{at}/metadata/saga");
+                let fix = "put the task inside a `do` task that is marked, or mark the document";
+                self.problems.error(&pointer, "only a `do` task can be marked as a saga", fix);
+            }
+            fields.close(&mut self.problems);
+        }
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    fn common(&mut self, fields: &mut Fields<'_>, node: &mut Node) {
+        let at = |name: &str| join(&node.reference, name);
+        if let Some(value) = fields.get("if") {
+            node.condition = self.expression(value, &at("if"), Place::TaskInput);
+        }
+        node.input = self.shaping(fields.get("input"), &at("input"), "from", Place::TaskInput);
+        node.output = self.shaping(fields.get("output"), &at("output"), "as", Place::Task);
+        node.export = self.shaping(fields.get("export"), &at("export"), "as", Place::Export);
+        if let Some(value) = fields.get("timeout") {
+            node.timeout = self.timeout(value, &at("timeout"), Place::Task);
+        }
+        if let Some(value) = fields.get("then") {
+            node.then = self.then(value, &at("then"));
+        }
+    }
+
+    /// Reads a flow directive.
+    pub(super) fn then(&mut self, value: &Value, at: &str) -> Then {
+        match value.as_str() {
+            Some("continue") => Then::Continue,
+            Some("exit") => Then::Exit,
+            Some("end") => Then::End,
+            Some(name) => Then::Task(name.to_owned()),
+            None => {
+                let message = format!("expected a task's name, found {}", kind_of(value));
+                self.problems.error(at, message, "write `continue`, `exit`, `end` or a task's name");
+                Then::Continue
+            }
+        }
+    }
+
+    fn metadata<'v>(&mut self, fields: &mut Fields<'v>, node: &mut Node) -> Option<&'v Map<String, Value>> {
+        let value = fields.get("metadata")?;
+        let at = fields.pointer("metadata");
+        Fields::open(value, &at, &mut self.problems)?;
+        let map = value.as_object()?;
+        node.saga = self.metadata_flag(map, "saga", &at);
+        Some(map)
+    }
+
+    fn kind(&mut self, fields: &mut Fields<'_>, metadata: Option<&Map<String, Value>>) -> Option<Kind> {
+        let at = fields.at.clone();
+        let Some(kind) = TYPES.into_iter().find(|name| fields.has(name)) else {
+            let fix = "add one of do, set, switch, for, fork, call, wait, listen, raise, try";
+            self.problems.error(&at, "the task does not say what it does", fix);
+            return None;
+        };
+        self.check_metadata(kind, metadata, &at);
+        match kind {
+            "call" => self.call(fields, metadata),
+            "for" => self.for_each(fields, metadata),
+            "fork" => self.fork(fields),
+            "listen" => self.listen(fields),
+            "raise" => self.raise(fields),
+            "set" => self.set(fields),
+            "switch" => self.switch(fields),
+            "try" => self.try_catch(fields),
+            "wait" => self.wait(fields),
+            "do" => {
+                self.list(fields.get("do")?, &format!("{at}/do"));
+                Some(Kind::Do)
+            }
+            "emit" => {
+                fields.refuse("emit", "send a command with a `call` instead", &mut self.problems);
+                None
+            }
+            _ => {
+                let fix = "call an action instead; work outside goes through a connector";
+                fields.refuse("run", fix, &mut self.problems);
+                fields.get("await");
+                fields.get("return");
+                None
+            }
+        }
+    }
+
+    /// Metadata is open, but what means something elsewhere and nothing here is a mistake.
+    fn check_metadata(&mut self, kind: &str, metadata: Option<&Map<String, Value>>, at: &str) {
+        for (name, only) in [("parallel", "for"), ("compensate", "call")] {
+            if kind != only && metadata.is_some_and(|map| map.contains_key(name)) {
+                let message = format!("`{name}` means something on a `{only}` task only");
+                self.problems.error(&format!("{at}/metadata/{name}"), message, "remove it");
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The top of a definition: the document, its data, and what its tasks share.
+
+use serde_json::{Map, Value};
+
+use super::compiler::{Compiler, Place};
+use super::fields::{Fields, join};
+use super::ir::{Shaping, Span};
+use super::version::is_semver;
+
+/// The newest version of the language that is understood, without its patch number.
+const LANGUAGE: &str = "1.0.";
+
+/// What stands at the top of a definition.
+#[derive(Default)]
+pub(super) struct Top {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) title: Option<String>,
+    pub(super) summary: Option<String>,
+    pub(super) saga: bool,
+    pub(super) input: Shaping,
+    pub(super) output: Shaping,
+    pub(super) timeout: Option<Span>,
+}
+
+impl<'a> Compiler<'a> {
+    /// Compiles the whole document; the tasks end up in the arena.
+    pub(super) fn workflow(&mut self, document: &'a Value) -> Option<Top> {
+        let mut fields = Fields::open(document, "", &mut self.problems)?;
+        let mut top = Top::default();
+        if let Some(value) = fields.require("document", &mut self.problems) {
+            self.document(value, &mut top);
+        }
+        if let Some(value) = fields.get("use") {
+            self.shared(value);
+        }
+        fields.refuse("schedule", "start it by an automation rule with a schedule", &mut self.problems);
+        if let Some(value) = fields.get("evaluate") {
+            self.evaluate(value);
+        }
+        top.input = self.shaping(fields.get("input"), "/input", "from", Place::WorkflowInput);
+        top.output = self.shaping(fields.get("output"), "/output", "as", Place::WorkflowOutput);
+        top.timeout = fields.get("timeout").and_then(|v| self.timeout(v, "/timeout", Place::WorkflowInput));
+        if let Some(value) = fields.require("do", &mut self.problems) {
+            self.list(value, "/do");
+        }
+        fields.close(&mut self.problems);
+        Some(top)
+    }
+
+    /// Reads a timeout: inline, or the name of a shared one.
+    pub(super) fn timeout(&mut self, value: &Value, at: &str, place: Place) -> Option<Span> {
+        let value = match value {
+            Value::String(name) => self.shared_value(self.timeouts, name, "timeouts", at)?,
+            other => other,
+        };
+        let mut fields = Fields::open(value, at, &mut self.problems)?;
+        let after = fields.require("after", &mut self.problems);
+        let span = after.and_then(|value| self.span(value, &fields.pointer("after"), place));
+        fields.close(&mut self.problems);
+        span
+    }
+
+    /// Finds what a task refers to by name under `use`.
+    pub(super) fn shared_value<'b>(
+        &mut self,
+        shared: Option<&'b Map<String, Value>>,
+        name: &str,
+        section: &str,
+        at: &str,
+    ) -> Option<&'b Value> {
+        let found = shared.and_then(|map| map.get(name));
+        if found.is_none() {
+            let message = format!("there is no `{name}` under `/use/{section}`");
+            self.problems.error(at, message, format!("add it to `use.{section}`, or write it inline"));
+        }
+        found
+    }
+
+    fn document(&mut self, value: &Value, top: &mut Top) {
+        let Some(mut fields) = Fields::open(value, "/document", &mut self.problems) else { return };
+        for name in ["dsl", "namespace", "name", "version"] {
+            if !fields.has(name) {
+                self.problems.error("/document", format!("`{name}` is missing"), format!("add `{name}`"));
+            }
+        }
+        let dsl = fields.text("dsl", &mut self.problems).unwrap_or(LANGUAGE);
+        if !dsl.starts_with(LANGUAGE) {
+            let message = format!("the language version `{dsl}` is not supported");
+            self.problems.error("/document/dsl", message, "write the definition in version 1.0.3");
+        }
+        let mut own = |name: &'static str| {
+            fields.text(name, &mut self.problems).map(str::to_owned)
+        };
+        let (namespace, name, version) = (own("namespace"), own("name"), own("version"));
+        (top.title, top.summary) = (own("title"), own("summary"));
+        for (field, text) in [("namespace", &namespace), ("name", &name)] {
+            if text.as_deref().is_some_and(|text| !is_name(text)) {
+                let fix = "use 1 to 63 letters, digits and hyphens, with a letter or digit at both ends";
+                self.problems.error(&join("/document", field), format!("not a {field}"), fix);
+            }
+        }
+        if version.as_deref().is_some_and(|text| !is_semver(text)) {
+            self.problems.error("/document/version", "not a semantic version", "write it like `1.0.0`");
+        }
+        top.namespace = namespace.unwrap_or_default();
+        top.name = name.unwrap_or_default();
+        top.version = version.unwrap_or_default();
+        for open in ["tags", "metadata"] {
+            if let Some(value) = fields.get(open) {
+                Fields::open(value, &join("/document", open), &mut self.problems);
+            }
+        }
+        if let Some(metadata) = fields.get("metadata").and_then(Value::as_object) {
+            top.saga = self.metadata_flag(metadata, "saga", "/document/metadata");
+        }
+        fields.close(&mut self.problems);
+    }
+
+    fn shared(&mut self, value: &'a Value) {
+        let Some(mut fields) = Fields::open(value, "/use", &mut self.problems) else { return };
+        let problems = &mut self.problems;
+        fields.refuse("authentications", "connectors hold their own credentials", problems);
+        fields.refuse("catalogs", "call actions by their name; they need no catalog", problems);
+        fields.refuse("extensions", "put the tasks where they belong", problems);
+        fields.refuse("functions", "call an action, or repeat the task", problems);
+        fields.refuse("secrets", "connectors hold their own credentials", problems);
+        let mut section = |name: &'static str| {
+            let map = fields.get(name)?;
+            Fields::open(map, &join("/use", name), &mut self.problems)?;
+            map.as_object()
+        };
+        self.errors = section("errors");
+        self.retries = section("retries");
+        self.timeouts = section("timeouts");
+        fields.close(&mut self.problems);
+        self.check_shared();
+    }
+
+    /// Compiles what is shared once where it stands, so that its problems are named there.
+    fn check_shared(&mut self) {
+        for (name, value) in self.errors.into_iter().flatten() {
+            self.error(value, &join("/use/errors", name));
+        }
+        self.bound.push("error".to_owned());
+        for (name, value) in self.retries.into_iter().flatten() {
+            self.retry(value, &join("/use/retries", name));
+        }
+        self.bound.pop();
+        for (name, value) in self.timeouts.into_iter().flatten() {
+            self.timeout(value, &join("/use/timeouts", name), Place::TaskInput);
+        }
+    }
+
+    fn evaluate(&mut self, value: &Value) {
+        let Some(mut fields) = Fields::open(value, "/evaluate", &mut self.problems) else { return };
+        for (name, only) in [("language", "jq"), ("mode", "strict")] {
+            if let Some(text) = fields.text(name, &mut self.problems)
+                && text != only
+            {
+                let message = format!("`{name}: {text}` is not supported");
+                self.problems.error(&fields.pointer(name), message, format!("use `{only}`, or leave it out"));
+            }
+        }
+        fields.close(&mut self.problems);
+    }
+
+    /// Reads a flag of an open map.
+    pub(super) fn metadata_flag(&mut self, metadata: &Map<String, Value>, name: &str, at: &str) -> bool {
+        match metadata.get(name) {
+            None => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(_) => {
+                let pointer = join(at, name);
+                self.problems.error(&pointer, "expected true or false", "write `true` or `false`");
+                false
+            }
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}
