@@ -24,6 +24,11 @@ impl<E: Entity> Typed<E> {
         Self { state: None }
     }
 
+    /// The state; `None` if the entity does not exist.
+    pub fn state(&self) -> Option<&E> {
+        self.state.as_ref()
+    }
+
     /// The catalog's entry of this entity.
     pub fn info() -> KindInfo {
         KindInfo {

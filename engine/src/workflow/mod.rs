@@ -4,6 +4,8 @@ pub mod action;
 pub mod check;
 pub mod definition;
 pub mod expression;
+pub mod registration;
+pub mod versions;
 
 #[cfg(test)]
 mod fixtures;

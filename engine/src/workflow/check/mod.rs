@@ -118,7 +118,11 @@ fn check_then(
     match elsewhere {
         Some(other) => {
             let message = format!("`{name}` stands in another list, at `{}`", other.reference);
-            problems.error(pointer, message, "go on with a task of the same list, or `exit` and go on outside");
+            problems.error(
+                pointer,
+                message,
+                "go on with a task of the same list, or `exit` and go on outside",
+            );
         }
         None => {
             let names: Vec<&str> = tasks.iter().map(|id| definition.nodes[*id].name.as_str()).collect();

@@ -45,7 +45,11 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ("do: [{ a: { call: thing.open } }]", "/do/0/a/with", "`name` is missing"),
     ("do: [{ a: { call: thing.open, with: { name: 5 } } }]", "/do/0/a/with/name", "string"),
     ("do: [{ a: { call: thing.open, with: { name: x, colour: blue } } }]", "/do/0/a/with/colour", ""),
-    ("do: [{ a: { call: thing.open, with: { name: '${ .x }', sise: 1 } } }]", "/do/0/a/with/sise", "no argument"),
+    (
+        "do: [{ a: { call: thing.open, with: { name: '${ .x }', sise: 1 } } }]",
+        "/do/0/a/with/sise",
+        "no argument",
+    ),
     (
         "do: [{ a: { call: thing.open, with: { name: x }, metadata: { compensate: { call: nope } } } }]",
         "/do/0/a/metadata/compensate/call",
@@ -65,15 +69,31 @@ const REFUSALS: &[(&str, &str, &str)] = &[
         "/do/0/a/listen/to/one/with/source",
         "not supported",
     ),
-    ("do: [{ a: { for: { each: '1x', in: .x }, do: [{ b: { set: { x: 1 } } }] } }]", "/do/0/a/for/each", "variable"),
-    ("do: [{ a: { for: { each: input, in: .x }, do: [{ b: { set: { x: 1 } } }] } }]", "/do/0/a/for/each", "itself"),
+    (
+        "do: [{ a: { for: { each: '1x', in: .x }, do: [{ b: { set: { x: 1 } } }] } }]",
+        "/do/0/a/for/each",
+        "variable",
+    ),
+    (
+        "do: [{ a: { for: { each: input, in: .x }, do: [{ b: { set: { x: 1 } } }] } }]",
+        "/do/0/a/for/each",
+        "itself",
+    ),
     (
         "do: [{ a: { metadata: { parallel: true }, for: { in: .x }, while: .y, do: [{ b: { set: { x: 1 } } }] } }]",
         "/do/0/a/while",
         "no `while`",
     ),
-    ("do: [{ a: { metadata: { parallel: 0 }, for: { in: .x }, do: [{ b: { wait: PT1S } }] } }]", "/do/0/a/metadata/parallel", ""),
-    ("do: [{ a: { metadata: { parallel: 3 }, wait: PT1S } }]", "/do/0/a/metadata/parallel", "`for` task only"),
+    (
+        "do: [{ a: { metadata: { parallel: 0 }, for: { in: .x }, do: [{ b: { wait: PT1S } }] } }]",
+        "/do/0/a/metadata/parallel",
+        "",
+    ),
+    (
+        "do: [{ a: { metadata: { parallel: 3 }, wait: PT1S } }]",
+        "/do/0/a/metadata/parallel",
+        "`for` task only",
+    ),
     ("do: [{ a: { metadata: { saga: true }, wait: PT1S } }]", "/do/0/a/metadata/saga", "only a `do`"),
     ("do: [{ a: { raise: { error: gone } } }]", "/do/0/a/raise/error", "no `gone`"),
     ("do: [{ a: { raise: { error: { type: x } } } }]", "/do/0/a/raise/error", "`status` is missing"),
@@ -84,11 +104,27 @@ const REFUSALS: &[(&str, &str, &str)] = &[
         "not one of its kinds",
     ),
     ("do: [{ a: { timeout: long, wait: PT1S } }]", "/do/0/a/timeout", "no `long`"),
-    ("do: [{ a: { input: { schema: { format: avro, document: {} } }, wait: PT1S } }]", "/do/0/a/input/schema/format", "avro"),
-    ("do: [{ a: { input: { schema: { document: { type: 5 } } }, wait: PT1S } }]", "/do/0/a/input/schema/document", "JSON Schema"),
+    (
+        "do: [{ a: { input: { schema: { format: avro, document: {} } }, wait: PT1S } }]",
+        "/do/0/a/input/schema/format",
+        "avro",
+    ),
+    (
+        "do: [{ a: { input: { schema: { document: { type: 5 } } }, wait: PT1S } }]",
+        "/do/0/a/input/schema/document",
+        "JSON Schema",
+    ),
     ("do: [{ a: { switch: [{ b: { when: .x } }] } }]", "/do/0/a/switch/0/b", "`then` is missing"),
-    ("do: [{ a: { switch: [{ b: { then: end } }, { c: { then: end } }] } }]", "/do/0/a/switch/1/c", "two default"),
-    ("do: [{ a: { fork: { branches: [{ b: { wait: PT1S, then: c } }, { c: { wait: PT1S } }] } } }]", "/do/0/a/fork/branches/0/b/then", "cannot leave"),
+    (
+        "do: [{ a: { switch: [{ b: { then: end } }, { c: { then: end } }] } }]",
+        "/do/0/a/switch/1/c",
+        "two default",
+    ),
+    (
+        "do: [{ a: { fork: { branches: [{ b: { wait: PT1S, then: c } }, { c: { wait: PT1S } }] } } }]",
+        "/do/0/a/fork/branches/0/b/then",
+        "cannot leave",
+    ),
 ];
 
 #[test]
@@ -113,7 +149,10 @@ fn heads_that_are_wrong_are_refused() {
         ("dsl: '1.0.3', namespace: a, name: b, version: '1.0'", "/document/version"),
         ("dsl: '1.0.3', namespace: a, name: b, version: 1.0", "/document/version"),
         ("dsl: '1.0.3', name: b, version: '1.0.0'", "/document"),
-        ("dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { saga: 1 }", "/document/metadata/saga"),
+        (
+            "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { saga: 1 }",
+            "/document/metadata/saga",
+        ),
     ];
     for (head, pointer) in cases {
         let found = problems(&format!("document: {{ {head} }}\ndo: [{{ a: {{ wait: PT1S }} }}]"));

@@ -22,8 +22,8 @@ mod workflow;
 mod tests;
 
 pub use ir::{
-    Backoff, CallSpec, Case, Catch, Compensate, Definition, ErrorFilter, ForSpec, Formula, Kind, Node, NodeId,
-    Parallel, Retry, Schema, Shaping, Span, Then,
+    Backoff, CallSpec, Case, Catch, Compensate, Definition, ErrorFilter, ForSpec, Formula, Kind, Node,
+    NodeId, Parallel, Retry, Schema, Shaping, Span, Then,
 };
 pub use problem::{Problem, Severity};
 pub use source::MAX_SOURCE_BYTES;

@@ -30,7 +30,11 @@ impl Compiler<'_> {
             Value::String(text) => match parse_iso(text) {
                 Ok(span) => Some(Span::Fixed(span)),
                 Err(message) => {
-                    self.problems.error(at, message, "write it like `PT1H30M` or `{ hours: 1, minutes: 30 }`");
+                    self.problems.error(
+                        at,
+                        message,
+                        "write it like `PT1H30M` or `{ hours: 1, minutes: 30 }`",
+                    );
                     None
                 }
             },

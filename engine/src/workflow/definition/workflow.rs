@@ -90,9 +90,7 @@ impl<'a> Compiler<'a> {
             let message = format!("the language version `{dsl}` is not supported");
             self.problems.error("/document/dsl", message, "write the definition in version 1.0.3");
         }
-        let mut own = |name: &'static str| {
-            fields.text(name, &mut self.problems).map(str::to_owned)
-        };
+        let mut own = |name: &'static str| fields.text(name, &mut self.problems).map(str::to_owned);
         let (namespace, name, version) = (own("namespace"), own("name"), own("version"));
         (top.title, top.summary) = (own("title"), own("summary"));
         for (field, text) in [("namespace", &namespace), ("name", &name)] {

@@ -14,7 +14,7 @@ use super::Limits;
 #[cfg(not(panic = "unwind"))]
 compile_error!("the expression cage stops an evaluation by unwinding: build with panic = \"unwind\"");
 
-/// Bytes of stack that one evaluation may use; a Tokio worker has 2 MiB.
+/// Bytes of stack that one evaluation may use; a Tokio worker has 2 MiB, and its callers need some too.
 const STACK_BYTES: usize = 768 * 1024;
 
 /// Bytes of text or copied memory that cost one unit of fuel.

@@ -82,7 +82,7 @@ impl Expression {
     /// Evaluates to the first output, or null if there is none.
     ///
     /// Takes the values of the variables in the order of [`Self::compile`] and the run's recorded clock, in
-    /// milliseconds since the Unix epoch. Needs 1.25 MiB of stack at worst.
+    /// milliseconds since the Unix epoch. Needs 1.25 MiB of stack at worst, in a debug build.
     ///
     /// # Errors
     ///

@@ -107,21 +107,29 @@ impl Program {
         max: Option<usize>,
         greedy: bool,
     ) -> Result<(), String> {
-        for _ in 0..min {
-            self.emit(node)?;
-        }
         let fork = |on: usize, out: usize| match greedy {
             true => Instruction::Split(on, out),
             false => Instruction::Split(out, on),
         };
         let Some(max) = max else {
-            let split = self.code.len();
-            self.code.push(Instruction::Jump(0));
+            // x* is (x+)?, so that an x that matches nothing gets its turn.
+            let skip = (min == 0).then_some(self.code.len());
+            self.code.extend(skip.map(Instruction::Jump));
+            for _ in 1..min {
+                self.emit(node)?;
+            }
+            let start = self.code.len();
             self.emit(node)?;
-            self.code.push(Instruction::Jump(split));
-            self.code[split] = fork(split + 1, self.code.len());
+            let end = self.code.len() + 1;
+            self.code.push(fork(start, end));
+            if let Some(skip) = skip {
+                self.code[skip] = fork(start, end);
+            }
             return Ok(());
         };
+        for _ in 0..min {
+            self.emit(node)?;
+        }
         let mut splits = Vec::new();
         for _ in min..max {
             splits.push(self.code.len());

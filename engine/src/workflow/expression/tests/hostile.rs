@@ -256,6 +256,23 @@ fn deep_values_are_not_taken_in() {
 }
 
 #[test]
+fn no_limit_on_depth_is_taken_without_a_cap() {
+    for (depth, works) in [(250, true), (300, false), (200_000, false)] {
+        for source in
+            [".", "[..] | length", "tojson | length", ". == .", ". * . | length", "[paths] | length"]
+        {
+            let ends = on_small_stack(source, move || {
+                let input = std::mem::ManuallyDrop::new(nested(depth));
+                let expression = Expression::compile(source, &[]).unwrap();
+                let limits = Limits { max_depth: usize::MAX, ..Limits::default() };
+                expression.evaluate(&input, &[], 0, &limits).is_ok()
+            });
+            assert_eq!(ends, works, "{source} at {depth}");
+        }
+    }
+}
+
+#[test]
 fn values_up_to_the_limit_can_be_used_in_every_way() {
     for source in [
         "[..] | length",

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// The stack of a Tokio worker, in bytes.
+/// Bytes of stack: less than the 2 MiB of a Tokio worker, where the callers take their part.
 const STACK_BYTES: usize = 1280 * 1024;
 
 /// Runs `work` on a thread with a small stack, and fails if it takes longer than a debug build may.
