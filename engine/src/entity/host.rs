@@ -4,18 +4,18 @@
 //! state that the one before it left, appends everything together, and only then answers. If the append fails,
 //! the state is dropped and read again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::batch::{Batch, Pending};
 use super::directory::{Directory, Shared};
-use super::intake::{Cause, Cell, Dedup, Delivery, Fault, Phase, View, Work};
+use super::intake::{Cell, Dedup, Delivery, Fault, Phase, View, Work};
 use super::loaded::Loaded;
 use super::{Input, StepCx};
 use crate::journal::{EntryError, Rejected, RejectionKind};
 use crate::partition::LaneError;
+use crate::runtime::guard;
 use crate::telemetry::names;
 
 /// The way to wake a host. Cheap to clone.
@@ -171,17 +171,19 @@ impl HostState {
             seq: loaded.head + batch.entry.events.len() as u64,
             origin: &delivery.origin,
         };
-        let guarded = catch_unwind(AssertUnwindSafe(|| loaded.machine.step(&delivery.input, &cx)));
+        let guarded = guard(|| loaded.machine.step(&delivery.input, &cx));
         let seq = cx.seq;
         match guarded {
             Ok(result) => {
                 batch.take(delivery, result, seq);
                 Ok(())
             }
-            Err(panic) => {
+            Err(mut cause) => {
+                if !self.seed.shared.cx.is_real() {
+                    // Frames depend on the build; a simulated history must not.
+                    cause.backtrace.clear();
+                }
                 let mut guilty = delivery;
-                let cause =
-                    Cause { message: panic_message(&*panic), backtrace: crate::runtime::last_panic() };
                 let fault =
                     HostFault::Panicked { input: input_name(&guilty.input), message: cause.message.clone() };
                 guilty.strikes = guilty.strikes.saturating_add(1);
@@ -332,9 +334,4 @@ pub(crate) fn input_name(input: &Input) -> String {
         Input::Reply { id, .. } => format!("reply {id}"),
         Input::Effect { key, .. } => format!("effect {key}"),
     }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_owned()
 }

@@ -10,6 +10,7 @@ use super::Input;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::{KeyHash, MessageId, Origin, Outcome, Position, Seq};
+use crate::runtime::Caught;
 
 /// What makes a delivery count once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,14 +110,7 @@ pub(crate) struct Delivery {
     pub(crate) answer: oneshot::Sender<Result<Answer, Fault>>,
     /// How often it has brought the entity down, and the last cause.
     pub(crate) strikes: u8,
-    pub(crate) cause: Option<Cause>,
-}
-
-/// What a command did to its entity.
-#[derive(Debug, Clone)]
-pub(crate) struct Cause {
-    pub(crate) message: String,
-    pub(crate) backtrace: String,
+    pub(crate) cause: Option<Caught>,
 }
 
 /// Where an entity is in its life on this node.

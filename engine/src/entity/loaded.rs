@@ -8,6 +8,7 @@ use super::intake::Fault;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::{self, Appended, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot};
+use crate::runtime::guard;
 use crate::telemetry::names;
 
 pub(super) struct Loaded {
@@ -43,7 +44,7 @@ impl Loaded {
             }
         }
         for event in &events {
-            let folded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.apply(event)));
+            let folded = guard(|| machine.apply(event));
             let folded =
                 folded.map_err(|_| Fault::Refused { reason: format!("event {} panicked", event.seq) })?;
             folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;

@@ -35,6 +35,8 @@ pub struct Config {
     pub breaker_failures: u32,
     /// How long an open circuit stays open before one call may try.
     pub breaker_cooldown: Duration,
+    /// How often idle entities, the clock and the journal's indexes are looked after.
+    pub upkeep: Duration,
     /// How long a shutdown waits for work under way.
     pub drain: Duration,
 }
@@ -57,6 +59,7 @@ impl Default for Config {
             backlog: 10_000,
             breaker_failures: 5,
             breaker_cooldown: Duration::from_secs(5),
+            upkeep: Duration::from_secs(1),
             drain: Duration::from_secs(20),
         }
     }

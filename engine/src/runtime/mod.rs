@@ -8,7 +8,7 @@ mod panics;
 pub use config::Config;
 pub use context::{Context, Exit, Panicked};
 pub use node::{Command, Node, NodeSeed, StartError, Tree};
-pub(crate) use panics::last_panic;
+pub(crate) use panics::{Caught, guard};
 
 #[cfg(test)]
 mod tests;

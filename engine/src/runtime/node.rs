@@ -264,8 +264,12 @@ impl Parts {
             let (directory, journal, feeds) = (directory.clone(), journal.clone(), feeds.clone());
             Timers::new(directory, journal, feeds, PARTITION, limits, timers_cx.clone())
         };
-        let upkeep =
-            Upkeep { directory: self.directory.clone(), journal: self.journal.clone(), cx: cx.clone() };
+        let upkeep = Upkeep {
+            directory: self.directory.clone(),
+            journal: self.journal.clone(),
+            every: config.upkeep,
+            cx: cx.clone(),
+        };
         self.root.add(ServiceSpec::new("outbox", move || messages.again()))?;
         self.root.add(ServiceSpec::new("effects", move || effects.again()))?;
         self.root.add(ServiceSpec::new("timers", timers))?;
@@ -278,6 +282,7 @@ impl Parts {
 struct Upkeep {
     directory: Directory,
     journal: Arc<dyn Journal>,
+    every: Duration,
     cx: Context,
 }
 
@@ -285,7 +290,7 @@ struct Upkeep {
 impl Service for Upkeep {
     async fn run(&mut self) -> Result<(), ServiceFault> {
         loop {
-            self.cx.sleep(Duration::from_secs(1)).await;
+            self.cx.sleep(self.every).await;
             self.directory.passivate_idle();
             let ahead = self.cx.discipline();
             metrics::gauge!(names::CLOCK_OFFSET).set(ahead as f64 / 1_000.0);
