@@ -187,18 +187,21 @@ impl Brief {
             ("contentKinds", !self.content_kinds.is_empty()),
             ("budget", self.budget.is_some_and(|budget| !budget.is_zero())),
         ];
-        let missing: Vec<&str> = needs.into_iter().filter(|(_, there)| !there).map(|(field, _)| field).collect();
+        let missing: Vec<&str> =
+            needs.into_iter().filter(|(_, there)| !there).map(|(field, _)| field).collect();
         if !missing.is_empty() {
             return Err(BriefError::Incomplete { missing });
         }
         let mut pieces = Vec::new();
         for channel in self.channels.iter().copied() {
-            let kinds: Vec<_> = self.content_kinds.iter().copied().filter(|kind| channel.takes(*kind)).collect();
+            let kinds: Vec<_> =
+                self.content_kinds.iter().copied().filter(|kind| channel.takes(*kind)).collect();
             if kinds.is_empty() {
                 return Err(BriefError::NothingForChannel { channel });
             }
             for locale in &self.locales {
-                let wanted = |kind: &ContentKind| PieceWanted { channel, locale: locale.clone(), kind: *kind };
+                let wanted =
+                    |kind: &ContentKind| PieceWanted { channel, locale: locale.clone(), kind: *kind };
                 pieces.extend(kinds.iter().map(wanted));
             }
         }

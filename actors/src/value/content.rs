@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Channel, Locale, Text, WebUrl, shown};
 
 /// What kind of content a piece is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum ContentKind {

@@ -73,7 +73,8 @@ impl Brief {
             Some(Value::Null) | None => versions.iter().filter_map(|v| v.get(name).cloned()).collect(),
             Some(other) => vec![other],
         };
-        let channels = distinct(&labels("platform", rest.remove("channels")), &mut notes, Channel::from_label);
+        let channels =
+            distinct(&labels("platform", rest.remove("channels")), &mut notes, Channel::from_label);
         let kinds = labels("type", rest.remove("contentKinds"));
         let kinds = distinct(&kinds, &mut notes, ContentKind::from_label);
         fields.insert("channels".to_owned(), to_value(&channels));

@@ -11,7 +11,9 @@ use super::shown;
 
 /// A text that is not a web address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a web address: use one like `https://example.com/verano`, without spaces or a password")]
+#[error(
+    "`{text}` is not a web address: use one like `https://example.com/verano`, without spaces or a password"
+)]
 pub struct UrlError {
     text: String,
 }
@@ -30,7 +32,8 @@ impl WebUrl {
     /// The address with more parameters behind those that it has, before its fragment.
     #[must_use]
     pub fn with_query(&self, pairs: &[(&str, &str)]) -> Self {
-        let (address, fragment) = self.0.split_once('#').map_or((self.0.as_str(), None), |(a, f)| (a, Some(f)));
+        let (address, fragment) =
+            self.0.split_once('#').map_or((self.0.as_str(), None), |(a, f)| (a, Some(f)));
         let mut url = address.to_owned();
         for (name, value) in pairs {
             let separator = if !url.contains('?') {
@@ -134,7 +137,8 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "example.com", "ftp://a.example", "https://", "https://u:p@a.example", "https://a b"] {
+        for text in ["", "example.com", "ftp://a.example", "https://", "https://u:p@a.example", "https://a b"]
+        {
             assert!(text.parse::<WebUrl>().is_err(), "{text}");
         }
     }
