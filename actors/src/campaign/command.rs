@@ -14,6 +14,8 @@ use crate::value::{Brief, Channel, Money, Text};
 pub enum Command {
     /// Writes a new campaign down as a draft.
     Draft(Box<Brief>),
+    /// Writes a new campaign down and starts the workflow that launches it, in one commit.
+    Launch(Box<Brief>),
     /// Replaces the brief of a draft that is not being launched.
     Revise(Box<Brief>),
     /// Begins the launch by a run; with a brief it drafts the campaign first if there is none.
@@ -128,6 +130,7 @@ impl Command {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Draft(_) => "draft",
+            Self::Launch(_) => "launch",
             Self::Revise(_) => "revise",
             Self::BeginLaunch { .. } => "begin-launch",
             Self::RecordContent { .. } => "record-content",

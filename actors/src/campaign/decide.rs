@@ -1,7 +1,7 @@
 //! What a campaign decides.
 
 use promptsales_engine::entity::{DecideCx, Decision};
-use promptsales_engine::id::StreamId;
+use promptsales_engine::id::{Prefix, StreamId, digest, uuid_v8};
 use promptsales_engine::journal::TimerOp;
 use serde_json::json;
 
@@ -17,6 +17,14 @@ type Decided = Result<Decision<Event>, Rejection>;
 pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
     match command {
         Command::Draft(brief) => Ok(Decision::event(Event::Drafted(drafted(brief, cx)?))),
+        Command::Launch(brief) => {
+            brief.pieces()?;
+            let (brief, run) = (drafted(brief, cx)?, launch_run(cx.id));
+            let input = json!({ "campaignId": cx.id, "brief": brief });
+            let start = json!({ "workflow": LAUNCH_WORKFLOW, "input": input });
+            let reply = json!({ "runId": run });
+            Ok(Decision::event(Event::Drafted(brief)).send(run, "start", start).reply(reply))
+        }
         Command::BeginLaunch { run_id, brief: Some(brief) } => {
             let brief = drafted(brief, cx)?;
             let reply = json!({ "brief": brief });
@@ -25,6 +33,15 @@ pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
         }
         other => unreachable!("`{}` does not create, and the engine asks first", other.name()),
     }
+}
+
+/// The workflow that launches a campaign.
+const LAUNCH_WORKFLOW: &str = "launch-campaign";
+
+/// The run that a campaign's first launch always has, in the campaign's slot.
+fn launch_run(campaign: StreamId) -> StreamId {
+    let bits = digest("launch", &[&campaign.to_string()]);
+    StreamId::new(Prefix::new("run"), uuid_v8(bits, Some(campaign.slot())))
 }
 
 /// Completes a brief with the key that the campaign is addressed by.
@@ -46,6 +63,10 @@ impl Campaign {
         let name = command.name();
         match command {
             Command::Draft(brief) => self.draft(brief, cx),
+            Command::Launch(brief) => {
+                self.draft(brief, cx)?;
+                Ok(Decision::none().reply(json!({ "runId": launch_run(cx.id) })))
+            }
             Command::Revise(brief) => self.revise(brief, cx),
             Command::BeginLaunch { run_id, brief } => self.begin_launch(run_id, brief, cx),
             Command::RecordContent { content } => self.record_content(content),

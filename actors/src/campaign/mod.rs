@@ -63,7 +63,10 @@ impl Entity for Campaign {
     type Rejection = Rejection;
 
     fn creates(command: &Command) -> bool {
-        matches!(command, Command::Draft(_) | Command::BeginLaunch { brief: Some(_), .. })
+        matches!(
+            command,
+            Command::Draft(_) | Command::Launch(_) | Command::BeginLaunch { brief: Some(_), .. }
+        )
     }
 
     fn decide(

@@ -254,3 +254,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_launch_drafts_the_campaign_and_starts_its_run_once() {
+    let mut subject = Subject::<Campaign>::new();
+    let reply = subject.tell("launch", brief()).unwrap().reply;
+    assert!(reply["runId"].as_str().unwrap().starts_with("run_"));
+    assert_eq!(subject.tell("launch", brief()).unwrap().reply, reply, "the same again changes nothing");
+    let mut other = Subject::<Campaign>::new();
+    let mut incomplete = brief();
+    incomplete.as_object_mut().unwrap().remove("budget");
+    assert_eq!(other.code("launch", incomplete), "brief_incomplete");
+}
