@@ -323,7 +323,7 @@ impl TimerOp {
     /// The timer's name within the stream.
     pub fn name(&self) -> &str {
         match self {
-            Self::Set { name, .. } | Self::Clear { name } => name,
+            Self::Set { name, .. } | Self::Clear { name } | Self::Fired { name, .. } => name,
         }
     }
 }
