@@ -1,7 +1,7 @@
-//! What an entry must be by itself, whatever the back end: the part of the contract that needs no store.
+//! The part of the contract that needs no store: what an entry must be by itself, and how an effect's life goes.
 
 use super::{Entry, EntryError, Seq};
-use crate::effect::EffectOp;
+use crate::effect::{Effect, EffectOp, EffectOutcome, EffectState};
 
 /// Checks an entry's own shape: everything in it belongs to its stream, and no name holds U+0000.
 pub(super) fn check_entry(entry: &Entry) -> Result<(), EntryError> {
@@ -39,6 +39,23 @@ pub(super) fn check_snapshot(entry: &Entry, head: Seq) -> Result<(), EntryError>
 /// Says that the entry is refused for itself.
 pub(super) fn refused(entry: &Entry, reason: String) -> EntryError {
     EntryError::Refused { stream: entry.stream.clone(), reason }
+}
+
+/// Takes one step of an effect's life. An end is final, except that an unknown one may be resolved.
+pub(super) fn step_effect(effect: &mut Effect, op: &EffectOp) {
+    let open = !matches!(effect.state, EffectState::Ended(_));
+    let unknown = matches!(effect.state, EffectState::Ended(EffectOutcome::Unknown(_)));
+    match op {
+        EffectOp::Intend(_) => {}
+        EffectOp::Dispatch { epoch, attempt, .. } if open => {
+            effect.state = EffectState::Dispatched { epoch: *epoch };
+            effect.attempts = *attempt;
+        }
+        EffectOp::End { outcome, .. } if open || unknown => {
+            effect.state = EffectState::Ended(outcome.clone());
+        }
+        EffectOp::Dispatch { .. } | EffectOp::End { .. } => {}
+    }
 }
 
 /// Every text of an entry that is kept as it stands and not as JSON.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
+use crate::effect::{Effect, EffectKey, EffectOp, EffectState};
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
-use crate::journal::check::{check_entry, check_snapshot, refused};
+use crate::journal::check::{check_entry, check_snapshot, refused, step_effect};
 use crate::journal::{
     Appended, EFFECTS_KEPT, Entry, EntryError, Error, Event, Fence, INBOX_KEPT, KEYS_KEPT, KeyHash,
     KeyRecord, Lease, Message, MessageId, PartitionId, Received, Seq, Snapshot, TimerOp,
@@ -295,22 +295,5 @@ impl Disk {
             row.ended = Some(entry.at);
             self.open_effects.remove(number);
         }
-    }
-}
-
-/// Takes one step of an effect's life. An end is final, except that an unknown one may be resolved.
-fn step_effect(effect: &mut Effect, op: &EffectOp) {
-    let open = !matches!(effect.state, EffectState::Ended(_));
-    let unknown = matches!(effect.state, EffectState::Ended(EffectOutcome::Unknown(_)));
-    match op {
-        EffectOp::Intend(_) => {}
-        EffectOp::Dispatch { epoch, attempt, .. } if open => {
-            effect.state = EffectState::Dispatched { epoch: *epoch };
-            effect.attempts = *attempt;
-        }
-        EffectOp::End { outcome, .. } if open || unknown => {
-            effect.state = EffectState::Ended(outcome.clone());
-        }
-        EffectOp::Dispatch { .. } | EffectOp::End { .. } => {}
     }
 }

@@ -1,0 +1,34 @@
+//! A bounded cache of streams' heads, so that appending to a busy stream asks no index.
+
+use std::collections::HashMap;
+
+use super::tail::Head;
+use crate::id::StreamKey;
+
+/// The heads that either half of the cache keeps at most.
+const HALF: usize = 32_768;
+
+/// Two halves: what is used moves to the young one; when that is full, the old one is forgotten and they change.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    young: HashMap<StreamKey, Head>,
+    old: HashMap<StreamKey, Head>,
+}
+
+impl Heads {
+    pub(super) fn get(&self, key: &StreamKey) -> Option<Head> {
+        self.young.get(key).or_else(|| self.old.get(key)).copied()
+    }
+
+    pub(super) fn put(&mut self, key: StreamKey, head: Head) {
+        if self.young.len() >= HALF {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, head);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+}

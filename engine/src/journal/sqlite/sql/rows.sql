@@ -1,0 +1,56 @@
+-- Writes what a batch commits: a JSON array of rows per table, in the order of `Rows`.
+-- Parameters are $N and not ?N: with several statements in one text sqlx miscounts the gaps that ?N leaves.
+-- Elements that are JSON themselves come as strings, so that SQLite never renders them anew.
+INSERT INTO stream (no, tenant, prefix, uuid, at)
+SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4 FROM jsonb_each($7);
+
+INSERT INTO event (pos, slot, stream, seq, name, version, at, origin, data)
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8
+FROM jsonb_each($8);
+
+INSERT INTO idem (id, at, key, digest, stream, first_seq, last_seq, outcome)
+SELECT value->>0, value->>1, unhex(value->>2), unhex(value->>3), value->>4, value->>5, value->>6, value->>7
+FROM jsonb_each($9);
+
+INSERT INTO inbox (at, stream, message, outcome)
+SELECT value->>0, value->>1, unhex(value->>2), value->>3 FROM jsonb_each($10);
+
+DELETE FROM outbox WHERE (message, stream) IN (SELECT unhex(value->>0), value->>1 FROM jsonb_each($11));
+
+INSERT INTO outbox (message, stream, prefix, uuid, command, origin, body)
+SELECT unhex(value->>0), value->>1, value->>2, unhex(value->>3), value->>4, value->>5, value->>6
+FROM jsonb_each($12);
+
+DELETE FROM outbox WHERE (message, stream) IN (SELECT unhex(value->>0), value->>1 FROM jsonb_each($13));
+
+DELETE FROM timer WHERE (stream, name) IN (SELECT value->>0, value->>1 FROM jsonb_each($14));
+
+DELETE FROM timer
+WHERE (due, stream, name) IN (SELECT value->>0, value->>1, value->>2 FROM jsonb_each($15));
+
+INSERT INTO timer (stream, name, due, slot)
+SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($16) WHERE true
+ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due;
+
+INSERT INTO effect
+    (key, stream, phase, ended, attempts, at, connector, operation, state, origin, request)
+SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+    value->>9, value->>10
+FROM jsonb_each($17);
+
+UPDATE effect SET
+    state = CASE WHEN step.end IS NOT NULL THEN step.end
+        WHEN phase = 0 THEN coalesce(step.dispatch, state) ELSE state END,
+    attempts = CASE WHEN phase = 0 THEN coalesce(step.attempt, attempts) ELSE attempts END,
+    ended = CASE WHEN step.end IS NOT NULL THEN coalesce(ended, step.at) ELSE ended END,
+    phase = coalesce(step.phase_after, phase)
+FROM (
+    SELECT unhex(value->>0) AS key, value->>1 AS stream, value->>2 AS dispatch, value->>3 AS attempt,
+        value->>4 AS end, value->>5 AS phase_after, value->>6 AS at
+    FROM jsonb_each($18)
+) AS step
+WHERE effect.key = step.key AND effect.stream = step.stream AND effect.phase <> 1;
+
+INSERT INTO snapshot (stream, seq, version, data)
+SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($19) WHERE true
+ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, version = excluded.version, data = excluded.data;

@@ -1,0 +1,219 @@
+//! What has been committed and not yet merged into the index: the same structures in memory.
+//!
+//! There are two generations. The active one takes what is committed; a merge freezes it and starts a new one, so
+//! that it never holds an append up. What is read is first looked for here and then in the index, in this order,
+//! as things move from here to there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::id::{Prefix, StreamId, StreamKey, TenantId};
+use crate::journal::{KeyHash, Position, Seq};
+
+/// How much of the journal something has seen: the last numbers of the tables that only grow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The last position.
+    pub(super) pos: Position,
+    /// The last stream's number.
+    pub(super) stream: u64,
+    /// The last idempotency row's number.
+    pub(super) key: u64,
+}
+
+/// A stream's number in the file and its last event's number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The stream's number, 0 if it has none.
+    pub(super) no: u64,
+    /// The last event's number, 0 if there is none.
+    pub(super) seq: Seq,
+}
+
+/// What a commit adds to the second structures.
+#[derive(Debug, Default)]
+pub(super) struct Additions {
+    /// New streams with their numbers.
+    pub(super) streams: Vec<(StreamKey, u64)>,
+    /// New events: stream number, sequence number, position.
+    pub(super) events: Vec<(u64, Seq, Position)>,
+    /// Streams that got their first event: position and number.
+    pub(super) firsts: Vec<(StreamKey, Position, u64)>,
+    /// New idempotency rows.
+    pub(super) keys: Vec<(KeyHash, u64)>,
+}
+
+/// One generation.
+#[derive(Debug, Default)]
+pub(super) struct Generation {
+    pub(super) streams: HashMap<StreamKey, u64>,
+    pub(super) events: BTreeMap<(u64, Seq), Position>,
+    pub(super) firsts: BTreeMap<(TenantId, Prefix, Position), (StreamId, u64)>,
+    pub(super) keys: HashMap<KeyHash, u64>,
+}
+
+/// A generation on its way into the index, with the mark that it reaches up to.
+#[derive(Debug, Clone)]
+pub(super) struct Frozen {
+    pub(super) generation: Arc<Generation>,
+    pub(super) mark: Mark,
+}
+
+/// The tail. Its lock is held for moments only.
+#[derive(Debug)]
+pub(super) struct Tail(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    mark: Mark,
+    merged: Mark,
+    active: Generation,
+    frozen: Option<Frozen>,
+}
+
+impl Generation {
+    fn len(&self) -> usize {
+        self.streams.len() + self.events.len() + self.firsts.len() + self.keys.len()
+    }
+
+    fn last(&self, no: u64) -> Option<Seq> {
+        self.events.range((no, 0)..=(no, Seq::MAX)).next_back().map(|((_, seq), _)| *seq)
+    }
+
+    fn add(&mut self, new: Additions) {
+        self.streams.extend(new.streams);
+        self.events.extend(new.events.into_iter().map(|(no, seq, pos)| ((no, seq), pos)));
+        let first = |(key, pos, no): (StreamKey, _, _)| ((key.tenant, key.id.prefix(), pos), (key.id, no));
+        self.firsts.extend(new.firsts.into_iter().map(first));
+        self.keys.extend(new.keys);
+    }
+}
+
+impl Tail {
+    /// A tail behind what the index holds.
+    pub(super) fn new(merged: Mark) -> Self {
+        let active = Generation::default();
+        Self(Mutex::new(Inner { mark: merged, merged, active, frozen: None }))
+    }
+
+    /// How much of the journal is known.
+    pub(super) fn mark(&self) -> Mark {
+        self.lock().mark
+    }
+
+    /// True if the index holds nothing, so that it need not be asked.
+    pub(super) fn is_all(&self) -> bool {
+        self.lock().merged == Mark::default()
+    }
+
+    /// How many things wait to be merged.
+    pub(super) fn len(&self) -> usize {
+        let inner = self.lock();
+        inner.active.len() + inner.frozen.as_ref().map_or(0, |frozen| frozen.generation.len())
+    }
+
+    /// Takes in what has been committed, up to a mark.
+    pub(super) fn publish(&self, new: Additions, mark: Mark) {
+        let mut inner = self.lock();
+        inner.active.add(new);
+        inner.mark = mark;
+    }
+
+    /// Freezes the active generation; the frozen one comes first if its merge did not succeed.
+    pub(super) fn freeze(&self) -> Frozen {
+        let mut inner = self.lock();
+        if inner.frozen.is_none() {
+            let generation = Arc::new(std::mem::take(&mut inner.active));
+            inner.frozen = Some(Frozen { generation, mark: inner.mark });
+        }
+        inner.frozen.clone().expect("it has just been put there")
+    }
+
+    /// Forgets the frozen generation: it is in the index now.
+    pub(super) fn forget_frozen(&self) {
+        let mut inner = self.lock();
+        if let Some(frozen) = inner.frozen.take() {
+            inner.merged = frozen.mark;
+        }
+    }
+
+    /// The heads of streams that began in the tail, in their order.
+    pub(super) fn heads(&self, keys: &[StreamKey]) -> Vec<Option<Head>> {
+        let inner = self.lock();
+        let head = |key| inner.number(key).map(|no| Head { no, seq: inner.last(no).unwrap_or(0) });
+        keys.iter().map(head).collect()
+    }
+
+    /// The last event of a stream in the tail, by the stream's number.
+    pub(super) fn last(&self, no: u64) -> Option<Seq> {
+        self.lock().last(no)
+    }
+
+    /// The number of a stream that began in the tail.
+    pub(super) fn number(&self, key: &StreamKey) -> Option<u64> {
+        self.lock().number(key)
+    }
+
+    /// The positions of a stream's events above `after` and up to a position, at most `limit`, oldest first.
+    pub(super) fn positions(&self, no: u64, after: Seq, upto: Position, limit: usize) -> Vec<Position> {
+        let inner = self.lock();
+        let range = (no, after.saturating_add(1))..=(no, Seq::MAX);
+        let of = |generation: &Generation| {
+            let found = generation.events.range(range.clone()).map(|(_, pos)| *pos);
+            found.take_while(|pos| *pos <= upto).take(limit).collect::<Vec<_>>()
+        };
+        let mut found = inner.frozen.as_ref().map_or_else(Vec::new, |frozen| of(&frozen.generation));
+        found.extend(of(&inner.active));
+        found.truncate(limit);
+        found
+    }
+
+    /// The number of an idempotency row in the tail.
+    pub(super) fn key(&self, key: &KeyHash) -> Option<u64> {
+        let inner = self.lock();
+        let frozen = || inner.frozen.as_ref().and_then(|frozen| frozen.generation.keys.get(key));
+        inner.active.keys.get(key).or_else(frozen).copied()
+    }
+
+    /// The streams of a kind in the tail whose first events lie strictly between two positions, at most `limit`,
+    /// oldest first or newest first.
+    pub(super) fn kind(
+        &self,
+        (tenant, prefix): (&TenantId, Prefix),
+        (above, below): (Position, Position),
+        newest_first: bool,
+        limit: usize,
+    ) -> Vec<(Position, StreamId)> {
+        if above.saturating_add(1) >= below {
+            return Vec::new();
+        }
+        let bound = |pos| (tenant.clone(), prefix, pos);
+        let between = bound(above + 1)..bound(below);
+        let of = |generation: &Generation| -> Vec<_> {
+            let found = generation.firsts.range(between.clone()).map(|((.., pos), (id, _))| (*pos, *id));
+            if newest_first { found.rev().take(limit).collect() } else { found.take(limit).collect() }
+        };
+        let inner = self.lock();
+        let older = inner.frozen.as_ref().map_or_else(Vec::new, |frozen| of(&frozen.generation));
+        let newer = of(&inner.active);
+        let mut found = if newest_first { [newer, older] } else { [older, newer] }.concat();
+        found.truncate(limit);
+        found
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn number(&self, key: &StreamKey) -> Option<u64> {
+        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.generation.streams.get(key));
+        self.active.streams.get(key).or_else(frozen).copied()
+    }
+
+    fn last(&self, no: u64) -> Option<Seq> {
+        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.generation.last(no));
+        self.active.last(no).or_else(frozen)
+    }
+}
