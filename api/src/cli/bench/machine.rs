@@ -1,0 +1,73 @@
+//! What the figures were measured on.
+
+use std::fs;
+use std::path::Path;
+
+/// The machine, as far as Linux tells.
+#[derive(Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Machine {
+    pub(super) cpu: String,
+    pub(super) cores: usize,
+    pub(super) memory_mib: u64,
+    pub(super) kernel: String,
+    /// Of the directory that holds the store.
+    pub(super) filesystem: String,
+}
+
+impl Machine {
+    /// Reads `/proc`; what cannot be found is "unknown" or 0.
+    pub(super) fn describe(dir: &Path) -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let (cpu, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+        let memory_kib =
+            field(&memory, "MemTotal").and_then(|text| text.trim_end_matches(" kB").parse::<u64>().ok());
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        Self {
+            cpu: field(&cpu, "model name").unwrap_or("unknown").to_owned(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            memory_mib: memory_kib.unwrap_or(0) / 1_024,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            filesystem: filesystem(&read("/proc/mounts"), &dir).unwrap_or("unknown").to_owned(),
+        }
+    }
+}
+
+/// The value of the first line `name : value`.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+    pairs.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())
+}
+
+/// The type of the innermost mount that holds `dir`; of two on one point, the later one hides the other.
+fn filesystem<'a>(mounts: &'a str, dir: &Path) -> Option<&'a str> {
+    let mounts = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        Some((words.next()?, words.next()?))
+    });
+    let holding = mounts.filter(|(point, _)| dir.starts_with(point));
+    holding.max_by_key(|(point, _)| point.len()).map(|(_, kind)| kind)
+}
+
+/// Bytes of all files under `dir`.
+pub(super) fn size(dir: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_innermost_mount() {
+        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/b /tmpx xfs rw 0 0\n";
+        assert_eq!(filesystem(mounts, Path::new("/tmp/x")), Some("tmpfs"));
+        assert_eq!(filesystem(mounts, Path::new("/var")), Some("ext4"));
+    }
+}
