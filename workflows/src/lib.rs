@@ -1,9 +1,10 @@
 //! Workflow definitions, actions and connectors of PromptSales.
 //!
 //! A definition says what is to be done, in the language that its users write; an action is what one of its tasks
-//! calls.
+//! calls; a connector is a way to the outside.
 
 pub mod actions;
+pub mod connectors;
 mod samples;
 
 pub use samples::{CAMPAIGNS, LEADS, Samples, samples};
