@@ -18,6 +18,8 @@ mod set_up_tracking;
 mod undoing;
 
 #[cfg(test)]
+mod rehearsal;
+#[cfg(test)]
 mod testkit;
 
 use promptsales_engine::workflow::action::{Actions, DuplicateAction};

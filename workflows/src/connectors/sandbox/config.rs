@@ -31,7 +31,7 @@ pub struct Rule {
     pub operation: String,
     /// A text that must occur in the request, written as JSON without spaces and with sorted keys:
     /// `"channel":"tiktok"`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "match", skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
     /// What happens.
     pub behaviour: Behaviour,
@@ -63,6 +63,7 @@ pub enum Behaviour {
         times: u32,
     },
     /// It is done, and the answer does not come.
+    #[serde(alias = "accept_then_timeout")]
     AcceptThenTimeout {
         /// How often.
         times: u32,

@@ -7,7 +7,7 @@ use promptsales_engine::effect::{Call, CallError, Connector, Verified};
 use serde_json::{Value, json};
 
 use super::channel::{Channel, Language};
-use super::request::{Fields, id_of, refused, unknown_operation};
+use super::request::{Fields, id_of, invalid, refused, unknown_operation};
 use super::state::Change;
 use super::templates::{self, Kind, Material, Wanted};
 use super::{Deed, Sandbox};
@@ -54,12 +54,19 @@ fn plan(call: &Call<'_>) -> Result<Deed, CallError> {
     let request = Fields::of_request(call.request)?;
     match call.operation {
         "generate" => generate(call, &request),
-        "archive" => {
-            let change = Change::Archive { job_id: request.text("jobId")?.to_owned() };
-            Ok(Deed { change, answer: json!({ "archived": true }) })
-        }
+        "archive" => archive(&request),
         other => Err(unknown_operation(NAME, other)),
     }
+}
+
+/// Puts a piece away by its id, or by the caller's own name for it: who got no answer has no id.
+fn archive(request: &Fields<'_>) -> Result<Deed, CallError> {
+    let job_id = request.optional_text("jobId")?.map(str::to_owned);
+    let reference = request.optional_text("reference")?.map(str::to_owned);
+    if job_id.is_none() && reference.is_none() {
+        return Err(invalid("jobId", "is missing, and so is `reference`: give one of them"));
+    }
+    Ok(Deed { change: Change::Archive { job_id, reference }, answer: json!({ "archived": true }) })
 }
 
 fn generate(call: &Call<'_>, request: &Fields<'_>) -> Result<Deed, CallError> {
@@ -90,7 +97,8 @@ fn generate(call: &Call<'_>, request: &Fields<'_>) -> Result<Deed, CallError> {
     let job_id = id_of("job", call.key);
     let answer = json!({ "jobId": job_id, "text": text, "media": media, "words": words });
     let (channel, locale, kind) = (channel.name.to_owned(), locale.to_owned(), kind.name().to_owned());
-    Ok(Deed { change: Change::Generate { job_id, channel, locale, kind }, answer })
+    let reference = request.optional_text("reference")?.map(str::to_owned);
+    Ok(Deed { change: Change::Generate { job_id, reference, channel, locale, kind }, answer })
 }
 
 fn kind_of(request: &Fields<'_>) -> Result<Kind, CallError> {

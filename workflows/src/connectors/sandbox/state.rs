@@ -30,9 +30,22 @@ pub(super) enum Entry {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(super) enum Change {
     /// A piece of content is there.
-    Generate { job_id: String, channel: String, locale: String, kind: String },
-    /// It is put away.
-    Archive { job_id: String },
+    Generate {
+        job_id: String,
+        /// The caller's own name for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        channel: String,
+        locale: String,
+        kind: String,
+    },
+    /// One piece is put away, or all that the caller has one name for.
+    Archive {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job_id: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+    },
     /// An ad runs.
     Activate {
         external_id: String,
@@ -57,6 +70,7 @@ struct Done {
 
 #[derive(Debug)]
 struct Piece {
+    reference: Option<String>,
     channel: String,
     locale: String,
     kind: String,
@@ -103,11 +117,14 @@ impl State {
 
     fn change(&mut self, change: Change) {
         match change {
-            Change::Generate { job_id, channel, locale, kind } => {
-                self.pieces.insert(job_id, Piece { channel, locale, kind });
+            Change::Generate { job_id, reference, channel, locale, kind } => {
+                self.pieces.insert(job_id, Piece { reference, channel, locale, kind });
             }
-            Change::Archive { job_id } => {
-                self.pieces.remove(&job_id);
+            Change::Archive { job_id: Some(id), .. } => {
+                self.pieces.remove(&id);
+            }
+            Change::Archive { job_id: None, reference } => {
+                self.pieces.retain(|_, piece| reference.is_none() || piece.reference != reference);
             }
             Change::Activate { external_id, campaign_id, channel, amount_minor, currency } => {
                 self.ads.insert(external_id, Ad { campaign_id, channel, amount_minor, currency });
