@@ -79,7 +79,9 @@ impl Campaign {
             Event::Rejected { by, reason } => {
                 ("approval_rejected", format!("refused by {by}: {reason}").into())
             }
-            Event::ApprovalWithdrawn {} => ("approval_withdrawn", "the approval was taken back".into()),
+            Event::ApprovalWithdrawn {} => {
+                ("approval_withdrawn", "the approval, or the question for it, was taken back".into())
+            }
             Event::Scheduled {} => ("start_date_ahead", "it runs from its start date".into()),
             Event::Activated {} => ("launched", "it is launched and runs".into()),
             Event::Withdrawn { reason } => {

@@ -47,7 +47,7 @@ pub enum Command {
         /// Why.
         reason: Text<2000>,
     },
-    /// Takes the approval back.
+    /// Takes the approval back, or the question for it.
     WithdrawApproval {},
     /// Divides the budget between channels; the parts add up to it exactly.
     Plan {

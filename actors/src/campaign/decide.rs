@@ -75,8 +75,8 @@ impl Campaign {
             Command::Approve { by } => self.approve(by),
             Command::Reject { by, reason } => self.reject(by, reason),
             Command::WithdrawApproval {} => {
-                let approved = matches!(self.launch, Launch::Approved { .. });
-                Ok(when(approved, Event::ApprovalWithdrawn {}))
+                let standing = matches!(self.launch, Launch::Approved { .. } | Launch::InReview { .. });
+                Ok(when(standing, Event::ApprovalWithdrawn {}))
             }
             Command::Plan { allocations } => self.divide(allocations),
             Command::DiscardPlan {} => Ok(when(!self.plan.is_empty(), Event::PlanDiscarded {})),

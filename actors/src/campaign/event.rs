@@ -41,7 +41,7 @@ pub enum Event {
         /// Why.
         reason: Text<2000>,
     },
-    /// The approval was taken back.
+    /// The approval, or the question for it, was taken back.
     ApprovalWithdrawn {},
     /// The budget was divided.
     Planned {

@@ -40,7 +40,7 @@ pub enum Command {
     /// Notes where it came from; the first provenance stays the first.
     AttachTracking {
         /// Where it came from.
-        provenance: Provenance,
+        provenance: Box<Provenance>,
     },
     /// Gives it a tag.
     Tag {

@@ -82,7 +82,7 @@ impl Lead {
             Command::MoveStage { to, reason } => self.move_stage(to, reason, cx),
             Command::AttachTracking { provenance } => {
                 let last = self.touches.back().map(|touch| &touch.provenance);
-                let known = last.or(self.details.provenance.as_ref()) == Some(&provenance);
+                let known = last.or(self.details.provenance.as_ref()) == Some(&*provenance);
                 Ok(when(!known, Event::TrackingAttached { provenance }))
             }
             Command::Tag { tag } => {

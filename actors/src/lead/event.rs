@@ -40,7 +40,7 @@ pub enum Event {
     /// It came from somewhere.
     TrackingAttached {
         /// From where.
-        provenance: Provenance,
+        provenance: Box<Provenance>,
     },
     /// It was given a tag.
     Tagged {

@@ -106,8 +106,8 @@ impl Entity for Lead {
                 keep(&mut self.stage_changes, change);
             }
             Event::TrackingAttached { provenance } => match &self.details.provenance {
-                None => self.details.provenance = Some(provenance.clone()),
-                Some(_) => keep(&mut self.touches, Touch { provenance: provenance.clone(), at: cx.at }),
+                None => self.details.provenance = Some((**provenance).clone()),
+                Some(_) => keep(&mut self.touches, Touch { provenance: (**provenance).clone(), at: cx.at }),
             },
             Event::Tagged { tag } => {
                 self.details.tags.insert(tag.clone());
