@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 
 use super::Backend;
 use super::fixture::{
-    Desk, THING, accepted, at, entry, id, key_record, message_id, origin, rejected, tenant, thing, told,
+    Desk, THING, accepted, at, entry, everything, id, message, message_id, origin, rejected, tenant, thing,
+    told,
 };
-use crate::effect::{Effect, EffectKey, EffectOp, EffectState};
 use crate::id::StreamKey;
-use crate::journal::{Appended, Entry, EntryError, Json, Message, Received, Snapshot, TimerOp};
+use crate::journal::{Appended, Entry, EntryError, Json, Received, Snapshot, TimerOp};
 
 pub(super) async fn a_batch_is_committed_and_read_back(backend: Arc<dyn Backend>) {
     let desk = Desk::open(backend).await;
@@ -189,42 +189,5 @@ pub(super) async fn many_tasks_append_at_once(backend: Arc<dyn Backend>) {
         let seqs: Vec<_> =
             log.iter().filter(|event| event.stream == thing(n)).map(|event| event.seq).collect();
         assert_eq!(seqs, (1..=EACH).collect::<Vec<_>>());
-    }
-}
-
-/// An entry with one of everything that can be committed.
-fn everything(stream: &StreamKey, expected: u64) -> Entry {
-    let mut all = entry(stream, expected, &["made"]);
-    all.keys = vec![key_record(9, stream, accepted(1, 1.into()))];
-    all.received = vec![Received { id: message_id(2), outcome: accepted(1, 2.into()) }];
-    all.timers = vec![TimerOp::Set { name: "due".to_owned(), due: at(10) }];
-    all.messages = vec![message(stream, 3)];
-    all.effects = vec![EffectOp::Intend(Box::new(effect(stream, "a")))];
-    all.snapshot = Some(Snapshot { seq: expected + 1, version: 1, data: Json::null() });
-    all
-}
-
-pub(super) fn message(from: &StreamKey, n: u64) -> Message {
-    Message {
-        id: message_id(n),
-        from: from.clone(),
-        to: id(THING, 1000 + n),
-        command: "do-it".into(),
-        body: Json::from(&serde_json::json!({ "n": n })),
-        origin: origin(),
-    }
-}
-
-pub(super) fn effect(stream: &StreamKey, key: &str) -> Effect {
-    Effect {
-        key: EffectKey::derive(&["conformance", key]),
-        stream: stream.clone(),
-        connector: "mail".into(),
-        operation: "send".into(),
-        request: Json::from(&serde_json::json!({ "to": key })),
-        state: EffectState::Intended,
-        attempts: 0,
-        origin: origin(),
-        at: at(0),
     }
 }

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::Backend;
 use crate::clock::Timestamp;
+use crate::effect::{Effect, EffectKey, EffectOp, EffectState};
 use crate::id::{Prefix, Slot, StreamId, StreamKey, TenantId, uuid_v7};
 use crate::journal::{
-    Accepted, Appended, Entry, EntryError, Error, Event, Fence, Journal, Json, KeyRecord, MessageId,
-    NewEvent, Origin, Outcome, Rejected, RejectionKind, Seq,
+    Accepted, Appended, Entry, EntryError, Error, Event, Fence, Journal, Json, KeyRecord, Message, MessageId,
+    NewEvent, Origin, Outcome, Received, Rejected, RejectionKind, Seq, Snapshot, TimerOp,
 };
 
 /// The kind of most streams of the cases.
@@ -68,7 +69,7 @@ impl Desk {
         answers.remove(0).expect_err("the entry is not in order")
     }
 
-    /// The whole log, as `stream number: event name`.
+    /// The whole log.
     pub(super) async fn log(&self) -> Vec<Event> {
         self.journal.read_log(PARTITION, 0, usize::MAX).await.expect("the log can be read")
     }
@@ -135,4 +136,41 @@ pub(super) fn key_record(n: u8, stream: &StreamKey, outcome: Outcome) -> KeyReco
 pub(super) fn told(event: &Event) -> (u64, String, u64, String, String) {
     let data = event.body.data.text().to_owned();
     (event.position, event.stream.to_string(), event.seq, event.body.name.to_string(), data)
+}
+
+/// An entry with one of everything that can be committed.
+pub(super) fn everything(stream: &StreamKey, expected: u64) -> Entry {
+    let mut all = entry(stream, expected, &["made"]);
+    all.keys = vec![key_record(9, stream, accepted(1, 1.into()))];
+    all.received = vec![Received { id: message_id(2), outcome: accepted(1, 2.into()) }];
+    all.timers = vec![TimerOp::Set { name: "due".to_owned(), due: at(10) }];
+    all.messages = vec![message(stream, 3)];
+    all.effects = vec![EffectOp::Intend(Box::new(effect(stream, "a")))];
+    all.snapshot = Some(Snapshot { seq: expected + 1, version: 1, data: Json::null() });
+    all
+}
+
+pub(super) fn message(from: &StreamKey, n: u64) -> Message {
+    Message {
+        id: message_id(n),
+        from: from.clone(),
+        to: id(THING, 1000 + n),
+        command: "do-it".into(),
+        body: Json::from(&json!({ "n": n })),
+        origin: origin(),
+    }
+}
+
+pub(super) fn effect(stream: &StreamKey, key: &str) -> Effect {
+    Effect {
+        key: EffectKey::derive(&["conformance", key]),
+        stream: stream.clone(),
+        connector: "mail".into(),
+        operation: "send".into(),
+        request: Json::from(&json!({ "to": key })),
+        state: EffectState::Intended,
+        attempts: 0,
+        origin: origin(),
+        at: at(0),
+    }
 }

@@ -10,7 +10,11 @@ use futures_util::future::BoxFuture;
 use super::Journal;
 
 mod appending;
+mod beside;
+mod fencing;
 mod fixture;
+mod keys;
+mod reading;
 
 /// An empty store that can be opened, closed and opened again.
 #[async_trait]
@@ -40,4 +44,27 @@ pub const CASES: &[(&str, Case)] = cases![
     appending::what_belongs_to_another_stream_is_refused,
     appending::an_empty_entry_and_an_empty_batch_change_nothing,
     appending::many_tasks_append_at_once,
+    fencing::a_stale_epoch_or_incarnation_is_fenced,
+    fencing::a_take_over_fences_the_owner_before,
+    fencing::everything_is_there_after_a_restart,
+    fencing::a_closed_journal_is_unavailable,
+    keys::a_key_is_recorded_with_the_events_and_taken_once,
+    keys::a_rejection_is_recorded_without_events,
+    keys::a_key_is_taken_once_within_a_batch_too,
+    keys::a_message_is_taken_in_once_by_each_stream,
+    keys::what_is_not_kept_for_ever_is_kept_long_enough,
+    reading::a_snapshot_replaces_the_events_before_it,
+    reading::a_stream_is_read_from_any_number,
+    reading::the_log_is_read_from_any_position,
+    reading::streams_are_listed_by_age_both_ways,
+    reading::a_stream_is_found_under_its_tenant_only,
+    reading::bodies_come_back_as_they_were_given,
+    reading::a_read_is_one_view_while_others_append,
+    beside::timers_are_set_reset_and_cleared,
+    beside::timer_changes_of_one_batch_come_in_order,
+    beside::messages_wait_until_their_sender_acknowledges,
+    beside::messages_sent_and_acknowledged_in_one_batch_are_gone,
+    beside::effects_live_from_intention_to_their_end,
+    beside::effect_steps_of_one_batch_come_in_order,
+    beside::ended_effects_are_forgotten_in_time,
 ];
