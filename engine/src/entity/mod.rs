@@ -25,7 +25,7 @@ mod typed;
 
 pub use catalog::{Catalog, CatalogError, CommandInfo, KindInfo, MachineFactory};
 pub use typed::Typed;
-pub(crate) use typed::schema;
+pub(crate) use typed::{commands, schema};
 
 /// What a kind of stream is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
