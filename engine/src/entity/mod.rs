@@ -26,4 +26,4 @@ pub use machine::{Corruption, Input, Machine, Step, StepCx, invalid, not_found};
 pub use outbox::Outbox;
 pub(crate) use outbox::again;
 pub use typed::Typed;
-pub(crate) use typed::schema;
+pub(crate) use typed::{commands, schema};

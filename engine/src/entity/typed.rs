@@ -161,7 +161,7 @@ pub(crate) fn schema<T: schemars::JsonSchema>() -> Value {
 }
 
 /// Takes the variants of a command enum apart: name, summary, schema of the body.
-fn commands<C: schemars::JsonSchema>() -> Vec<CommandInfo> {
+pub(crate) fn commands<C: schemars::JsonSchema>() -> Vec<CommandInfo> {
     let schema = schema::<C>();
     let variants = schema["oneOf"].as_array().cloned().unwrap_or_default();
     let one = |variant: Value| {

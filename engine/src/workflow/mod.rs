@@ -1,10 +1,16 @@
 //! Workflows: definitions in the Open Workflow Specification's language, and runs of them.
+//!
+//! A definition's text is compiled and checked ([`check`]), registered as an entity ([`registration`]), and kept
+//! compiled in a registry ([`versions`]). A run ([`run`]) is pinned to a version; its machine ([`machine`]) is a pure
+//! function that the host feeds with inputs and whose events it commits.
 
 pub mod action;
 pub mod check;
 pub mod definition;
 pub mod expression;
+pub mod machine;
 pub mod registration;
+pub mod run;
 pub mod versions;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! Registrations: the durable record of every version of a definition.
+//! Registered workflow definitions, as entities: what is registered is in the journal, and stays.
 //!
-//! `absent -> registered(versions) -> registered(versions + 1) ...`; a version never changes.
+//!     (nothing) --register--> registered --register--> registered
+//!
+//! A version keeps its text for ever; another text needs another version.
 
-use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -10,102 +11,124 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::action::Actions;
-use super::check::check;
+use super::definition::{MAX_SOURCE_BYTES, digest, is_semver};
 use super::versions::Definitions;
 use crate::clock::Timestamp;
 use crate::entity::Machine;
-use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, Reason, Typed};
-use crate::id::{Prefix, StreamId, StreamKey, TenantId, digest, uuid_v8};
-use crate::journal::{self, Journal};
+use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, KindInfo, Reason, Typed};
+use crate::id::{Id, IdKind, IdSecret, Prefix, TenantId};
+use crate::journal::{self, Journal, RejectionKind};
 
-/// The prefix of a registration's id.
-const PREFIX: Prefix = Prefix::new("wfd");
+/// The id kind of registered definitions.
+#[derive(Debug, Clone, Copy)]
+pub struct Registered;
 
-/// A workflow, with all of its versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Registration {
-    /// The workflow's name.
-    pub name: String,
-    /// Its versions, in the order of their registration.
-    pub versions: Vec<RegisteredVersion>,
+impl IdKind for Registered {
+    const PREFIX: Prefix = Prefix::new("wfd");
 }
 
-/// A version of a workflow.
+/// The id of a registered definition.
+pub type DefinitionId = Id<Registered>;
+
+/// The id that a workflow of a tenant always has.
+pub fn definition_id(secret: &IdSecret, tenant: &TenantId, name: &str) -> DefinitionId {
+    let id = secret.derive(Registered::PREFIX, None, "definition", &[tenant.as_str(), name]);
+    Id::from_uuid(id.uuid())
+}
+
+/// A registered workflow with all its versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkflowDefinition {
+    name: String,
+    versions: Vec<RegisteredVersion>,
+}
+
+/// A registered version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegisteredVersion {
     /// The semantic version.
     pub version: String,
-    /// The digest of the source.
-    pub digest: String,
-    /// The source, YAML or JSON.
+    /// The definition's text.
     pub source: String,
+    /// The text's digest.
+    pub digest: String,
     /// When it was registered.
     pub at: Timestamp,
 }
 
-/// What a registration can be told.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+/// What a registered workflow can be told to do.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Command {
-    /// Adds a version; the same again changes nothing.
+    /// Registers a version; its text has been checked.
     Register {
         /// The workflow's name.
         name: String,
         /// The semantic version.
         version: String,
-        /// The digest of the source.
-        digest: String,
-        /// The source, which has been checked.
+        /// The definition's text.
         source: String,
+        /// The text's digest.
+        digest: String,
     },
 }
 
-/// What can have happened to a registration.
+/// What can have happened to a registered workflow.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// A version was added.
+    /// A version was registered.
     Registered {
         /// The workflow's name.
         name: String,
         /// The semantic version.
         version: String,
-        /// The digest of the source.
-        digest: String,
-        /// The source.
+        /// The definition's text.
         source: String,
+        /// The text's digest.
+        digest: String,
     },
 }
 
-/// Why a version cannot be registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a registration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The version stands already, with another source.
+    /// The version is there with another text.
+    #[error("version {version} of `{name}` is there with another text; give the definition a new version")]
     VersionTaken {
-        /// The workflow's name.
+        /// The workflow.
         name: String,
         /// The version.
         version: String,
     },
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::VersionTaken { name, version } = self;
-        write!(f, "version {version} of `{name}` is registered with another source; raise `document.version`")
-    }
+    /// The command does not fit itself.
+    #[error("the registration is not sound: {reason}")]
+    Unsound {
+        /// What does not fit.
+        reason: &'static str,
+    },
 }
 
 impl Reason for Rejection {
     fn code(&self) -> &'static str {
-        "version_taken"
+        match self {
+            Self::VersionTaken { .. } => "version_taken",
+            Self::Unsound { .. } => "invalid_definition",
+        }
+    }
+
+    fn kind(&self) -> RejectionKind {
+        match self {
+            Self::VersionTaken { .. } => RejectionKind::Conflict,
+            Self::Unsound { .. } => RejectionKind::Invalid,
+        }
     }
 }
 
-impl Entity for Registration {
-    const KIND: Kind = Kind { name: "workflow", plural: "workflows", prefix: PREFIX };
+impl Entity for WorkflowDefinition {
+    const KIND: Kind = Kind { name: "definition", plural: "workflows", prefix: Registered::PREFIX };
     const CREATE: &'static str = "register";
     const EVENTS: &'static [(&'static str, u16)] = &[("registered", 1)];
 
@@ -122,32 +145,73 @@ impl Entity for Registration {
         command: Command,
         _: &DecideCx<'_>,
     ) -> Result<Decision<Event>, Rejection> {
-        let Command::Register { name, version, digest, source } = command;
-        let known = state.and_then(|s| s.versions.iter().find(|v| v.version == version));
-        let reply: Value = json!({ "name": name, "version": version });
-        match known {
-            Some(known) if known.digest == digest => Ok(Decision::none().reply(reply)),
+        let Command::Register { name, version, source, digest: claimed } = command;
+        let unsound = |reason| Err(Rejection::Unsound { reason });
+        if source.len() > MAX_SOURCE_BYTES {
+            return unsound("the text is too long");
+        }
+        if claimed != digest(&source) {
+            return unsound("the digest is not that of the text");
+        }
+        if !is_semver(&version) {
+            return unsound("the version is no semantic version");
+        }
+        if state.is_some_and(|state| state.name != name) {
+            return unsound("the name is not that of this workflow");
+        }
+        let reply = json!({ "name": name, "version": version });
+        match state.and_then(|state| state.version(&version)) {
+            Some(known) if known.digest == claimed => Ok(Decision::none().reply(reply)),
             Some(_) => Err(Rejection::VersionTaken { name, version }),
-            None => Ok(Decision::event(Event::Registered { name, version, digest, source }).reply(reply)),
+            None => {
+                Ok(Decision::event(Event::Registered { name, version, source, digest: claimed }).reply(reply))
+            }
         }
     }
 
     fn begin(event: &Event, cx: &EventCx) -> Option<Self> {
         let Event::Registered { name, .. } = event;
-        let mut registration = Self { name: name.clone(), versions: Vec::new() };
-        registration.apply(event, cx);
-        Some(registration)
+        let mut state = Self { name: name.clone(), versions: Vec::new() };
+        state.apply(event, cx);
+        Some(state)
     }
 
     fn apply(&mut self, event: &Event, cx: &EventCx) {
-        let Event::Registered { version, digest, source, .. } = event.clone();
-        self.versions.push(RegisteredVersion { version, digest, source, at: cx.at });
+        let Event::Registered { version, source, digest, .. } = event;
+        self.versions.push(RegisteredVersion {
+            version: version.clone(),
+            source: source.clone(),
+            digest: digest.clone(),
+            at: cx.at,
+        });
+    }
+
+    fn view(&self) -> Value {
+        let version = |v: &RegisteredVersion| json!({ "version": v.version, "digest": v.digest, "registeredAt": v.at });
+        json!({ "name": self.name, "versions": self.versions.iter().map(version).collect::<Vec<_>>() })
     }
 }
 
-/// The id of a workflow's registration: a function of tenant and name.
-pub fn registration_id(tenant: &TenantId, name: &str) -> StreamId {
-    StreamId::new(PREFIX, uuid_v8(digest("workflow", &[tenant.as_str(), name]), None))
+impl WorkflowDefinition {
+    /// The workflow's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The versions in the order of their registration.
+    pub fn versions(&self) -> &[RegisteredVersion] {
+        &self.versions
+    }
+
+    /// A version.
+    pub fn version(&self, version: &str) -> Option<&RegisteredVersion> {
+        self.versions.iter().find(|known| known.version == version)
+    }
+
+    /// The catalog's entry of this entity; its routes are written by hand.
+    pub fn info() -> KindInfo {
+        KindInfo { public: false, ..Typed::<Self>::info() }
+    }
 }
 
 /// Reads every registered definition of a tenant into the registry; to be done before runs come to life.
@@ -166,56 +230,45 @@ pub async fn load_definitions(
 ) -> Result<(), journal::Error> {
     let mut after = None;
     loop {
-        let page = journal.list_streams(tenant, PREFIX, after, false, 100).await?.streams;
+        let page = journal.list_streams(tenant, Registered::PREFIX, after, false, 100).await?.streams;
         let Some((_, cursor)) = page.last() else { return Ok(()) };
         after = Some(*cursor);
         for (stream, _) in &page {
-            load_one(journal, stream, actions, into).await?;
-        }
-    }
-}
-
-async fn load_one(
-    journal: &Arc<dyn Journal>,
-    stream: &StreamKey,
-    actions: &Actions,
-    into: &Definitions,
-) -> Result<(), journal::Error> {
-    let mut machine = Typed::<Registration>::new();
-    for event in journal.read_stream(stream, 0, usize::MAX).await? {
-        machine.apply(&event).map_err(|e| journal::Error::Corrupt { reason: e.to_string() })?;
-    }
-    for version in machine.state().map_or(&[][..], |s| &s.versions) {
-        match check(&version.source, actions) {
-            Ok(checked) => into.insert(&stream.tenant, Arc::new(checked.definition)),
-            Err(refused) => {
-                tracing::error!(stream = %stream, version = version.version, %refused, "a definition does not compile");
+            let mut machine = Typed::<WorkflowDefinition>::new();
+            for event in journal.read_stream(stream, 0, usize::MAX).await? {
+                machine.apply(&event).map_err(|e| journal::Error::Corrupt { reason: e.to_string() })?;
+            }
+            let Some(registered) = machine.state() else { continue };
+            for (version, problems) in into.load(tenant, registered, actions).err().unwrap_or_default() {
+                tracing::error!(name = registered.name(), version, ?problems, "a definition does not compile any more");
             }
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit;
+    use crate::id::StreamId;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_version_never_changes() {
-        let store = crate::journal::memory::MemoryStore::new(1);
-        let catalog = crate::entity::Catalog::new().add::<Registration>().unwrap();
-        let cx = crate::runtime::Context::simulated(testkit::EPOCH, 1);
-        let node = testkit::node(&store, catalog, Default::default(), cx).await.unwrap();
-        let id = registration_id(&TenantId::default_tenant(), "greet");
-        let register = async |digest: &str| {
-            let body = json!({ "name": "greet", "version": "1.0.0", "digest": digest, "source": "..." });
-            node.command(testkit::command(id, "register", &body)).await.unwrap().outcome
-        };
-        register("a").await;
-        register("a").await;
-        let other = register("b").await;
-        assert!(matches!(other, crate::journal::Outcome::Rejected(r) if r.code == "version_taken"));
-        assert_eq!(store.events().len(), 1);
+    fn decide(state: Option<&WorkflowDefinition>, version: &str, source: &str) -> Result<Decision<Event>, Rejection> {
+        let id: StreamId = StreamId::new(Registered::PREFIX, uuid::Uuid::nil());
+        let cx = DecideCx { id, now: Timestamp::from_ms(1), seq: 0, external_key: None, principal: "test" };
+        let (name, version) = ("one".to_owned(), version.to_owned());
+        let command = Command::Register { name, version, source: source.to_owned(), digest: digest(source) };
+        WorkflowDefinition::decide(state, command, &cx)
+    }
+
+    #[test]
+    fn a_version_is_registered_once() {
+        let cx = EventCx { id: StreamId::new(Registered::PREFIX, uuid::Uuid::nil()), at: Timestamp::from_ms(1), seq: 1 };
+        let first = decide(None, "1.0.0", "a").unwrap();
+        let state = WorkflowDefinition::begin(&first.events[0], &cx).unwrap();
+        assert!(decide(Some(&state), "1.0.0", "a").unwrap().events.is_empty());
+        assert_eq!(decide(Some(&state), "1.0.0", "b").unwrap_err().code(), "version_taken");
+        assert_eq!(decide(Some(&state), "1.1.0", "b").unwrap().events.len(), 1);
+        assert_eq!(decide(Some(&state), "1", "b").unwrap_err().code(), "invalid_definition");
+        assert_eq!(state.version("1.0.0").map(|v| v.source.as_str()), Some("a"));
+        assert!(!WorkflowDefinition::info().public);
     }
 }

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use super::problem::Problem;
-use super::{Problems, Severity};
+use super::Severity;
 
 /// The longest definition, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;

@@ -1,0 +1,189 @@
+//! The commands of a run.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::event::{After, RunEvent};
+use super::scene::Scene;
+use super::state::RunState;
+use super::turn::{Bench, Turn};
+use super::view::Status;
+use crate::entity::invalid;
+use crate::journal::{Json, Rejected, RejectionKind};
+
+/// What a run can be told to do.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum RunCommand {
+    /// Starts a run of a workflow.
+    Start {
+        /// The workflow's name.
+        workflow: String,
+        /// Its version; the latest if absent.
+        #[serde(default)]
+        version: Option<String>,
+        /// The input.
+        #[serde(default)]
+        input: Value,
+        /// What starts it: a rule, a person, another stream.
+        #[serde(default)]
+        cause: Option<String>,
+    },
+    /// Gives the run a signal.
+    Signal {
+        /// The signal's name, as the workflow listens to it.
+        name: String,
+        /// What it brings.
+        #[serde(default)]
+        data: Value,
+    },
+    /// Ends the run; a saga is undone first.
+    Cancel {
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Holds the run: what is under way may end, nothing new begins.
+    Pause {},
+    /// Lets a paused run go on.
+    Resume {},
+    /// Tries again to undo what could not be undone.
+    Retry {},
+}
+
+/// Starts a run; the version has been chosen.
+///
+/// # Errors
+///
+/// `invalid_input`, when the input does not fit the workflow's schema.
+pub(in crate::workflow) fn start<'a>(
+    input: Value,
+    cause: Option<String>,
+    bench: Bench<'a>,
+) -> Result<Turn<'a>, Rejected> {
+    let definition = bench.definition;
+    if let Some(schema) = &definition.input.schema {
+        let misfit = |reason| format!("the input does not fit the schema of `{}`: {reason}", definition.name);
+        schema.check(&input).map_err(|reason| invalid("invalid_input", misfit(reason)))?;
+    }
+    let input = Arc::new(input);
+    let started = |data, deadline| RunEvent::Started {
+        workflow: definition.name.clone(),
+        version: definition.version.clone(),
+        digest: definition.digest.clone(),
+        input: input.clone(),
+        data,
+        saga: definition.saga,
+        deadline,
+        cause: cause.clone(),
+    };
+    // The formulas of the head see the run, so a run without them comes first.
+    let probe = Turn::begin(started(None, None), bench);
+    let formula = definition.input.formula.as_ref();
+    let data = formula.map(|formula| probe.evaluate(formula, &input, &Scene::default())).transpose();
+    let span = definition.timeout.as_ref();
+    let span = span.map(|span| probe.span(span, &input, &Scene::default())).transpose();
+    let (data, span, error) = match (data, span) {
+        (Ok(data), Ok(span)) => (data.map(Arc::new), span, None),
+        (Err(e), _) | (_, Err(e)) => (None, None, Some(e)),
+    };
+    let deadline = span.map(|span| bench.cx.now.plus(span));
+    let mut turn = Turn::begin(started(data, deadline), bench);
+    match error {
+        Some(error) => turn.fault("", error),
+        None => turn.run(),
+    }
+    Ok(turn)
+}
+
+impl Turn<'_> {
+    /// Carries a command for a run that exists out, and gives the answer.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused; nothing has changed.
+    pub(in crate::workflow) fn command(&mut self, command: RunCommand) -> Result<Value, Rejected> {
+        if self.state.end.is_some() {
+            let status = self.state.status().name();
+            return Err(conflict("run_ended", format!("the run has ended: it is {status}")));
+        }
+        match command {
+            RunCommand::Start { .. } => return Err(conflict("run_exists", "the run has begun already".into())),
+            RunCommand::Signal { name, data } => self.signal(name, data)?,
+            RunCommand::Cancel { reason } => self.cancel(reason),
+            RunCommand::Pause {} => {
+                if self.state.paused.is_none() {
+                    self.emit(RunEvent::Paused {});
+                }
+            }
+            RunCommand::Resume {} => {
+                if self.state.paused.is_some() {
+                    self.emit(RunEvent::Resumed {});
+                }
+            }
+            RunCommand::Retry {} => self.retry()?,
+        }
+        self.run();
+        Ok(json!({ "status": self.state.status().name() }))
+    }
+
+    fn signal(&mut self, name: String, data: Value) -> Result<(), Rejected> {
+        if !self.definition.signals.contains(&name) {
+            let known: Vec<&str> = self.definition.signals.iter().map(String::as_str).collect();
+            let message = match known.join("`, `") {
+                none if none.is_empty() => "the workflow listens to no signals".to_owned(),
+                names => format!("the workflow does not listen to `{name}`, but to `{names}`"),
+            };
+            return Err(invalid("unknown_signal", message));
+        }
+        let most = self.limits.signals;
+        if self.state.signals.len() >= most {
+            let message = format!("{most} signals are waiting for their listeners, the most that are kept");
+            return Err(conflict("too_many_signals", message));
+        }
+        let number = self.state.last_signal + 1;
+        self.emit(RunEvent::SignalReceived { number, name, data: Arc::new(data) });
+        Ok(())
+    }
+
+    fn cancel(&mut self, reason: Option<String>) {
+        self.emit(RunEvent::CancelRequested { reason: reason.clone() });
+        if self.is_undoing("") {
+            return;
+        }
+        let calls = self.state.to_unwind("");
+        let event = match calls.is_empty() {
+            true => RunEvent::Cancelled { reason },
+            false => {
+                RunEvent::UnwindingStarted { path: String::new(), calls, then: After::Cancel { reason } }
+            }
+        };
+        self.emit(event);
+    }
+
+    fn retry(&mut self) -> Result<(), Rejected> {
+        if self.state.status() != Status::NeedsAttention {
+            let message = "nothing of the run waits for a person to try it again".to_owned();
+            return Err(conflict("nothing_to_retry", message));
+        }
+        for call in self.state.stuck_calls() {
+            self.emit(RunEvent::CompensationRetried { call, asked: true });
+        }
+        Ok(())
+    }
+}
+
+impl RunState {
+    /// The calls whose undoing has failed for good.
+    fn stuck_calls(&self) -> Vec<u64> {
+        let stuck = self.calls.iter().filter(|(_, call)| call.undo.as_ref().is_some_and(|undo| undo.stuck));
+        stuck.map(|(number, _)| *number).collect()
+    }
+}
+
+fn conflict(code: &'static str, message: String) -> Rejected {
+    Rejected { kind: RejectionKind::Conflict, code: code.into(), message, detail: Json::null() }
+}

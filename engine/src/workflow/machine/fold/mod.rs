@@ -1,0 +1,211 @@
+//! Folds events into the state. The only place where a run's state changes; it needs no definition.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::event::{Data, Part, RunEvent, TaskType};
+use super::state::{End, Frame, Phase, RunState, Signal, Stage, Work};
+use crate::clock::Timestamp;
+
+mod calls;
+mod frames;
+mod tasks;
+
+/// Why an event cannot follow.
+pub(in crate::workflow) type Misfit = String;
+
+impl RunState {
+    /// Makes the state of a run's first event.
+    ///
+    /// # Errors
+    ///
+    /// When a run cannot begin with this event.
+    pub fn begin(event: &RunEvent, at: Timestamp) -> Result<Self, String> {
+        let RunEvent::Started { workflow, version, digest, input, data, saga, deadline, cause } = event else {
+            return Err("a run begins with `started`".to_owned());
+        };
+        let data = data.as_ref().unwrap_or(input);
+        let root = Frame {
+            key: String::new(),
+            parent: String::new(),
+            part: Part::Body,
+            kind: TaskType::Do,
+            order: 0,
+            started_at: at,
+            raw: input.clone(),
+            input: data.clone(),
+            saga: *saga,
+            retries: false,
+            phase: Phase::Begun,
+        };
+        Ok(Self {
+            workflow: workflow.clone(),
+            version: version.clone(),
+            digest: digest.clone(),
+            cause: cause.clone(),
+            input: input.clone(),
+            context: data.clone(),
+            started_at: at,
+            ended_at: None,
+            end: None,
+            paused: None,
+            frames: BTreeMap::from([(String::new(), root)]),
+            lists: BTreeMap::new(),
+            agenda: VecDeque::from([Work::Task(String::new())]),
+            calls: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            signals: VecDeque::new(),
+            timers: deadline.iter().map(|due| ("timeout:".to_owned(), *due)).collect(),
+            started_tasks: 0,
+            last_call: 0,
+            last_signal: 0,
+        })
+    }
+
+    /// Folds one more event in.
+    ///
+    /// # Errors
+    ///
+    /// When the event cannot follow.
+    pub fn apply(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), String> {
+        if self.end.is_some() {
+            return Err("the run has ended".to_owned());
+        }
+        match event {
+            RunEvent::Started { .. } => Err("the run has begun already".to_owned()),
+            RunEvent::TaskStarted { .. }
+            | RunEvent::TaskSkipped { .. }
+            | RunEvent::TaskCompleted { .. }
+            | RunEvent::TaskFaulted { .. }
+            | RunEvent::LoopStarted { .. }
+            | RunEvent::ForkStarted { .. }
+            | RunEvent::WaitStarted { .. }
+            | RunEvent::ListenStarted { .. }
+            | RunEvent::ErrorCaught { .. }
+            | RunEvent::RetryScheduled { .. }
+            | RunEvent::RetryStarted { .. } => self.apply_task(event, at),
+            RunEvent::CallStarted { .. }
+            | RunEvent::CallResumed { .. }
+            | RunEvent::StepRequested { .. }
+            | RunEvent::StepAnswered { .. }
+            | RunEvent::CallEnded { .. }
+            | RunEvent::UnwindingStarted { .. }
+            | RunEvent::CompensationStarted { .. }
+            | RunEvent::CompensationFailed { .. }
+            | RunEvent::CompensationRetried { .. }
+            | RunEvent::CompensationEnded { .. } => self.apply_call(event, at),
+            RunEvent::SignalReceived { number, name, data } => {
+                self.last_signal = *number;
+                self.signals.push_back(Signal { number: *number, name: name.clone(), data: data.clone(), at });
+                Ok(())
+            }
+            RunEvent::SignalConsumed { number, .. } => {
+                self.signals.retain(|signal| signal.number != *number);
+                Ok(())
+            }
+            RunEvent::Paused {} => {
+                self.paused = Some(at);
+                Ok(())
+            }
+            RunEvent::Resumed {} | RunEvent::CancelRequested { .. } => {
+                self.paused = None;
+                Ok(())
+            }
+            RunEvent::Yielded { at } => {
+                self.timers.insert("yield".to_owned(), *at);
+                Ok(())
+            }
+            RunEvent::Continued {} => {
+                self.timers.remove("yield");
+                Ok(())
+            }
+            RunEvent::Completed { output } => self.finish(End::Completed { output: output.clone() }, at),
+            RunEvent::Faulted { error } => self.finish(End::Faulted { error: error.clone() }, at),
+            RunEvent::Compensated { error } => self.finish(End::Compensated { error: error.clone() }, at),
+            RunEvent::Cancelled { reason } => self.finish(End::Cancelled { reason: reason.clone() }, at),
+        }
+    }
+
+    fn finish(&mut self, end: End, at: Timestamp) -> Result<(), Misfit> {
+        self.end = Some(end);
+        self.ended_at = Some(at);
+        self.paused = None;
+        self.frames.clear();
+        self.lists.clear();
+        self.agenda.clear();
+        self.calls.clear();
+        self.pending.clear();
+        self.signals.clear();
+        self.timers.clear();
+        Ok(())
+    }
+
+    fn frame(&mut self, path: &str) -> Result<&mut Frame, Misfit> {
+        self.frames.get_mut(path).ok_or_else(|| format!("there is no active task at `{path}`"))
+    }
+
+    fn set_phase(&mut self, path: &str, phase: Phase) -> Result<(), Misfit> {
+        self.frame(path)?.phase = phase;
+        self.refresh(path);
+        Ok(())
+    }
+
+    /// Puts a task on the agenda if the engine has to go on with it, and takes it off if not.
+    fn refresh(&mut self, path: &str) {
+        let Some(frame) = self.frames.get(path) else { return };
+        let ready = match &frame.phase {
+            Phase::Begun | Phase::Returned { .. } => true,
+            Phase::Inside | Phase::Waiting { .. } | Phase::Listening { .. } => false,
+            Phase::Loop { items, parallel, next, active, .. } => {
+                let count = items.as_array().map_or(0, Vec::len) as u64;
+                let room = *active < u64::from(parallel.unwrap_or(1));
+                if *next < count { room } else { *active == 0 }
+            }
+            Phase::Fork { branches, compete, opened, outputs } => {
+                let decided = *compete && !outputs.is_empty();
+                decided || opened < branches || outputs.len() as u64 == *branches
+            }
+            Phase::Try { stage, .. } => match stage {
+                Stage::Ready | Stage::Caught { .. } | Stage::Done { .. } => true,
+                Stage::Trying | Stage::Backoff { .. } | Stage::Catching { .. } => false,
+            },
+            Phase::Call { call } => self.calls.get(call).is_some_and(|call| call.waiting.is_none()),
+            Phase::Unwinding { calls, unsettled, .. } => *unsettled == 0 && self.can_undo(calls.last()),
+        };
+        let work = Work::Task(path.to_owned());
+        let listed = self.agenda.contains(&work);
+        if ready && !listed {
+            self.agenda.push_back(work);
+        } else if !ready && listed {
+            self.agenda.retain(|other| *other != work);
+        }
+    }
+
+    fn can_undo(&self, last: Option<&u64>) -> bool {
+        let undo = last.and_then(|number| self.calls.get(number)).and_then(|call| call.undo.as_ref());
+        undo.is_none_or(|undo| undo.waiting.is_none() && undo.retry_at.is_none() && !undo.stuck)
+    }
+
+    /// Hands what a part of a task gave to the task.
+    fn hand_over(&mut self, owner: &str, part: Part, output: Data) -> Result<(), Misfit> {
+        let frame = self.frame(owner)?;
+        match (&mut frame.phase, part) {
+            (Phase::Loop { active, data, outputs, parallel, .. }, Part::Iteration(index)) => {
+                *active = active.saturating_sub(1);
+                if parallel.is_some() {
+                    outputs.insert(index, output);
+                } else {
+                    *data = output;
+                }
+            }
+            (Phase::Fork { outputs, .. }, Part::Branch(index)) => {
+                outputs.insert(index, output);
+            }
+            (Phase::Try { stage, .. }, Part::Body) => *stage = Stage::Done { output, caught: false },
+            (Phase::Try { stage, .. }, Part::Catch) => *stage = Stage::Done { output, caught: true },
+            (phase @ Phase::Inside, Part::Body) => *phase = Phase::Returned { output },
+            _ => return Err(format!("the task at `{owner}` does not wait for its tasks")),
+        }
+        self.refresh(owner);
+        Ok(())
+    }
+}

@@ -1,0 +1,330 @@
+//! The state of a run: what is active, what it waits for, and what there is to undo. A fold of its events.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{After, Data, Part, TaskType};
+use super::path;
+use crate::clock::Timestamp;
+use crate::workflow::action::{StepResult, WorkflowError};
+
+/// The state of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunState {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The version that the run is pinned to.
+    pub version: String,
+    /// The digest of that version's text.
+    pub digest: String,
+    /// What started it.
+    pub cause: Option<String>,
+    /// The raw input.
+    pub input: Data,
+    /// The context that tasks export to.
+    pub context: Data,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended.
+    pub end: Option<End>,
+    /// Since when it is paused.
+    pub paused: Option<Timestamp>,
+    pub(super) frames: BTreeMap<String, Frame>,
+    pub(super) lists: BTreeMap<String, List>,
+    pub(super) agenda: VecDeque<Work>,
+    pub(super) calls: BTreeMap<u64, Call>,
+    pub(super) pending: BTreeMap<String, u64>,
+    pub(super) signals: VecDeque<Signal>,
+    pub(super) timers: BTreeMap<String, Timestamp>,
+    pub(super) started_tasks: u64,
+    pub(super) last_call: u64,
+    pub(super) last_signal: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Well, with an output.
+    Completed {
+        /// The output.
+        output: Data,
+    },
+    /// In an error.
+    Faulted {
+        /// The error.
+        error: WorkflowError,
+    },
+    /// In an error, and undone.
+    Compensated {
+        /// The error.
+        error: WorkflowError,
+    },
+    /// Before its time.
+    Cancelled {
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// What the engine itself has to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Work {
+    /// Go on with a task.
+    Task(String),
+    /// Go on with a list.
+    List(String),
+}
+
+/// An active task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Frame {
+    pub(super) key: String,
+    pub(super) parent: String,
+    pub(super) part: Part,
+    pub(super) kind: TaskType,
+    /// The place among all tasks of the run in the order in which they began.
+    pub(super) order: u64,
+    pub(super) started_at: Timestamp,
+    pub(super) raw: Data,
+    pub(super) input: Data,
+    pub(super) saga: bool,
+    pub(super) retries: bool,
+    pub(super) phase: Phase,
+}
+
+/// How far an active task is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub(super) enum Phase {
+    /// It began, and nothing more.
+    Begun,
+    /// Its tasks are under way.
+    Inside,
+    /// Its tasks gave this.
+    Returned { output: Data },
+    /// A loop.
+    Loop {
+        items: Data,
+        parallel: Option<u32>,
+        next: u64,
+        active: u64,
+        data: Data,
+        outputs: BTreeMap<u64, Data>,
+    },
+    /// A fork.
+    Fork { branches: u64, compete: bool, opened: u64, outputs: BTreeMap<u64, Data> },
+    /// A `try`.
+    Try { attempt: u32, stage: Stage },
+    /// A call, by its number.
+    Call { call: u64 },
+    /// A wait.
+    Waiting { until: Timestamp },
+    /// A listener.
+    Listening { signal: String },
+    /// Its calls are being undone; `calls` are those that remain, `unsettled` counts those still under way.
+    Unwinding { calls: Vec<u64>, unsettled: u64, then: After },
+}
+
+/// How far a `try` is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub(super) enum Stage {
+    /// About to try.
+    Ready,
+    /// Trying.
+    Trying,
+    /// Waiting to try again.
+    Backoff { until: Timestamp, error: WorkflowError },
+    /// About to handle an error.
+    Caught { error: WorkflowError },
+    /// Handling an error.
+    Catching { error: WorkflowError },
+    /// Through.
+    Done { output: Data, caught: bool },
+}
+
+/// A list of tasks of which one is active.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct List {
+    pub(super) owner: String,
+    pub(super) part: Part,
+    pub(super) data: Data,
+    /// The task that is to begin.
+    pub(super) turn: Option<usize>,
+    /// How often each task was begun.
+    pub(super) visits: BTreeMap<usize, u32>,
+}
+
+/// A call of an action: an entry of the log that sagas are undone by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Call {
+    pub(super) path: String,
+    pub(super) key: String,
+    /// The path that its ids are derived of: that of its first attempt.
+    pub(super) identity: String,
+    pub(super) action: String,
+    pub(super) arguments: Data,
+    pub(super) compensates: bool,
+    pub(super) generation: u32,
+    pub(super) steps: Vec<StepResult>,
+    pub(super) waiting: Option<Waiting>,
+    pub(super) state: CallState,
+    pub(super) output: Option<Data>,
+    /// The tasks around it that keep it in the log, from the inside out.
+    pub(super) holders: Vec<Holder>,
+    /// The task that is undoing it.
+    pub(super) unwinding: Option<String>,
+    pub(super) undo: Option<Undo>,
+    pub(super) since: Timestamp,
+}
+
+/// A task that keeps calls in the log: a saga until it is through, a `try` until it tries no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Holder {
+    pub(super) path: String,
+    pub(super) saga: bool,
+}
+
+/// How a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum CallState {
+    /// Under way.
+    Open,
+    /// Done.
+    Completed,
+    /// The action raised an error.
+    Failed,
+    /// Its task was cancelled; it takes no further step.
+    Stopped,
+    /// Undone, or there was nothing to undo.
+    Undone,
+}
+
+/// A step that has been sent and not answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    pub(super) id: String,
+    pub(super) what: String,
+    pub(super) since: Timestamp,
+}
+
+/// How far the undoing of a call is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Undo {
+    /// How often it has failed.
+    pub(super) attempt: u32,
+    pub(super) generation: u32,
+    pub(super) steps: Vec<StepResult>,
+    pub(super) waiting: Option<Waiting>,
+    pub(super) retry_at: Option<Timestamp>,
+    pub(super) error: Option<WorkflowError>,
+    /// True if a person must see to it.
+    pub(super) stuck: bool,
+    pub(super) since: Timestamp,
+}
+
+/// A signal that nobody has taken yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Signal {
+    pub(super) number: u64,
+    pub(super) name: String,
+    pub(super) data: Data,
+    pub(super) at: Timestamp,
+}
+
+impl Frame {
+    /// What the task puts out if nothing reshapes it.
+    pub(super) fn natural(&self) -> &Data {
+        match &self.phase {
+            Phase::Returned { output } | Phase::Try { stage: Stage::Done { output, .. }, .. } => output,
+            Phase::Loop { data, parallel: None, .. } => data,
+            _ => &self.input,
+        }
+    }
+
+    /// The attempt of a `try`; 1 for every other task.
+    pub(super) fn attempt(&self) -> u32 {
+        match self.phase {
+            Phase::Try { attempt, .. } => attempt,
+            _ => 1,
+        }
+    }
+}
+
+impl Call {
+    /// True if it may have changed something.
+    pub(super) fn touched(&self) -> bool {
+        self.waiting.is_some() || self.steps.iter().any(|step| !step.changed_nothing())
+    }
+
+    /// True if it must be settled or undone before what it belongs to can be called undone.
+    pub(super) fn is_open_or_done(&self) -> bool {
+        self.state != CallState::Undone && (self.waiting.is_some() || (self.compensates && self.touched()))
+    }
+}
+
+impl RunState {
+    /// The active tasks inside of a path, itself included.
+    pub(super) fn frames_within(&self, root: &str) -> Vec<String> {
+        let from = self.frames.range(root.to_owned()..);
+        let near = from.map(|(path, _)| path).take_while(|path| path.starts_with(root));
+        near.filter(|path| path::within(path, root)).cloned().collect()
+    }
+
+    /// The tasks around a task, from the inside out, down to the run itself.
+    pub(super) fn around<'a>(&'a self, path: &str) -> impl Iterator<Item = (&'a str, &'a Frame)> {
+        let mut next = self.frames.get(path).filter(|_| !path.is_empty()).map(|frame| frame.parent.as_str());
+        std::iter::from_fn(move || {
+            let parent = next?;
+            let frame = self.frames.get(parent)?;
+            next = (!parent.is_empty()).then_some(frame.parent.as_str());
+            Some((parent, frame))
+        })
+    }
+
+    /// The innermost saga that still holds a call.
+    pub(super) fn saga_of<'a>(&self, call: &'a Call) -> Option<&'a str> {
+        let mut sagas = call.holders.iter().filter(|holder| holder.saga);
+        sagas.find(|holder| self.frames.contains_key(&holder.path)).map(|holder| holder.path.as_str())
+    }
+
+    /// The calls that must be undone if what is inside of a path ends now, in the order in which they began.
+    pub(super) fn to_unwind(&self, root: &str) -> Vec<u64> {
+        let inside = |call: &Call| {
+            let taken = call.unwinding.as_deref().is_some_and(|at| path::within(at, root));
+            let active = |holder: &&Holder| self.frames.contains_key(&holder.path);
+            let mut sagas = call.holders.iter().filter(|holder| holder.saga).filter(active);
+            taken || sagas.any(|holder| path::within(&holder.path, root))
+        };
+        let open = self.calls.iter().filter(|(_, call)| call.is_open_or_done() && inside(call));
+        open.map(|(number, _)| *number).collect()
+    }
+
+    /// The data that a part of a task begins with.
+    pub(super) fn incoming(&self, owner: &str, part: Part, list: &str) -> Option<Data> {
+        if let Some(list) = self.lists.get(list).filter(|_| !matches!(part, Part::Branch(_))) {
+            return Some(list.data.clone());
+        }
+        let frame = self.frames.get(owner)?;
+        Some(match (&frame.phase, part) {
+            (Phase::Loop { data, parallel: None, .. }, Part::Iteration(_)) => data.clone(),
+            _ => frame.input.clone(),
+        })
+    }
+
+    /// The timers that the run wants to be set.
+    pub(super) fn wanted_timers(&self) -> BTreeMap<String, Timestamp> {
+        if self.paused.is_some() { BTreeMap::new() } else { self.timers.clone() }
+    }
+}

@@ -1,0 +1,151 @@
+//! One transition: emits events, folds each at once, and collects what they ask of the outside.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::event::{EVENTS, RunEvent, TaskType};
+use super::state::{Phase, RunState, Work};
+use super::{Limits, path};
+use crate::clock::Timestamp;
+use crate::codec;
+use crate::entity::{Step, StepCx};
+use crate::journal::{NewEvent, TimerOp};
+use crate::workflow::action::{Actions, WorkflowError};
+use crate::workflow::definition::{Definition, Node};
+
+/// What a transition works with beside the state.
+#[derive(Clone, Copy)]
+pub(in crate::workflow) struct Bench<'a> {
+    pub(in crate::workflow) definition: &'a Arc<Definition>,
+    pub(in crate::workflow) actions: &'a Actions,
+    pub(in crate::workflow) limits: &'a Limits,
+    pub(in crate::workflow) cx: StepCx<'a>,
+}
+
+/// A transition under way.
+pub(in crate::workflow) struct Turn<'a> {
+    pub(in crate::workflow) state: RunState,
+    pub(super) definition: &'a Arc<Definition>,
+    pub(super) actions: &'a Actions,
+    pub(super) limits: &'a Limits,
+    pub(super) cx: StepCx<'a>,
+    pub(super) step: Step,
+    pub(super) descriptor: OnceCell<Value>,
+    timers: BTreeMap<String, Timestamp>,
+    bytes: usize,
+}
+
+impl<'a> Turn<'a> {
+    pub(in crate::workflow) fn new(state: RunState, bench: Bench<'a>) -> Self {
+        let timers = state.wanted_timers();
+        let Bench { definition, actions, limits, cx } = bench;
+        let descriptor = OnceCell::new();
+        let step = Step::default();
+        Self { state, definition, actions, limits, cx, step, descriptor, timers, bytes: 0 }
+    }
+
+    /// The turn of a run's very first event.
+    pub(super) fn begin(event: RunEvent, bench: Bench<'a>) -> Self {
+        let state = RunState::begin(&event, bench.cx.now).expect("a run begins with its first event");
+        let mut turn = Self::new(state, bench);
+        turn.timers.clear();
+        turn.record(&event);
+        turn
+    }
+
+    pub(super) fn emit(&mut self, event: RunEvent) {
+        self.record(&event);
+        let folded = self.state.apply(&event, self.cx.now);
+        folded.expect("what was decided can be folded");
+    }
+
+    fn record(&mut self, event: &RunEvent) {
+        let (name, data) = codec::write_named(event).expect("events are enums of struct variants");
+        let declared = EVENTS.iter().find(|(known, _)| *known == name);
+        let (name, version) = *declared.expect("every event is listed in EVENTS");
+        self.bytes += data.text().len();
+        let origin = self.cx.origin.clone();
+        self.step.events.push(NewEvent { name: name.into(), version, data, origin });
+    }
+
+    /// Goes on until the outside is needed, or this transition's share is used up.
+    pub(in crate::workflow) fn run(&mut self) {
+        if self.state.timers.contains_key("yield") && self.state.paused.is_none() {
+            self.emit(RunEvent::Continued {});
+        }
+        if self.state.paused.is_none() {
+            self.deliver_signals();
+        }
+        let mut ticks = 0;
+        while self.state.end.is_none() && self.state.paused.is_none() {
+            let Some(work) = self.state.agenda.front().cloned() else { return };
+            if ticks >= self.limits.ticks || self.bytes >= self.limits.bytes {
+                return self.emit(RunEvent::Yielded { at: self.cx.now });
+            }
+            ticks += 1;
+            let before = self.step.events.len();
+            self.tick(&work);
+            if self.step.events.len() == before {
+                let error = WorkflowError::standard("runtime", 500, "a task of the run cannot go on");
+                return self.fail(error);
+            }
+        }
+    }
+
+    /// Ends the transition: the state, and what was decided.
+    pub(in crate::workflow) fn finish(mut self) -> (RunState, Step) {
+        let wanted = self.state.wanted_timers();
+        let set = wanted.iter().filter(|(name, due)| self.timers.get(*name) != Some(due));
+        let set = set.map(|(name, due)| TimerOp::Set { name: name.clone(), due: *due });
+        let clear = self.timers.keys().filter(|name| !wanted.contains_key(*name));
+        let clear = clear.map(|name| TimerOp::Clear { name: name.clone() });
+        self.step.timers.extend(clear.chain(set));
+        (self.state, self.step)
+    }
+
+    fn tick(&mut self, work: &Work) {
+        if self.state.started_tasks > self.limits.tasks && !self.is_unwinding() {
+            let detail = format!("the run has begun {} tasks, the most that are allowed", self.limits.tasks);
+            return self.fault("", WorkflowError::standard("runtime", 500, detail));
+        }
+        match work {
+            Work::List(list) => self.next_of_list(list),
+            Work::Task(path) => self.go_on(path),
+        }
+    }
+
+    fn is_unwinding(&self) -> bool {
+        matches!(self.state.frames.get("").map(|frame| &frame.phase), Some(Phase::Unwinding { .. }))
+    }
+
+    fn go_on(&mut self, at: &str) {
+        let Some(frame) = self.state.frames.get(at) else { return };
+        let (kind, phase) = (frame.kind, frame.phase.clone());
+        match (kind, phase) {
+            (_, Phase::Unwinding { calls, then, .. }) => self.unwind(at, calls.last().copied(), then),
+            (_, Phase::Returned { output }) if at.is_empty() => self.complete_run(&output),
+            (_, Phase::Returned { output }) => self.complete(at, output, None),
+            (TaskType::Do, _) => self.first_of_body(at, "do"),
+            (TaskType::Set, _) => self.set(at),
+            (TaskType::Switch, _) => self.switch(at),
+            (TaskType::For, phase) => self.for_each(at, phase),
+            (TaskType::Fork, phase) => self.fork(at, phase),
+            (TaskType::Call, Phase::Call { call }) => self.advance_call(at, call),
+            (TaskType::Call, _) => self.begin_call(at),
+            (TaskType::Wait, _) => self.wait(at),
+            (TaskType::Listen, _) => self.listen(at),
+            (TaskType::Raise, _) => self.raise(at),
+            (TaskType::Try, Phase::Try { stage, .. }) => self.try_catch(at, stage),
+            (TaskType::Try, _) => {}
+        }
+    }
+
+    /// The task of the definition behind an instance path.
+    pub(super) fn node(&self, at: &str) -> &'a Node {
+        let node = self.definition.node(&path::reference(at));
+        node.expect("an active task stands in the definition that the run is pinned to")
+    }
+}

@@ -1,0 +1,194 @@
+//! Workflow runs, behind the face that the host knows: a [`Machine`] like every entity.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::action::{Actions, StepResult};
+use super::definition::Definition;
+use super::machine::{Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Turn, start};
+use super::versions::Definitions;
+use crate::codec;
+use crate::entity::{
+    Corruption, Input, Kind, KindInfo, Machine, Step, StepCx, commands, invalid, not_found, schema,
+};
+use crate::id::{Id, IdKind, Prefix, StreamKey};
+use crate::journal::{Event, Json, Rejected, RejectionKind, Snapshot};
+
+/// The id kind of runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Run;
+
+impl IdKind for Run {
+    const PREFIX: Prefix = Prefix::new("run");
+}
+
+/// The id of a run.
+pub type RunId = Id<Run>;
+
+/// The version of the state's shape; another one is rebuilt from the events.
+const STATE_VERSION: u16 = 1;
+
+/// What all runs of a node share.
+#[derive(Clone)]
+pub struct Runs {
+    definitions: Arc<Definitions>,
+    actions: Arc<Actions>,
+    limits: Arc<Limits>,
+}
+
+impl Runs {
+    /// Puts together what runs need.
+    pub fn new(definitions: Arc<Definitions>, actions: Arc<Actions>, limits: Limits) -> Self {
+        Self { definitions, actions, limits: Arc::new(limits) }
+    }
+
+    /// The machine of a run.
+    pub fn machine(&self, stream: &StreamKey) -> RunMachine {
+        RunMachine { runs: self.clone(), stream: stream.clone(), state: None }
+    }
+
+    /// The catalog's entry of runs; their routes are written by hand.
+    pub fn info(&self) -> KindInfo {
+        let runs = self.clone();
+        KindInfo {
+            kind: Kind { name: "run", plural: "runs", prefix: Run::PREFIX },
+            create: None,
+            commands: commands::<RunCommand>(),
+            events: EVENTS.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect(),
+            event_schema: schema::<RunEvent>(),
+            public: false,
+            machine: Arc::new(move |stream| Box::new(runs.machine(stream))),
+        }
+    }
+}
+
+/// A run behind the face of a machine.
+pub struct RunMachine {
+    runs: Runs,
+    stream: StreamKey,
+    state: Option<RunState>,
+}
+
+impl RunMachine {
+    /// The run's state; none before it was started.
+    pub fn state(&self) -> Option<&RunState> {
+        self.state.as_ref()
+    }
+
+    fn bench<'a>(&'a self, definition: &'a Arc<Definition>, cx: &StepCx<'a>) -> Bench<'a> {
+        Bench { definition, actions: &self.runs.actions, limits: &self.runs.limits, cx: *cx }
+    }
+
+    fn start(&mut self, command: RunCommand, cx: &StepCx<'_>) -> Result<Step, Rejected> {
+        let RunCommand::Start { workflow, version, input, cause } = command else {
+            return Err(not_found(cx.stream.id));
+        };
+        let found = self.runs.definitions.get(&cx.stream.tenant, &workflow, version.as_deref());
+        let Some(definition) = found else {
+            let version = version.map_or_else(String::new, |version| format!(" with version {version}"));
+            let message = format!("there is no workflow `{workflow}`{version}");
+            let (kind, code) = (RejectionKind::NotFound, "unknown_workflow".into());
+            return Err(Rejected { kind, code, message, detail: Json::null() });
+        };
+        let (state, mut step) = start(input, cause, self.bench(&definition, cx))?.finish();
+        let reply = json!({ "runId": cx.stream.id, "status": state.status() });
+        self.state = Some(state);
+        step.reply = Some(Json::from(&reply));
+        Ok(step)
+    }
+
+    fn go_on(&mut self, input: &Input, cx: &StepCx<'_>) -> Result<Step, Rejected> {
+        let definition = self.pinned(cx)?;
+        let Some(state) = self.state.take() else { return Err(not_found(cx.stream.id)) };
+        let mut turn = Turn::new(state, self.bench(&definition, cx));
+        let answer = take_in(&mut turn, input);
+        let (state, mut step) = turn.finish();
+        self.state = Some(state);
+        step.reply = answer?.map(|reply| Json::from(&reply));
+        Ok(step)
+    }
+
+    /// The definition that the run is pinned to.
+    fn pinned(&self, cx: &StepCx<'_>) -> Result<Arc<Definition>, Rejected> {
+        let Some(state) = &self.state else { return Err(not_found(cx.stream.id)) };
+        let (name, version) = (&state.workflow, &state.version);
+        let found = self.runs.definitions.pinned(&cx.stream.tenant, name, version, &state.digest);
+        found.ok_or_else(|| Rejected {
+            kind: RejectionKind::Conflict,
+            code: "definition_missing".into(),
+            message: format!("version {version} of `{name}`, which the run is pinned to, is not loaded"),
+            detail: Json::null(),
+        })
+    }
+}
+
+/// Takes an input in. A rejection comes before anything has changed.
+fn take_in(turn: &mut Turn<'_>, input: &Input) -> Result<Option<Value>, Rejected> {
+    match input {
+        Input::Command { name, body, .. } => {
+            let command = codec::read_named::<RunCommand>(name, body.text());
+            let command = command.map_err(|e| invalid("invalid_command", e.message))?;
+            return turn.command(command).map(Some);
+        }
+        Input::Timer { name, .. } => turn.timer(name),
+        Input::Reply { id, outcome } => {
+            turn.answered(&id.to_string(), StepResult::Command(outcome.clone()));
+        }
+        Input::Effect { key, outcome } => {
+            turn.answered(&key.to_string(), StepResult::Effect(outcome.clone()));
+        }
+    }
+    Ok(None)
+}
+
+impl Machine for RunMachine {
+    fn step(&mut self, input: &Input, cx: &StepCx<'_>) -> Result<Step, Rejected> {
+        match (&self.state, input) {
+            (None, Input::Command { name, body, .. }) => {
+                let command = codec::read_named::<RunCommand>(name, body.text());
+                self.start(command.map_err(|e| invalid("invalid_command", e.message))?, cx)
+            }
+            (None, Input::Timer { .. } | Input::Reply { .. } | Input::Effect { .. }) => Ok(Step::default()),
+            // What comes for a run that has ended is acknowledged, and changes nothing.
+            (Some(state), Input::Reply { .. } | Input::Effect { .. }) if state.end.is_some() => {
+                Ok(Step::default())
+            }
+            (Some(_), _) => self.go_on(input, cx),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<(), Corruption> {
+        let corrupt = |reason: String| Corruption { seq: event.seq, reason };
+        let (name, version) = (event.body.name.as_ref(), event.body.version);
+        if !EVENTS.contains(&(name, version)) {
+            return Err(corrupt(format!("`{name}` version {version} is no event of a run")));
+        }
+        let read = codec::read_named::<RunEvent>(name, event.body.data.text());
+        let read = read.map_err(|e| corrupt(e.to_string()))?;
+        match &mut self.state {
+            Some(state) => state.apply(&read, event.at).map_err(corrupt),
+            None => {
+                self.state = Some(RunState::begin(&read, event.at).map_err(corrupt)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn view(&self) -> Option<Value> {
+        self.state.as_ref().map(|state| state.view(self.stream.id))
+    }
+
+    fn snapshot(&self) -> Option<(u16, Json)> {
+        Some((STATE_VERSION, Json::of(self.state.as_ref()?).ok()?))
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<bool, Corruption> {
+        if snapshot.version != STATE_VERSION {
+            return Ok(false);
+        }
+        let read = snapshot.data.read::<RunState>();
+        self.state = Some(read.map_err(|e| Corruption { seq: 0, reason: e.to_string() })?);
+        Ok(true)
+    }
+}
