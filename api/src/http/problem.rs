@@ -93,7 +93,9 @@ impl Code {
                 ("invalid_body", StatusCode::UNPROCESSABLE_ENTITY, "The body does not have the wanted shape")
             }
             Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Self::BodyTimeout => ("body_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not come in time"),
+            Self::BodyTimeout => {
+                ("body_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not come in time")
+            }
             Self::InvalidDefinition => {
                 ("invalid_definition", StatusCode::UNPROCESSABLE_ENTITY, "The workflow definition has errors")
             }
@@ -116,7 +118,9 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "It is not known whether the command was carried out",
             ),
-            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side"),
+            Self::Internal => {
+                ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side")
+            }
         }
     }
 }

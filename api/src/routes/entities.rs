@@ -1,6 +1,6 @@
 //! The routes of every public kind: create, list, read, command, events.
 
-use axum::extract::{OriginalUri, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -20,10 +20,11 @@ use crate::http::paging::{Page, PageQuery};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
 
-const PAGE: &[(&str, &str)] = &[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")];
+const PAGE: &[(&str, &str)] =
+    &[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")];
 
 /// The endpoints.
-pub fn endpoints() -> Vec<Endpoint> {
+pub(crate) fn endpoints() -> Vec<Endpoint> {
     let entity = json!({
         "type": "object",
         "required": ["id", "version", "createdAt", "updatedAt"],
@@ -121,9 +122,8 @@ async fn read(
     let view = match query.at {
         None => app.node().read(&stream).await?,
         Some(at) => {
-            let at: Timestamp = at
-                .parse()
-                .map_err(|e| Problem::new(Code::InvalidParameter, format!("`at`: {e}")))?;
+            let at: Timestamp =
+                at.parse().map_err(|e| Problem::new(Code::InvalidParameter, format!("`at`: {e}")))?;
             app.node().read_at(&stream, at).await?
         }
     };
@@ -147,7 +147,8 @@ async fn list(
     let kind = kind(&app, &plural)?;
     wait_for(&app, &headers).await?;
     let limit = page.limit()?;
-    let streams = app.node().list(&caller.tenant, kind.kind.prefix, page.after()?, true, limit).await?.streams;
+    let streams =
+        app.node().list(&caller.tenant, kind.kind.prefix, page.after()?, true, limit).await?.streams;
     let next = (streams.len() == limit).then(|| streams.last().map(|(_, cursor)| *cursor)).flatten();
     let mut items = Vec::with_capacity(streams.len());
     for (stream, _) in streams {
@@ -270,13 +271,19 @@ pub(super) fn external_key_of(body: &JsonBody) -> Result<Option<String>, Problem
 }
 
 /// Turns an answer into a response, with its token.
-pub(super) fn answered(app: &App, id: StreamId, answer: Answer, status: StatusCode) -> Result<Response, Problem> {
+pub(super) fn answered(
+    app: &App,
+    id: StreamId,
+    answer: Answer,
+    status: StatusCode,
+) -> Result<Response, Problem> {
     let Answer { outcome, position, replayed } = answer;
     let accepted = match outcome {
         Outcome::Accepted(accepted) => accepted,
         Outcome::Rejected(rejected) => return Err(rejected.into()),
     };
-    let body = json!({ "id": id, "version": accepted.seq, "events": accepted.events, "reply": accepted.reply });
+    let body =
+        json!({ "id": id, "version": accepted.seq, "events": accepted.events, "reply": accepted.reply });
     let mut response = (status, axum::Json(body)).into_response();
     response.headers_mut().insert(token::HEADER, token::write(app.node().info(), position));
     if replayed {

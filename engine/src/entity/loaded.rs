@@ -49,6 +49,7 @@ impl Loaded {
                 folded.map_err(|_| Fault::Refused { reason: format!("event {} panicked", event.seq) })?;
             folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;
         }
+        machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
         let first = match events.first().filter(|e| e.seq == 1) {
             Some(event) => Some(event.at),
             None => shared.journal.read_stream(key, 0, 1).await.map_err(journal_fault)?.first().map(|e| e.at),

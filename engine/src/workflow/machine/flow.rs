@@ -84,8 +84,17 @@ impl<'a> Turn<'a> {
         };
         let retries = matches!(&node.kind, Kind::Try(Catch { retry: Some(_), .. }));
         let saga = node.saga;
-        let event =
-            RunEvent::TaskStarted { path: at.clone(), key, parent, part, kind, input, deadline, saga, retries };
+        let event = RunEvent::TaskStarted {
+            path: at.clone(),
+            key,
+            parent,
+            part,
+            kind,
+            input,
+            deadline,
+            saga,
+            retries,
+        };
         self.emit(event);
         if let Some(error) = error {
             self.fault(&at, error);
@@ -127,12 +136,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn put_out(
-        &self,
-        at: &str,
-        node: &Node,
-        raw: &Data,
-    ) -> Result<(Data, Option<Data>), WorkflowError> {
+    fn put_out(&self, at: &str, node: &Node, raw: &Data) -> Result<(Data, Option<Data>), WorkflowError> {
         let mut scene = self.scene(at);
         scene.raw_output = Some(raw.clone());
         let output = match &node.output.formula {

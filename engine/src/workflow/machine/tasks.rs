@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::event::{Go, RunEvent, TaskType};
 use super::path;
 use crate::clock::Timestamp;
+use crate::codec::{ShapeError, read_named};
+use crate::journal::Event;
 
 /// The status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,6 +69,19 @@ impl TaskList {
     /// A list without tasks.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The tasks of a run, folded from its stored events.
+    ///
+    /// # Errors
+    ///
+    /// When an event has no shape of a run's events.
+    pub fn of(events: &[Event]) -> Result<Self, ShapeError> {
+        let mut list = Self::new();
+        for event in events {
+            list.apply(&read_named(&event.body.name, event.body.data.text())?, event.at);
+        }
+        Ok(list)
     }
 
     /// The tasks in the order in which they began.

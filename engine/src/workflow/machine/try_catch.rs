@@ -33,7 +33,8 @@ impl<'a> Turn<'a> {
 
     /// Lets the task at a path catch an error out of its body, if it is a `try` that tries.
     pub(super) fn catch(&mut self, at: &str, error: WorkflowError) -> Caught {
-        let Some(Frame { phase: Phase::Try { attempt, stage: Stage::Trying }, .. }) = self.state.frames.get(at)
+        let Some(Frame { phase: Phase::Try { attempt, stage: Stage::Trying }, .. }) =
+            self.state.frames.get(at)
         else {
             return Caught::No(error);
         };

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::codec;
 use crate::effect::{EffectFailure, EffectKey, EffectOutcome};
 use crate::entity::{Input, Machine, Step, StepCx};
+use crate::id::IdKind;
 use crate::id::{Slot, StreamId, StreamKey, TenantId, uuid_v7};
 use crate::journal::{
     Accepted, Event, Json, MessageId, NewEvent, Origin, Outcome, Rejected, RejectionKind, Snapshot, TimerOp,
@@ -18,7 +19,6 @@ use crate::workflow::check::check;
 use crate::workflow::fixtures::actions;
 use crate::workflow::run::{Run, RunMachine, Runs};
 use crate::workflow::versions::Definitions;
-use crate::id::IdKind;
 
 /// What the run asked of the outside and was not answered.
 #[derive(Debug, Clone)]
@@ -126,7 +126,13 @@ impl Bed {
             // What is read back is what was written, not what was in memory.
             let data = Json::from_text(body.data.text().to_owned()).unwrap();
             let body = NewEvent { data, ..body.clone() };
-            self.events.push(Event { position: at, stream: self.stream.clone(), seq: at, at: self.now, body });
+            self.events.push(Event {
+                position: at,
+                stream: self.stream.clone(),
+                seq: at,
+                at: self.now,
+                body,
+            });
         }
         for op in &step.timers {
             match op {
@@ -200,7 +206,8 @@ impl Bed {
     pub(super) fn waits(&self) -> Vec<String> {
         let view = self.view();
         let waits = view["waitingFor"].as_array().unwrap();
-        let one = |wait: &Value| format!("{} {}", wait["kind"].as_str().unwrap(), wait["path"].as_str().unwrap());
+        let one =
+            |wait: &Value| format!("{} {}", wait["kind"].as_str().unwrap(), wait["path"].as_str().unwrap());
         waits.iter().map(one).collect()
     }
 
