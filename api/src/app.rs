@@ -133,7 +133,7 @@ impl App {
     async fn register_shipped(&self) -> anyhow::Result<()> {
         for (name, source) in promptsales_workflows::definitions() {
             let origin = Arc::new(Origin::root("start", "system"));
-            let registered = self.register(&self.tenant(), origin, (*source).to_owned()).await;
+            let registered = self.register(&self.tenant(), origin, Dedup::None, (*source).to_owned()).await;
             let (_, _, answer) =
                 registered.map_err(|problem| anyhow::anyhow!("definition `{name}`: {problem:?}"))?;
             if let Outcome::Rejected(rejected) = answer.outcome {
@@ -152,6 +152,7 @@ impl App {
         &self,
         tenant: &TenantId,
         origin: Arc<Origin>,
+        dedup: Dedup,
         source: String,
     ) -> Result<(Arc<Definition>, Vec<DefinitionProblem>, Answer), Problem> {
         let checked = check(&source, &self.0.actions).map_err(|refused| {
@@ -170,7 +171,7 @@ impl App {
                 body: Json::from(&body),
                 external_key: None,
                 origin,
-                dedup: Dedup::None,
+                dedup,
             })
             .await?;
         if matches!(answer.outcome, Outcome::Accepted(_)) {

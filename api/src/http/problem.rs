@@ -47,6 +47,8 @@ pub enum Code {
     RefusedByJournal,
     /// It is not known whether the command was carried out.
     OutcomeUnknown,
+    /// The log has not come to the position of the consistency token.
+    PositionNotReached,
     /// A defect of this program.
     Internal,
 }
@@ -72,6 +74,7 @@ impl Code {
         Self::JournalUnavailable,
         Self::RefusedByJournal,
         Self::OutcomeUnknown,
+        Self::PositionNotReached,
         Self::Internal,
     ];
 
@@ -117,6 +120,11 @@ impl Code {
                 "outcome_unknown",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "It is not known whether the command was carried out",
+            ),
+            Self::PositionNotReached => (
+                "position_not_reached",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The log has not come to the position of the consistency token",
             ),
             Self::Internal => {
                 ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side")

@@ -1,5 +1,7 @@
 //! The routes of every public kind: create, list, read, command, events.
 
+use std::time::Duration;
+
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +21,9 @@ use crate::http::endpoint::{Endpoint, page_of};
 use crate::http::paging::{Page, PageQuery};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
+
+/// How long a read waits for the position of its token.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(2);
 
 const PAGE: &[(&str, &str)] =
     &[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")];
@@ -203,8 +208,11 @@ fn event_json(event: &Event) -> Value {
 pub(super) async fn wait_for(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(given) = text(headers, token::HEADER, 256)? {
         let position = token::read(app.node().info(), given)?;
-        if position > app.node().position() {
-            return Err(Problem::new(Code::OutcomeUnknown, "the journal has not come to this token yet"));
+        if !app.node().until(position, TOKEN_PATIENCE).await {
+            return Err(Problem::new(
+                Code::PositionNotReached,
+                "repeat the read a little later, or without the token",
+            ));
         }
     }
     Ok(())

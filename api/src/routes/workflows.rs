@@ -64,7 +64,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn registered(State(app): State<App>, caller: Caller, body: TextBody) -> Result<Response, Problem> {
-    let (definition, warnings, answer) = app.register(&caller.tenant, caller.origin.clone(), body.0).await?;
+    let dedup = caller.dedup(&app.node().info().secret, &body.0);
+    let registered = app.register(&caller.tenant, caller.origin.clone(), dedup, body.0).await;
+    let (definition, warnings, answer) = registered?;
     match answer.outcome {
         Outcome::Rejected(rejected) => Err(rejected.into()),
         Outcome::Accepted(_) => {
