@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::problem::Problem;
 use super::Severity;
+use super::problem::Problem;
 
 /// The longest definition, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;

@@ -142,7 +142,14 @@ impl<'a> Turn<'a> {
             StepRequest::Command { to, command, body } => {
                 let id = MessageId::derive(&parts);
                 let (key, target, name) = (id.to_string(), to.to_string(), command.clone());
-                self.emit(RunEvent::StepRequested { call: number, undo, step, id: key.clone(), target, name });
+                self.emit(RunEvent::StepRequested {
+                    call: number,
+                    undo,
+                    step,
+                    id: key.clone(),
+                    target,
+                    name,
+                });
                 let origin = Arc::new(self.cx.origin.caused(&key, &run));
                 let from = self.cx.stream.clone();
                 self.step.messages.push(Message { id, from, to, command: command.into(), body, origin });

@@ -111,7 +111,9 @@ impl Turn<'_> {
             return Err(conflict("run_ended", format!("the run has ended: it is {status}")));
         }
         match command {
-            RunCommand::Start { .. } => return Err(conflict("run_exists", "the run has begun already".into())),
+            RunCommand::Start { .. } => {
+                return Err(conflict("run_exists", "the run has begun already".into()));
+            }
             RunCommand::Signal { name, data } => self.signal(name, data)?,
             RunCommand::Cancel { reason } => self.cancel(reason),
             RunCommand::Pause {} => {

@@ -79,13 +79,22 @@ impl<'a> Turn<'a> {
             Some(Ok(true)) | None => self.prepare(node, &raw, scene),
         };
         let (input, deadline, error) = match begun {
-            Ok((input, deadline)) => ((!Arc::ptr_eq(&input, &raw)).then_some(input), deadline, None),
+            Ok((input, deadline)) => ((input != raw).then_some(input), deadline, None),
             Err(e) => (None, None, Some(e)),
         };
         let retries = matches!(&node.kind, Kind::Try(Catch { retry: Some(_), .. }));
         let saga = node.saga;
-        let event =
-            RunEvent::TaskStarted { path: at.clone(), key, parent, part, kind, input, deadline, saga, retries };
+        let event = RunEvent::TaskStarted {
+            path: at.clone(),
+            key,
+            parent,
+            part,
+            kind,
+            input,
+            deadline,
+            saga,
+            retries,
+        };
         self.emit(event);
         if let Some(error) = error {
             self.fault(&at, error);
@@ -117,7 +126,7 @@ impl<'a> Turn<'a> {
         let go = self.go(node, then.unwrap_or(&node.then));
         let event = RunEvent::TaskCompleted {
             path: at.to_owned(),
-            output: (!Arc::ptr_eq(&output, &natural)).then(|| output.clone()),
+            output: (output != natural).then(|| output.clone()),
             context,
             go,
         };
@@ -127,12 +136,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn put_out(
-        &self,
-        at: &str,
-        node: &Node,
-        raw: &Data,
-    ) -> Result<(Data, Option<Data>), WorkflowError> {
+    fn put_out(&self, at: &str, node: &Node, raw: &Data) -> Result<(Data, Option<Data>), WorkflowError> {
         let mut scene = self.scene(at);
         scene.raw_output = Some(raw.clone());
         let output = match &node.output.formula {

@@ -30,7 +30,8 @@ impl Turn<'_> {
 
     fn next_delivery(&self) -> Option<(String, Signal)> {
         self.state.signals.iter().find_map(|signal| {
-            let waits = |phase: &Phase| matches!(phase, Phase::Listening { signal: name } if *name == signal.name);
+            let waits =
+                |phase: &Phase| matches!(phase, Phase::Listening { signal: name } if *name == signal.name);
             let waiting = self.state.frames.iter().filter(|(_, frame)| waits(&frame.phase));
             let first = waiting.min_by_key(|(_, frame)| frame.order);
             first.map(|(at, _)| (at.clone(), signal.clone()))

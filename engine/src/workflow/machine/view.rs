@@ -140,10 +140,13 @@ impl RunState {
             let failed = || undo.error.as_ref().map(|e| e.detail.as_deref().unwrap_or(&e.kind).to_owned());
             let (kind, what, since) = match &undo.waiting {
                 _ if undo.stuck => {
-                    let what = format!("{of} failed {} times: {}", undo.attempt, failed().unwrap_or_default());
+                    let what =
+                        format!("{of} failed {} times: {}", undo.attempt, failed().unwrap_or_default());
                     (WaitKind::Attention, what, undo.since)
                 }
-                Some(Waiting { what, since, .. }) => (WaitKind::Compensation, format!("{of}: {what}"), *since),
+                Some(Waiting { what, since, .. }) => {
+                    (WaitKind::Compensation, format!("{of}: {what}"), *since)
+                }
                 None if undo.retry_at.is_some() => {
                     let what = format!("{of} again after: {}", failed().unwrap_or_default());
                     (WaitKind::Compensation, what, undo.since)

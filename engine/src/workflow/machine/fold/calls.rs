@@ -54,9 +54,11 @@ impl RunState {
 
     fn apply_undo(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Misfit> {
         match event {
-            RunEvent::UnwindingStarted { path, calls, then } => {
-                self.unwind(path, calls, Phase::Unwinding { calls: calls.clone(), unsettled: 0, then: then.clone() })
-            }
+            RunEvent::UnwindingStarted { path, calls, then } => self.unwind(
+                path,
+                calls,
+                Phase::Unwinding { calls: calls.clone(), unsettled: 0, then: then.clone() },
+            ),
             RunEvent::CompensationStarted { call } => {
                 self.call(*call)?.undo = Some(Undo {
                     attempt: 0,

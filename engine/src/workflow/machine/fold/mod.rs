@@ -20,7 +20,8 @@ impl RunState {
     ///
     /// When a run cannot begin with this event.
     pub fn begin(event: &RunEvent, at: Timestamp) -> Result<Self, String> {
-        let RunEvent::Started { workflow, version, digest, input, data, saga, deadline, cause } = event else {
+        let RunEvent::Started { workflow, version, digest, input, data, saga, deadline, cause } = event
+        else {
             return Err("a run begins with `started`".to_owned());
         };
         let data = data.as_ref().unwrap_or(input);
@@ -95,7 +96,12 @@ impl RunState {
             | RunEvent::CompensationEnded { .. } => self.apply_call(event, at),
             RunEvent::SignalReceived { number, name, data } => {
                 self.last_signal = *number;
-                self.signals.push_back(Signal { number: *number, name: name.clone(), data: data.clone(), at });
+                self.signals.push_back(Signal {
+                    number: *number,
+                    name: name.clone(),
+                    data: data.clone(),
+                    at,
+                });
                 Ok(())
             }
             RunEvent::SignalConsumed { number, .. } => {

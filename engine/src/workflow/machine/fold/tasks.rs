@@ -151,14 +151,7 @@ impl RunState {
     }
 
     /// Takes the output of a task to where it goes.
-    fn arrive(
-        &mut self,
-        path: &str,
-        parent: &str,
-        part: Part,
-        go: Go,
-        output: Data,
-    ) -> Result<(), Misfit> {
+    fn arrive(&mut self, path: &str, parent: &str, part: Part, go: Go, output: Data) -> Result<(), Misfit> {
         if let (Part::Branch(_), Go::To(_) | Go::Out) = (part, go) {
             return self.hand_over(parent, part, output);
         }

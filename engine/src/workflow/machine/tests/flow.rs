@@ -51,30 +51,82 @@ fn pure_tasks_give_their_output() {
         ("do: [{ a: { set: { id: 5 }, output: { as: .id } } }]", json!({}), json!(5)),
         ("do: [{ a: { set: { id: 5 }, output: { as: 'null' } } }]", json!({}), json!(null)),
         ("do: [{ a: { set: '${ .x }' } }]", json!({ "x": [1] }), json!([1])),
-        ("input: { from: .x }\noutput: { as: { got: '${ . }' } }\ndo: [{ a: { set: { y: '${ . }' } } }]", json!({ "x": 1 }), json!({ "got": { "y": 1 } })),
+        (
+            "input: { from: .x }\noutput: { as: { got: '${ . }' } }\ndo: [{ a: { set: { y: '${ . }' } } }]",
+            json!({ "x": 1 }),
+            json!({ "got": { "y": 1 } }),
+        ),
         (
             "do: [{ a: { set: { n: 1 }, export: { as: '{ kept: .n, was: $input.x }' } } }, { b: { set: { n: 2 } } }, { c: { set: { at: '${ $context }' } } }]",
             json!({ "x": 7 }),
             json!({ "at": { "kept": 1, "was": 7 } }),
         ),
         ("do: [{ a: { set: { c: '${ $context.x }' } } }]", json!({ "x": 7 }), json!({ "c": 7 })),
-        ("do: [{ a: { if: .no, set: { n: 1 }, then: end } }, { b: { set: { saw: '${ . }' } } }]", json!({ "no": false }), json!({ "saw": { "no": false } })),
-        ("do: [{ a: { do: [{ b: { set: { n: 1 }, then: exit } }, { c: { set: { n: 2 } } }] } }, { d: { set: { saw: '${ .n }' } } }]", json!({}), json!({ "saw": 1 })),
-        ("do: [{ a: { do: [{ b: { set: { n: 1 }, then: end } }] } }, { d: { set: { n: 2 } } }]", json!({}), json!({ "n": 1 })),
-        ("do: [{ a: { for: { in: .none }, do: [{ b: { set: { n: 1 } } }] } }]", json!({ "none": [], "k": 1 }), json!({ "none": [], "k": 1 })),
-        ("do: [{ a: { for: { in: [{ n: 1 }, { n: 2 }] }, do: [{ b: { set: '${ [.[]?, $item.n] }' } }] } }]", json!([]), json!([1, 2])),
-        ("do: [{ a: { for: { in: '[1, 2, 3, 4]' }, while: '. < 3', do: [{ b: { set: '${ . + $item }' } }] } }]", json!(0), json!(3)),
-        ("do: [{ a: { metadata: { parallel: 2 }, for: { each: n, in: . }, do: [{ b: { set: '${ $n * 10 }' } }] } }]", json!([1, 2, 3]), json!([10, 20, 30])),
-        ("do: [{ a: { metadata: { parallel: true }, for: { in: '[]' }, do: [{ b: { set: '${ 1 }' } }] } }]", json!(1), json!([])),
-        ("do: [{ a: { fork: { branches: [{ b: { set: { n: 1 } } }, { c: { if: 'false', set: { n: 2 } } }, { d: { do: [{ e: { set: { n: 3 } } }] } }] } } }]", json!("in"), json!([{ "n": 1 }, "in", { "n": 3 }])),
-        ("do: [{ a: { fork: { compete: true, branches: [{ b: { wait: PT1S } }, { c: { set: { n: 2 } } }] } } }]", json!({}), json!({ "n": 2 })),
-        ("do: [{ a: { call: echo, with: { value: '${ .x }' } } }]", json!({ "x": { "y": 1 } }), json!({ "y": 1 })),
+        (
+            "do: [{ a: { if: .no, set: { n: 1 }, then: end } }, { b: { set: { saw: '${ . }' } } }]",
+            json!({ "no": false }),
+            json!({ "saw": { "no": false } }),
+        ),
+        (
+            "do: [{ a: { do: [{ b: { set: { n: 1 }, then: exit } }, { c: { set: { n: 2 } } }] } }, { d: { set: { saw: '${ .n }' } } }]",
+            json!({}),
+            json!({ "saw": 1 }),
+        ),
+        (
+            "do: [{ a: { do: [{ b: { set: { n: 1 }, then: end } }] } }, { d: { set: { n: 2 } } }]",
+            json!({}),
+            json!({ "n": 1 }),
+        ),
+        (
+            "do: [{ a: { for: { in: .none }, do: [{ b: { set: { n: 1 } } }] } }]",
+            json!({ "none": [], "k": 1 }),
+            json!({ "none": [], "k": 1 }),
+        ),
+        (
+            "do: [{ a: { for: { in: [{ n: 1 }, { n: 2 }] }, do: [{ b: { set: '${ [.[]?, $item.n] }' } }] } }]",
+            json!([]),
+            json!([1, 2]),
+        ),
+        (
+            "do: [{ a: { for: { in: '[1, 2, 3, 4]' }, while: '. < 3', do: [{ b: { set: '${ . + $item }' } }] } }]",
+            json!(0),
+            json!(3),
+        ),
+        (
+            "do: [{ a: { metadata: { parallel: 2 }, for: { each: n, in: . }, do: [{ b: { set: '${ $n * 10 }' } }] } }]",
+            json!([1, 2, 3]),
+            json!([10, 20, 30]),
+        ),
+        (
+            "do: [{ a: { metadata: { parallel: true }, for: { in: '[]' }, do: [{ b: { set: '${ 1 }' } }] } }]",
+            json!(1),
+            json!([]),
+        ),
+        (
+            "do: [{ a: { fork: { branches: [{ b: { set: { n: 1 } } }, { c: { if: 'false', set: { n: 2 } } }, { d: { do: [{ e: { set: { n: 3 } } }] } }] } } }]",
+            json!("in"),
+            json!([{ "n": 1 }, "in", { "n": 3 }]),
+        ),
+        (
+            "do: [{ a: { fork: { compete: true, branches: [{ b: { wait: PT1S } }, { c: { set: { n: 2 } } }] } } }]",
+            json!({}),
+            json!({ "n": 2 }),
+        ),
+        (
+            "do: [{ a: { call: echo, with: { value: '${ .x }' } } }]",
+            json!({ "x": { "y": 1 } }),
+            json!({ "y": 1 }),
+        ),
         (
             "do: [{ a: { for: { each: o, in: '[1,2]' }, do: [{ b: { for: { each: i, in: '[3,4]' }, do: [{ c: { set: '${ . + [[$o, $i, $index]] }' } }] } }] } }]",
             json!([]),
             json!([[1, 3, 0], [1, 4, 1], [2, 3, 0], [2, 4, 1]]),
         ),
-        ("do: [{ a: { set: { n: '${ .n + 1 }' } } }, { b: { switch: [{ more: { when: .n < 4, then: a } }] } }]", json!({ "n": 0 }), json!({ "n": 4 })),
+        (
+            "do: [{ a: { set: { n: '${ .n + 1 }' } } }, { b: { switch: [{ more: { when: .n < 4, then: a } }] } }]",
+            json!({ "n": 0 }),
+            json!({ "n": 4 }),
+        ),
     ];
     for (body, input, expected) in cases {
         assert_eq!(output(body, input), expected, "{body}");
@@ -95,14 +147,62 @@ fn errors_carry_type_status_and_place() {
     let cases = [
         ("do: [{ a: { set: { x: '${ .a.b }' } } }]", json!({ "a": 1 }), "expression", 400, "/do/0/a"),
         ("do: [{ a: { if: .a.b, set: { x: 1 } } }]", json!({ "a": 1 }), "expression", 400, "/do/0/a"),
-        ("do: [{ a: { input: { schema: { document: { type: string } } }, set: { x: 1 } } }]", json!({}), "validation", 400, "/do/0/a"),
-        ("do: [{ a: { output: { schema: { document: { type: string } } }, set: { x: 1 } } }]", json!({}), "validation", 400, "/do/0/a"),
-        ("do: [{ a: { export: { as: '1', schema: { document: { type: string } } }, set: { x: 1 } } }]", json!({}), "validation", 400, "/do/0/a"),
-        ("output: { schema: { document: { type: string } } }\ndo: [{ a: { set: { x: 1 } } }]", json!({}), "validation", 400, "/do"),
-        ("do: [{ a: { for: { in: .x }, do: [{ b: { set: { x: 1 } } }] } }]", json!({ "x": 1 }), "expression", 400, "/do/0/a"),
-        ("do: [{ a: { fork: { branches: [{ b: { set: { x: '${ error }' } } }, { c: { wait: PT1S } }] } } }]", json!({}), "expression", 400, "/do/0/a/fork/branches/0/b"),
-        ("do: [{ a: { call: thing.open, with: { name: '${ 5 }' } } }]", json!({}), "validation", 400, "/do/0/a"),
-        ("input: { from: .a.b }\ndo: [{ a: { set: { x: 1 } } }]", json!({ "a": 1 }), "expression", 400, "/do"),
+        (
+            "do: [{ a: { input: { schema: { document: { type: string } } }, set: { x: 1 } } }]",
+            json!({}),
+            "validation",
+            400,
+            "/do/0/a",
+        ),
+        (
+            "do: [{ a: { output: { schema: { document: { type: string } } }, set: { x: 1 } } }]",
+            json!({}),
+            "validation",
+            400,
+            "/do/0/a",
+        ),
+        (
+            "do: [{ a: { export: { as: '1', schema: { document: { type: string } } }, set: { x: 1 } } }]",
+            json!({}),
+            "validation",
+            400,
+            "/do/0/a",
+        ),
+        (
+            "output: { schema: { document: { type: string } } }\ndo: [{ a: { set: { x: 1 } } }]",
+            json!({}),
+            "validation",
+            400,
+            "/do",
+        ),
+        (
+            "do: [{ a: { for: { in: .x }, do: [{ b: { set: { x: 1 } } }] } }]",
+            json!({ "x": 1 }),
+            "expression",
+            400,
+            "/do/0/a",
+        ),
+        (
+            "do: [{ a: { fork: { branches: [{ b: { set: { x: '${ error }' } } }, { c: { wait: PT1S } }] } } }]",
+            json!({}),
+            "expression",
+            400,
+            "/do/0/a/fork/branches/0/b",
+        ),
+        (
+            "do: [{ a: { call: thing.open, with: { name: '${ 5 }' } } }]",
+            json!({}),
+            "validation",
+            400,
+            "/do/0/a",
+        ),
+        (
+            "input: { from: .a.b }\ndo: [{ a: { set: { x: 1 } } }]",
+            json!({ "a": 1 }),
+            "expression",
+            400,
+            "/do",
+        ),
     ];
     for (body, input, kind, status, instance) in cases {
         let bed = Bed::started(&definition(body), input);
@@ -128,7 +228,8 @@ do: [{ a: { raise: { error: closed } } }]";
 
 #[test]
 fn an_input_that_does_not_fit_starts_nothing() {
-    let body = "input: { schema: { document: { type: object, required: [id] } } }\ndo: [{ a: { wait: PT1S } }]";
+    let body =
+        "input: { schema: { document: { type: object, required: [id] } } }\ndo: [{ a: { wait: PT1S } }]";
     let mut bed = Bed::new(&definition(body));
     let refused = bed.command("start", json!({ "workflow": "example", "input": {} })).unwrap_err();
     assert_eq!(refused.code, "invalid_input");

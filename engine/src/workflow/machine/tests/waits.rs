@@ -89,7 +89,8 @@ fn a_signal_wakes_its_listener() {
 
 #[test]
 fn a_signal_before_its_listener_is_kept_and_counts_once() {
-    let body = format!("do: [{{ w: {{ wait: PT1S }} }}, {{ a: {} }}, {{ b: {} }}]", listen("go"), listen("go"));
+    let body =
+        format!("do: [{{ w: {{ wait: PT1S }} }}, {{ a: {} }}, {{ b: {} }}]", listen("go"), listen("go"));
     let mut bed = Bed::started(&definition(&body), json!({}));
     bed.command("signal", json!({ "name": "go", "data": 1 })).unwrap();
     bed.tick();
@@ -101,7 +102,11 @@ fn a_signal_before_its_listener_is_kept_and_counts_once() {
 
 #[test]
 fn of_two_listeners_the_first_is_served_first() {
-    let body = format!("do: [{{ f: {{ fork: {{ branches: [{{ a: {} }}, {{ b: {} }}] }} }} }}]", listen("go"), listen("go"));
+    let body = format!(
+        "do: [{{ f: {{ fork: {{ branches: [{{ a: {} }}, {{ b: {} }}] }} }} }}]",
+        listen("go"),
+        listen("go")
+    );
     let mut bed = Bed::started(&definition(&body), json!({}));
     for n in [1, 2] {
         bed.command("signal", json!({ "name": "go", "data": n })).unwrap();
