@@ -1,19 +1,22 @@
 //! Workflow runs, behind the face that the host knows: a [`Machine`] like every entity.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::action::{Actions, StepResult};
 use super::definition::Definition;
-use super::machine::{Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Turn, start};
+use super::machine::{
+    Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Status, Turn, WaitKind, start, written,
+};
 use super::versions::Definitions;
 use crate::codec;
 use crate::entity::{
     Corruption, Input, Kind, KindInfo, Machine, Step, StepCx, commands, invalid, not_found, schema,
 };
-use crate::id::{Id, IdKind, Prefix, StreamKey};
-use crate::journal::{Event, Json, Rejected, RejectionKind, Snapshot};
+use crate::id::{Id, IdKind, Prefix, StreamKey, TenantId};
+use crate::journal::{Event, Json, Rejected, RejectionKind, Snapshot, TimerOp};
 
 /// The id kind of runs.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,9 @@ pub type RunId = Id<Run>;
 
 /// The version of the state's shape; another one is rebuilt from the events.
 const STATE_VERSION: u16 = 1;
+
+/// How often a run whose definition is missing looks for it.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What all runs of a node share.
 #[derive(Clone)]
@@ -98,10 +104,14 @@ impl RunMachine {
         Ok(step)
     }
 
-    fn go_on(&mut self, input: &Input, cx: &StepCx<'_>) -> Result<Step, Rejected> {
-        let definition = self.pinned(cx)?;
+    fn go_on(
+        &mut self,
+        definition: &Arc<Definition>,
+        input: &Input,
+        cx: &StepCx<'_>,
+    ) -> Result<Step, Rejected> {
         let Some(state) = self.state.take() else { return Err(not_found(cx.stream.id)) };
-        let mut turn = Turn::new(state, self.bench(&definition, cx));
+        let mut turn = Turn::new(state, self.bench(definition, cx));
         let answer = take_in(&mut turn, input);
         let (state, mut step) = turn.finish();
         self.state = Some(state);
@@ -110,17 +120,41 @@ impl RunMachine {
     }
 
     /// The definition that the run is pinned to.
-    fn pinned(&self, cx: &StepCx<'_>) -> Result<Arc<Definition>, Rejected> {
-        let Some(state) = &self.state else { return Err(not_found(cx.stream.id)) };
-        let (name, version) = (&state.workflow, &state.version);
-        let found = self.runs.definitions.pinned(&cx.stream.tenant, name, version, &state.digest);
-        found.ok_or_else(|| Rejected {
-            kind: RejectionKind::Conflict,
-            code: "definition_missing".into(),
-            message: format!("version {version} of `{name}`, which the run is pinned to, is not loaded"),
-            detail: Json::null(),
-        })
+    fn pinned(&self, tenant: &TenantId) -> Option<Arc<Definition>> {
+        let state = self.state.as_ref()?;
+        self.runs.definitions.pinned(tenant, &state.workflow, &state.version, &state.digest)
     }
+
+    /// Takes an input in while the definition is not there: answers are recorded, timers come again, and commands
+    /// are refused, so that nothing is lost until it is there.
+    fn hold(&mut self, input: &Input, cx: &StepCx<'_>) -> Result<Step, Rejected> {
+        let Some(state) = &mut self.state else { return Err(not_found(cx.stream.id)) };
+        let (id, result) = match input {
+            Input::Command { .. } => {
+                let (kind, code) = (RejectionKind::Conflict, "definition_missing".into());
+                return Err(Rejected { kind, code, message: missing(state), detail: Json::null() });
+            }
+            Input::Timer { name, .. } => return Ok(come_again(name, cx)),
+            Input::Reply { id, outcome } => (id.to_string(), StepResult::Command(outcome.clone())),
+            Input::Effect { key, outcome } => (key.to_string(), StepResult::Effect(outcome.clone())),
+        };
+        let Some(event) = state.answer_to(&id, result) else { return Ok(Step::default()) };
+        let mut step = come_again("yield", cx);
+        step.events.push(written(&event, cx.origin));
+        state.apply(&event, cx.now).expect("what was decided can be folded");
+        Ok(step)
+    }
+}
+
+/// A timer after which a run looks again whether its definition is there.
+fn come_again(name: &str, cx: &StepCx<'_>) -> Step {
+    let timers = vec![TimerOp::Set { name: name.to_owned(), due: cx.now.plus(LOOK_AGAIN) }];
+    Step { timers, ..Step::default() }
+}
+
+fn missing(state: &RunState) -> String {
+    let RunState { workflow, version, .. } = state;
+    format!("version {version} of `{workflow}`, which the run is pinned to, is not loaded")
 }
 
 /// Takes an input in. A rejection comes before anything has changed.
@@ -154,7 +188,10 @@ impl Machine for RunMachine {
             (Some(state), Input::Reply { .. } | Input::Effect { .. }) if state.end.is_some() => {
                 Ok(Step::default())
             }
-            (Some(_), _) => self.go_on(input, cx),
+            (Some(_), _) => match self.pinned(&cx.stream.tenant) {
+                Some(definition) => self.go_on(&definition, input, cx),
+                None => self.hold(input, cx),
+            },
         }
     }
 
@@ -184,7 +221,17 @@ impl Machine for RunMachine {
     }
 
     fn view(&self) -> Option<Value> {
-        self.state.as_ref().map(|state| state.view(self.stream.id))
+        let state = self.state.as_ref()?;
+        let mut view = state.view(self.stream.id);
+        if state.end.is_none() && self.pinned(&self.stream.tenant).is_none() {
+            view["status"] = Status::NeedsAttention.name().into();
+            let what = missing(state);
+            let since = state.started_at;
+            view["waitingFor"] = json!([{
+                "kind": WaitKind::Attention, "task": "", "path": "", "what": what, "since": since,
+            }]);
+        }
+        Some(view)
     }
 
     fn snapshot(&self) -> Option<(u16, Json)> {

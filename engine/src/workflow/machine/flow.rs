@@ -79,7 +79,7 @@ impl<'a> Turn<'a> {
             Some(Ok(true)) | None => self.prepare(node, &raw, scene),
         };
         let (input, deadline, error) = match begun {
-            Ok((input, deadline)) => ((!Arc::ptr_eq(&input, &raw)).then_some(input), deadline, None),
+            Ok((input, deadline)) => ((input != raw).then_some(input), deadline, None),
             Err(e) => (None, None, Some(e)),
         };
         let retries = matches!(&node.kind, Kind::Try(Catch { retry: Some(_), .. }));
@@ -126,7 +126,7 @@ impl<'a> Turn<'a> {
         let go = self.go(node, then.unwrap_or(&node.then));
         let event = RunEvent::TaskCompleted {
             path: at.to_owned(),
-            output: (!Arc::ptr_eq(&output, &natural)).then(|| output.clone()),
+            output: (output != natural).then(|| output.clone()),
             context,
             go,
         };

@@ -7,33 +7,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::event::{Data, Part, RunEvent};
-use super::state::Phase;
+use super::state::{Frame, Phase};
 use super::turn::Turn;
 use crate::workflow::action::WorkflowError;
 use crate::workflow::definition::{ForSpec, Kind, Parallel, kind_of};
 
 impl Turn<'_> {
-    pub(super) fn for_each(&mut self, at: &str, phase: Phase) {
+    pub(super) fn begin_loop(&mut self, at: &str) {
         let Kind::For(spec) = &self.node(at).kind else { return };
-        let Phase::Loop { items, parallel, next, data, outputs, .. } = phase else {
-            return self.begin_loop(at, spec);
-        };
-        let count = items.as_array().map_or(0, Vec::len) as u64;
-        if next < count {
-            return match self.goes_on(at, spec, &items, next, &data) {
-                Ok(true) => self.first_of(at, Part::Iteration(next), "do", 0),
-                Ok(false) => self.complete(at, data, None),
-                Err(e) => self.fault(at, e),
-            };
-        }
-        if parallel.is_none() {
-            return self.complete(at, data, None);
-        }
-        let outputs = outputs.values().map(|output| (**output).clone()).collect();
-        self.complete(at, Arc::new(Value::Array(outputs)), None);
-    }
-
-    fn begin_loop(&mut self, at: &str, spec: &ForSpec) {
         match self.items(at, spec) {
             Ok(items) => {
                 let most = self.limits.parallel;
@@ -45,6 +26,29 @@ impl Turn<'_> {
             }
             Err(e) => self.fault(at, e),
         }
+    }
+
+    /// Begins the next iteration, or ends the loop.
+    pub(super) fn go_round(&mut self, at: &str) {
+        let Kind::For(spec) = &self.node(at).kind else { return };
+        let Some(Frame { phase: Phase::Loop { items, parallel, next, data, outputs, .. }, .. }) =
+            self.state.frames.get(at)
+        else {
+            return;
+        };
+        let (data, next) = (data.clone(), *next);
+        if next < items.as_array().map_or(0, Vec::len) as u64 {
+            return match self.goes_on(at, spec, items, next, &data) {
+                Ok(true) => self.first_of(at, Part::Iteration(next), "do", 0),
+                Ok(false) => self.complete(at, data, None),
+                Err(e) => self.fault(at, e),
+            };
+        }
+        if parallel.is_none() {
+            return self.complete(at, data, None);
+        }
+        let outputs = outputs.values().map(|output| (**output).clone()).collect();
+        self.complete(at, Arc::new(Value::Array(outputs)), None);
     }
 
     fn items(&self, at: &str, spec: &ForSpec) -> Result<Value, WorkflowError> {

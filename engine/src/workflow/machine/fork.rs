@@ -7,24 +7,33 @@ use serde_json::Value;
 
 use super::event::{After, Data, Part, RunEvent};
 use super::path;
-use super::state::Phase;
+use super::state::{Frame, Phase};
 use super::turn::Turn;
 use crate::workflow::definition::Kind;
 
 impl Turn<'_> {
-    pub(super) fn fork(&mut self, at: &str, phase: Phase) {
-        let Kind::Fork { compete } = &self.node(at).kind else { return };
-        let Phase::Fork { branches, opened, outputs, .. } = phase else {
-            let list = format!("{}/fork/branches", path::reference(at));
-            let branches = self.definition.list(&list).len() as u64;
-            return self.emit(RunEvent::ForkStarted { path: at.to_owned(), branches, compete: *compete });
+    pub(super) fn begin_fork(&mut self, at: &str) {
+        let Kind::Fork { compete } = self.node(at).kind else { return };
+        let list = format!("{}/fork/branches", path::reference(at));
+        let branches = self.definition.list(&list).len() as u64;
+        self.emit(RunEvent::ForkStarted { path: at.to_owned(), branches, compete });
+    }
+
+    /// Opens the next branch, or ends the fork.
+    pub(super) fn go_apart(&mut self, at: &str) {
+        let Some(Frame { phase: Phase::Fork { branches, compete, opened, outputs }, .. }) =
+            self.state.frames.get(at)
+        else {
+            return;
         };
         if let (true, Some(winner)) = (*compete, outputs.values().next()) {
-            return self.win(at, winner.clone());
+            let winner = winner.clone();
+            return self.win(at, winner);
         }
         if opened < branches {
-            let index = usize::try_from(opened).unwrap_or(usize::MAX);
-            return self.first_of(at, Part::Branch(opened), "branches", index);
+            let branch = *opened;
+            let index = usize::try_from(branch).unwrap_or(usize::MAX);
+            return self.first_of(at, Part::Branch(branch), "branches", index);
         }
         let outputs = outputs.values().map(|output| (**output).clone()).collect();
         self.complete(at, Arc::new(Value::Array(outputs)), None);

@@ -1,7 +1,7 @@
 //! What comes to a run from outside beside commands: answers and timers.
 
 use super::event::RunEvent;
-use super::state::Phase;
+use super::state::{Phase, RunState};
 use super::turn::Turn;
 use crate::clock::Timestamp;
 use crate::journal::TimerOp;
@@ -10,26 +10,27 @@ use crate::workflow::action::{StepResult, WorkflowError};
 impl Turn<'_> {
     /// Takes the answer to a message or effect in. One that nothing waits for is a repeat, or too late.
     pub(in crate::workflow) fn answered(&mut self, id: &str, result: StepResult) {
-        let Some(number) = self.state.pending.get(id).copied() else { return };
-        let Some(call) = self.state.calls.get(&number) else { return };
-        let forward = call.waiting.as_ref().is_some_and(|waiting| waiting.id == id);
-        let undoing = call.undo.as_ref().map_or(0, |undo| undo.steps.len());
-        let step = if forward { call.steps.len() } else { undoing };
-        self.emit(RunEvent::StepAnswered { call: number, undo: !forward, step, result });
-        self.run();
+        if let Some(event) = self.state.answer_to(id, result) {
+            self.emit(event);
+            self.run();
+        }
     }
 
     /// Takes a timer in. Paused runs leave theirs unset until they go on.
     pub(in crate::workflow) fn timer(&mut self, name: &str) {
         let due = self.state.timers.get(name).copied();
+        self.fired(name);
         if self.state.paused.is_some() || self.state.end.is_some() {
             return self.forget(name);
         }
         match due {
-            None => self.forget(name),
-            Some(due) if self.cx.now < due => {
-                self.step.timers.push(TimerOp::Set { name: name.to_owned(), due });
+            // One that was set while the definition was missing, or that nothing waits for any more.
+            None => {
+                self.forget(name);
+                self.run();
             }
+            // Too early: it is set again.
+            Some(due) if self.cx.now < due => {}
             Some(due) => {
                 self.fire(name, due);
                 self.run();
@@ -65,5 +66,17 @@ impl Turn<'_> {
             // A yield: the run goes on below, whatever else there is to do.
             _ => {}
         }
+    }
+}
+
+impl RunState {
+    /// The event of an answer; none if nothing waits for it.
+    pub(in crate::workflow) fn answer_to(&self, id: &str, result: StepResult) -> Option<RunEvent> {
+        let number = *self.pending.get(id)?;
+        let call = self.calls.get(&number)?;
+        let forward = call.waiting.as_ref().is_some_and(|waiting| waiting.id == id);
+        let undoing = call.undo.as_ref().map_or(0, |undo| undo.steps.len());
+        let step = if forward { call.steps.len() } else { undoing };
+        Some(RunEvent::StepAnswered { call: number, undo: !forward, step, result })
     }
 }

@@ -48,7 +48,7 @@ pub use tasks::{TaskItem, TaskList, TaskStatus};
 pub use view::{Status, WaitKind, WaitingFor};
 
 pub(in crate::workflow) use command::start;
-pub(in crate::workflow) use turn::{Bench, Turn};
+pub(in crate::workflow) use turn::{Bench, Turn, written};
 
 /// The bounds of runs.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::event::{Part, RunEvent};
 use super::fault::Caught;
 use super::scene::{Scene, error_value};
 use super::state::{Frame, Phase, Stage};
-use super::turn::Turn;
+use super::turn::{SOONEST, Turn};
 use crate::clock::Timestamp;
 use crate::workflow::action::{ERROR_STEM, WorkflowError};
 use crate::workflow::definition::{Backoff, Catch, ErrorFilter, Formula, Kind, Retry};
@@ -120,7 +120,7 @@ impl<'a> Turn<'a> {
             let to = self.span(to, &input, scene)?;
             delay = delay.saturating_add(self.jitter(at, attempt, from, to));
         }
-        let due = self.cx.now.plus(delay);
+        let due = self.cx.now.plus(delay.max(SOONEST));
         let within = retry.duration.as_ref().map(|span| self.span(span, &input, scene)).transpose()?;
         Ok(within.is_none_or(|most| due <= scene.started_at.plus(most)).then_some(due))
     }

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,9 +13,12 @@ use super::{Limits, path};
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::entity::{Step, StepCx};
-use crate::journal::{NewEvent, TimerOp};
+use crate::journal::{NewEvent, Origin, TimerOp};
 use crate::workflow::action::{Actions, WorkflowError};
 use crate::workflow::definition::{Definition, Node};
+
+/// The soonest that a timer is due: a timer that has just fired and one that is set anew must not be the same.
+pub(super) const SOONEST: Duration = Duration::from_millis(1);
 
 /// What a transition works with beside the state.
 #[derive(Clone, Copy)]
@@ -63,12 +67,9 @@ impl<'a> Turn<'a> {
     }
 
     fn record(&mut self, event: &RunEvent) {
-        let (name, data) = codec::write_named(event).expect("events are enums of struct variants");
-        let declared = EVENTS.iter().find(|(known, _)| *known == name);
-        let (name, version) = *declared.expect("every event is listed in EVENTS");
-        self.bytes += data.text().len();
-        let origin = self.cx.origin.clone();
-        self.step.events.push(NewEvent { name: name.into(), version, data, origin });
+        let event = written(event, self.cx.origin);
+        self.bytes += event.data.text().len();
+        self.step.events.push(event);
     }
 
     /// Goes on until the outside is needed, or this transition's share is used up.
@@ -83,7 +84,7 @@ impl<'a> Turn<'a> {
         while self.state.end.is_none() && self.state.paused.is_none() {
             let Some(work) = self.state.agenda.front().cloned() else { return };
             if ticks >= self.limits.ticks || self.bytes >= self.limits.bytes {
-                return self.emit(RunEvent::Yielded { at: self.cx.now });
+                return self.emit(RunEvent::Yielded { at: self.cx.now.plus(SOONEST) });
             }
             ticks += 1;
             let before = self.step.events.len();
@@ -93,6 +94,11 @@ impl<'a> Turn<'a> {
                 return self.fail(error);
             }
         }
+    }
+
+    /// Notes that a timer has fired: the host takes it away, so that it must be set anew where it is still wanted.
+    pub(super) fn fired(&mut self, name: &str) {
+        self.timers.remove(name);
     }
 
     /// Ends the transition: the state, and what was decided.
@@ -123,23 +129,42 @@ impl<'a> Turn<'a> {
 
     fn go_on(&mut self, at: &str) {
         let Some(frame) = self.state.frames.get(at) else { return };
-        let (kind, phase) = (frame.kind, frame.phase.clone());
-        match (kind, phase) {
-            (_, Phase::Unwinding { calls, then, .. }) => self.unwind(at, calls.last().copied(), then),
-            (_, Phase::Returned { output }) if at.is_empty() => self.complete_run(&output),
-            (_, Phase::Returned { output }) => self.complete(at, output, None),
-            (TaskType::Do, _) => self.first_of_body(at, "do"),
-            (TaskType::Set, _) => self.set(at),
-            (TaskType::Switch, _) => self.switch(at),
-            (TaskType::For, phase) => self.for_each(at, phase),
-            (TaskType::Fork, phase) => self.fork(at, phase),
-            (TaskType::Call, Phase::Call { call }) => self.advance_call(at, call),
-            (TaskType::Call, _) => self.begin_call(at),
-            (TaskType::Wait, _) => self.wait(at),
-            (TaskType::Listen, _) => self.listen(at),
-            (TaskType::Raise, _) => self.raise(at),
-            (TaskType::Try, Phase::Try { stage, .. }) => self.try_catch(at, stage),
-            (TaskType::Try, _) => {}
+        match (&frame.phase, frame.kind) {
+            (Phase::Begun, kind) => self.execute(at, kind),
+            (Phase::Returned { output }, _) => {
+                let output = output.clone();
+                if at.is_empty() { self.complete_run(&output) } else { self.complete(at, output, None) }
+            }
+            (Phase::Loop { .. }, _) => self.go_round(at),
+            (Phase::Fork { .. }, _) => self.go_apart(at),
+            (Phase::Try { stage, .. }, _) => {
+                let stage = stage.clone();
+                self.try_catch(at, stage);
+            }
+            (Phase::Call { call }, _) => {
+                let call = *call;
+                self.advance_call(at, call);
+            }
+            (Phase::Unwinding { calls, then, .. }, _) => {
+                let (last, then) = (calls.last().copied(), then.clone());
+                self.unwind(at, last, then);
+            }
+            (Phase::Inside | Phase::Waiting { .. } | Phase::Listening { .. }, _) => {}
+        }
+    }
+
+    fn execute(&mut self, at: &str, kind: TaskType) {
+        match kind {
+            TaskType::Do => self.first_of_body(at, "do"),
+            TaskType::Set => self.set(at),
+            TaskType::Switch => self.switch(at),
+            TaskType::For => self.begin_loop(at),
+            TaskType::Fork => self.begin_fork(at),
+            TaskType::Call => self.begin_call(at),
+            TaskType::Wait => self.wait(at),
+            TaskType::Listen => self.listen(at),
+            TaskType::Raise => self.raise(at),
+            TaskType::Try => {}
         }
     }
 
@@ -148,4 +173,12 @@ impl<'a> Turn<'a> {
         let node = self.definition.node(&path::reference(at));
         node.expect("an active task stands in the definition that the run is pinned to")
     }
+}
+
+/// Writes an event as it goes into the journal.
+pub(in crate::workflow) fn written(event: &RunEvent, origin: &Arc<Origin>) -> NewEvent {
+    let (name, data) = codec::write_named(event).expect("events are enums of struct variants");
+    let declared = EVENTS.iter().find(|(known, _)| *known == name);
+    let (name, version) = *declared.expect("every event is listed in EVENTS");
+    NewEvent { name: name.into(), version, data, origin: origin.clone() }
 }

@@ -10,8 +10,7 @@ use crate::clock::Timestamp;
 use crate::codec;
 use crate::effect::{EffectFailure, EffectKey, EffectOutcome};
 use crate::entity::{Input, Machine, Step, StepCx};
-use crate::id::IdKind;
-use crate::id::{Slot, StreamId, StreamKey, TenantId, uuid_v7};
+use crate::id::{IdKind, Slot, StreamId, StreamKey, TenantId, uuid_v7};
 use crate::journal::{
     Accepted, Event, Json, MessageId, NewEvent, Origin, Outcome, Rejected, RejectionKind, Snapshot, TimerOp,
 };
@@ -25,6 +24,7 @@ use crate::workflow::versions::Definitions;
 pub(super) struct Sent {
     pub(super) id: Id,
     pub(super) name: String,
+    pub(super) to: String,
     pub(super) body: Value,
 }
 
@@ -36,6 +36,8 @@ pub(super) enum Id {
 
 pub(super) struct Bed {
     runs: Runs,
+    /// The runs with their definition, while it is missing.
+    hidden: Option<Runs>,
     machine: RunMachine,
     stream: StreamKey,
     pub(super) now: Timestamp,
@@ -44,6 +46,8 @@ pub(super) struct Bed {
     pub(super) sent: Vec<Sent>,
     /// The names of everything that was ever sent.
     pub(super) history: Vec<String>,
+    /// The commands that were accepted, each with its stream.
+    done: Vec<(String, String)>,
 }
 
 impl Bed {
@@ -62,6 +66,7 @@ impl Bed {
         let machine = runs.machine(&stream);
         Self {
             runs,
+            hidden: None,
             machine,
             stream,
             now: Timestamp::from_ms(1_763_796_000_000),
@@ -69,6 +74,7 @@ impl Bed {
             timers: BTreeMap::new(),
             sent: Vec::new(),
             history: Vec::new(),
+            done: Vec::new(),
         }
     }
 
@@ -112,6 +118,19 @@ impl Bed {
         }
     }
 
+    /// The definition is not loaded any more.
+    pub(super) fn lose_definition(&mut self) {
+        let empty = Runs::new(Arc::new(Definitions::new()), Arc::new(actions()), Limits::default());
+        self.hidden = Some(std::mem::replace(&mut self.runs, empty));
+        self.machine = self.restored(self.machine.snapshot());
+    }
+
+    /// The definition is there again.
+    pub(super) fn find_definition(&mut self) {
+        self.runs = self.hidden.take().unwrap();
+        self.machine = self.restored(self.machine.snapshot());
+    }
+
     fn restored(&self, snapshot: Option<(u16, Json)>) -> RunMachine {
         let mut machine = self.runs.machine(&self.stream);
         if let Some((version, data)) = snapshot {
@@ -137,21 +156,23 @@ impl Bed {
         for op in &step.timers {
             match op {
                 TimerOp::Set { name, due } => drop(self.timers.insert(name.clone(), *due)),
-                TimerOp::Clear { name } => drop(self.timers.remove(name)),
+                TimerOp::Clear { name } | TimerOp::Fired { name, .. } => drop(self.timers.remove(name)),
             }
         }
         for message in &step.messages {
-            self.send(Id::Message(message.id), message.command.to_string(), message.body.value());
+            let (name, to) = (message.command.to_string(), message.to.to_string());
+            self.send(Id::Message(message.id), name, to, message.body.value());
         }
         for effect in &step.effects {
-            self.send(Id::Effect(effect.key), effect.operation.to_string(), effect.request.value());
+            let (name, to) = (effect.operation.to_string(), effect.connector.to_string());
+            self.send(Id::Effect(effect.key), name, to, effect.request.value());
         }
     }
 
-    fn send(&mut self, id: Id, name: String, body: Value) {
+    fn send(&mut self, id: Id, name: String, to: String, body: Value) {
         assert!(!self.sent.iter().any(|sent| sent.id == id), "`{name}` is sent twice at once under one key");
         self.history.push(name.clone());
-        self.sent.push(Sent { id, name, body });
+        self.sent.push(Sent { id, name, to, body });
     }
 
     /// Fold equals live; a snapshot gives the state back; nobody is stuck; the timers are those that are wanted.
@@ -168,7 +189,7 @@ impl Bed {
         assert_eq!(folded.view(), self.machine.view());
         let restored = self.restored(live.clone());
         assert_eq!(text(&restored.snapshot()), text(&live), "a snapshot gives the state back");
-        let Some(state) = self.machine.state() else { return };
+        let Some(state) = self.machine.state().filter(|_| self.hidden.is_none()) else { return };
         assert_eq!(state.wanted_timers(), self.timers, "timers are those that are wanted");
         if state.end.is_some() {
             assert!(state.waiting_for().is_empty());
@@ -233,6 +254,19 @@ impl Bed {
         self.events.iter().map(|event| event.body.name.as_ref()).collect()
     }
 
+    /// What was opened or reserved, as far as known to the outside, and not closed or released again.
+    pub(super) fn balance(&self) -> Vec<String> {
+        let mut open: Vec<String> = Vec::new();
+        for (kind, to) in &self.done {
+            match kind.as_str() {
+                "open" | "reserve" => open.push(to.clone()),
+                "close" | "release" => open.retain(|other| other != to),
+                _ => {}
+            }
+        }
+        open
+    }
+
     /// Takes the first thing sent under a name off the list of what is open.
     pub(super) fn take(&mut self, name: &str) -> Sent {
         let at = self.sent.iter().position(|sent| sent.name == name);
@@ -240,6 +274,12 @@ impl Bed {
     }
 
     pub(super) fn answer(&mut self, sent: &Sent, ending: &Ending) {
+        if matches!((sent.id, ending), (Id::Message(_), Ending::Ok(_))) {
+            let done = (sent.name.clone(), sent.to.clone());
+            if self.done.last() != Some(&done) {
+                self.done.push(done);
+            }
+        }
         let input = match sent.id {
             Id::Message(id) => Input::Reply { id, outcome: ending.outcome() },
             Id::Effect(key) => Input::Effect { key, outcome: ending.effect() },
@@ -276,6 +316,10 @@ impl Bed {
     }
 
     pub(super) fn fire(&mut self, name: &str, due: Timestamp) {
+        // The host takes a timer that has fired away, unless it was set anew.
+        if self.now >= due && self.timers.get(name) == Some(&due) {
+            self.timers.remove(name);
+        }
         self.input(&Input::Timer { name: name.to_owned(), due }).unwrap();
     }
 

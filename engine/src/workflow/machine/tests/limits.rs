@@ -1,1 +1,97 @@
+//! Bounds: no definition can hold the host up, or grow without end.
 
+use super::super::Limits;
+use super::*;
+
+const ENDLESS: &str =
+    "do: [{ a: { set: { n: '${ .n + 1 }' } } }, { b: { switch: [{ again: { then: a } }] } }]";
+
+#[test]
+fn an_endless_loop_yields_and_ends_at_the_bound_of_the_run() {
+    let limits = Limits { ticks: 20, tasks: 100, ..Limits::default() };
+    let mut bed = Bed::with(&definition(ENDLESS), limits);
+    bed.start(json!({ "n": 0 }));
+    let mut yields = 0;
+    while bed.status() == "running" {
+        assert_eq!(bed.timers.keys().collect::<Vec<_>>(), ["yield"]);
+        assert_eq!(bed.due_in("yield"), 1);
+        bed.tick();
+        yields += 1;
+    }
+    assert!(yields >= 9, "{yields}");
+    assert_eq!(bed.status(), "faulted");
+    assert!(bed.error()["detail"].as_str().unwrap().contains("100 tasks"));
+}
+
+#[test]
+fn what_a_transition_journals_is_bounded() {
+    let limits = Limits { bytes: 10_000, ..Limits::default() };
+    let body = "do: [{ a: { for: { in: '[range(20)]' }, do: [{ b: { set: { text: '${ ([range(500)] | map(\"x\") | join(\"\")) + ($item | tostring) }' } } }] } }]";
+    let mut bed = Bed::with(&definition(body), limits);
+    bed.start(json!({}));
+    assert_eq!(bed.status(), "running");
+    while bed.status() == "running" {
+        bed.tick();
+    }
+    assert_eq!(bed.status(), "completed");
+}
+
+#[test]
+fn other_inputs_drive_a_run_that_yielded_too() {
+    let limits = Limits { ticks: 5, ..Limits::default() };
+    let body = "do: [{ a: { for: { in: '[range(10)]' }, do: [{ b: { set: { n: '${ $item }' } } }] } }, { c: { listen: { to: { one: { with: { type: go } } } } } }]";
+    let mut bed = Bed::with(&definition(body), limits);
+    bed.start(json!({}));
+    bed.command("signal", json!({ "name": "go", "data": 1 })).unwrap();
+    bed.command("pause", json!({})).unwrap();
+    assert!(bed.timers.is_empty());
+    bed.command("resume", json!({})).unwrap();
+    while bed.status() == "running" {
+        bed.tick();
+    }
+    assert_eq!(bed.output(), json!([1]));
+}
+
+#[test]
+fn a_saga_that_passes_its_bound_is_undone() {
+    let limits = Limits { tasks: 10, ..Limits::default() };
+    let body = "do: [{ o: { call: thing.open, with: { name: x } } }, { a: { set: { n: 1 } } }, { b: { switch: [{ again: { then: a } }] } }]";
+    let mut bed = Bed::with(&saga(body), limits);
+    bed.start(json!({}));
+    bed.ok("open");
+    bed.ok("close");
+    assert_eq!(bed.status(), "compensated");
+}
+
+#[test]
+fn a_loop_has_a_bound_of_items() {
+    let limits = Limits { items: 5, ..Limits::default() };
+    let mut bed = Bed::with(
+        &definition("do: [{ a: { for: { in: '[range(6)]' }, do: [{ b: { set: { n: 1 } } }] } }]"),
+        limits,
+    );
+    bed.start(json!({}));
+    assert!(bed.error()["detail"].as_str().unwrap().contains("6 items"));
+}
+
+#[test]
+fn an_expression_that_runs_away_fails_its_own_run() {
+    let bed = Bed::started(
+        &definition("do: [{ a: { set: { n: '${ [range(100000000)] | length }' } } }]"),
+        json!({}),
+    );
+    assert_eq!((bed.status().as_str(), &bed.error()["status"]), ("faulted", &json!(400)));
+}
+
+#[test]
+fn a_wide_parallel_loop_keeps_to_its_width() {
+    let limits = Limits { parallel: 3, ..Limits::default() };
+    let body = "do: [{ a: { metadata: { parallel: true }, for: { in: '[range(7)]' }, do: [{ b: { call: mail.send, with: { name: x } } }] } }]";
+    let mut bed = Bed::with(&definition(body), limits);
+    bed.start(json!({}));
+    for _ in 0..7 {
+        assert!(bed.open().len() <= 3);
+        bed.ok("send");
+    }
+    assert_eq!(bed.output().as_array().unwrap().len(), 7);
+}
