@@ -88,6 +88,7 @@ pub struct Node {
 
 /// What a task does.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a definition is compiled once, and holds few tasks")]
 pub enum Kind {
     /// Runs tasks one after the other.
     Do,

@@ -103,9 +103,9 @@ impl RunState {
             Status::NeedsAttention
         } else if self.paused.is_some() {
             Status::Suspended
-        } else if !self.agenda.is_empty() || is(WaitKind::Call) || is(WaitKind::Settling) {
-            Status::Running
-        } else if is(WaitKind::Compensation) {
+        } else if !self.agenda.is_empty()
+            || [WaitKind::Call, WaitKind::Settling, WaitKind::Compensation].into_iter().any(is)
+        {
             Status::Running
         } else {
             Status::Waiting
