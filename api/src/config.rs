@@ -21,7 +21,7 @@ pub struct ServeArgs {
     #[arg(long, env = "PROMPTSALES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Development: no authentication, on a loopback address only.
-    #[arg(long, env = "PROMPTSALES_DEV")]
+    #[arg(long, env = "PROMPTSALES_DEV", value_parser = clap::builder::BoolishValueParser::new())]
     pub dev: bool,
     /// How the sandbox of the outside behaves, as JSON.
     #[arg(long, env = "PROMPTSALES_SANDBOX", value_name = "JSON")]

@@ -16,7 +16,7 @@ mod sim;
 
 /// Marketing run as software: a durable engine for campaigns, content and leads.
 #[derive(Debug, Parser)]
-#[command(name = "promptsales", version, propagate_version = true)]
+#[command(name = "promptsales", version)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -71,11 +71,18 @@ pub fn run(cli: Cli) -> ExitCode {
             eprintln!("error: {}", exit.reason);
             ExitCode::from(exit.code.max(1))
         }
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// True where whoever read the output has read enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn block_on<F: Future<Output = anyhow::Result<Ended>>>(work: F) -> anyhow::Result<Ended> {
@@ -88,4 +95,26 @@ fn block_on<F: Future<Output = anyhow::Result<Ended>>>(work: F) -> anyhow::Resul
 /// Sleeps, where a command polls a server.
 async fn pause(duration: std::time::Duration) {
     Context::real().sleep(duration).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_the_server_stand_anywhere() {
+        for line in
+            ["run list --json", "run --json list", "workflow show x --version 1.0.0 --server http://a"]
+        {
+            let words = std::iter::once("promptsales").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
 }

@@ -173,6 +173,9 @@ async fn start(
     }
     let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
     response.headers_mut().insert(token::HEADER, token::write(info, answer.position));
+    if answer.replayed {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{id}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }

@@ -287,7 +287,7 @@ impl HostState {
             })
         };
         self.seed.directory.answered(count);
-        let kind = self.seed.cell.key.id.prefix();
+        let kind = loaded.kind;
         for pending in pending {
             pending.answer(position, kind, view);
         }

@@ -12,6 +12,7 @@ use crate::runtime::guard;
 use crate::telemetry::names;
 
 pub(super) struct Loaded {
+    pub(super) kind: &'static str,
     pub(super) machine: Box<dyn Machine>,
     pub(super) head: Seq,
     pub(super) position: Position,
@@ -57,6 +58,7 @@ impl Loaded {
         let created_at = first.unwrap_or_default();
         let last = events.last();
         Ok(Self {
+            kind: kind.kind.name,
             machine,
             head: stored.head,
             position: last.map_or(0, |e: &Event| e.position),
