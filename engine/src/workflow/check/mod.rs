@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::action::Actions;
 use super::definition::{
-    Catch, Compensate, Definition, Draft, Kind, Node, NodeId, Problem, Problems, Severity, Then, draft,
+    Compensate, Definition, Draft, Kind, Node, NodeId, Problem, Problems, Severity, Then, draft,
 };
 
 mod arguments;
@@ -89,8 +89,8 @@ fn directives(node: &Node) -> Vec<(String, &Then)> {
                 found.push((format!("{}/switch/{index}/{name}/then", node.reference), &case.then));
             }
         }
-        Kind::Try(Catch { then: Some(then), .. }) => {
-            found.push((format!("{}/catch/then", node.reference), then));
+        Kind::Try(catch) => {
+            found.extend(catch.then.iter().map(|then| (format!("{}/catch/then", node.reference), then)));
         }
         _ => {}
     }
@@ -220,7 +220,8 @@ fn distance(a: &str, b: &str) -> usize {
 
 fn check_retries(definition: &Definition, problems: &mut Problems) {
     for node in &definition.nodes {
-        let Kind::Try(Catch { retry: Some(retry), .. }) = &node.kind else { continue };
+        let Kind::Try(catch) = &node.kind else { continue };
+        let Some(retry) = &catch.retry else { continue };
         if retry.count.is_none() && retry.duration.is_none() {
             let pointer = format!("{}/catch/retry", node.reference);
             let fix = "add `limit: { attempt: { count: ... } }` or `limit: { duration: ... }`";

@@ -128,7 +128,7 @@ pub enum Kind {
         error: Formula,
     },
     /// Runs tasks and handles their errors.
-    Try(Catch),
+    Try(Box<Catch>),
     /// What could not be compiled; only in definitions that are refused.
     Broken,
 }
