@@ -192,13 +192,20 @@ fn check_call(action: &str, with: &Value, at: &str, actions: &Actions, problems:
     match actions.get(action) {
         Some(info) => arguments::check(&info.input, with, &format!("{at}/with"), problems),
         None => {
-            let near = actions.iter().map(|info| info.name).min_by_key(|name| distance(name, action));
-            let fix = near.map_or_else(
-                || "register an action of this name".to_owned(),
-                |near| format!("did you mean `{near}`?"),
+            problems.error(
+                &format!("{at}/call"),
+                format!("there is no action `{action}`"),
+                suggestion(action, actions),
             );
-            problems.error(&format!("{at}/call"), format!("there is no action `{action}`"), fix);
         }
+    }
+}
+
+fn suggestion(action: &str, actions: &Actions) -> String {
+    let near = actions.iter().map(|info| (distance(info.name, action), info.name)).min();
+    match near {
+        Some((edits, name)) if edits <= action.len() / 3 => format!("did you mean `{name}`?"),
+        _ => "use one of the actions that are registered, or register one of this name".to_owned(),
     }
 }
 

@@ -40,7 +40,7 @@ impl Compiler<'_> {
         } else {
             return Some(name.to_owned());
         };
-        self.problems.error(at, problem, "call an action by its name, like `campaign.open`");
+        self.problems.error(at, problem, "call an action by its name, like `order.place`");
         None
     }
 

@@ -60,7 +60,7 @@ impl Definition {
 /// One task.
 #[derive(Debug)]
 pub struct Node {
-    /// Its JSON pointer: `/do/0/checkBrief`.
+    /// Its JSON pointer: `/do/0/check`.
     pub reference: String,
     /// Its name.
     pub name: String,
