@@ -14,7 +14,10 @@ fn main() -> io::Result<()> {
     let mut list = String::from("&[\n");
     for path in files {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        writeln!(list, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+        // The folder is left to the compiler, so that a target directory may be shared or moved.
+        let file = format!("/definitions/{name}.yaml");
+        writeln!(list, "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {file:?}))),")
+            .map_err(io::Error::other)?;
     }
     list.push_str("]\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());

@@ -12,6 +12,8 @@ use super::problem::{Code, Problem};
 
 /// The largest body, in bytes.
 pub const LARGEST_BODY: usize = 1024 * 1024;
+/// The deepest nesting of a body; what is deeper could be kept, and not be read again.
+const DEEPEST_BODY: usize = 64;
 /// How long a body may take to come.
 const BODY_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -47,6 +49,10 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         if !text.trim_ascii_start().starts_with('{') {
             return Err(Problem::new(Code::MalformedJson, "the body has to be a JSON object"));
         }
+        if depth(&text) > DEEPEST_BODY {
+            let detail = format!("the body is nested deeper than {DEEPEST_BODY} levels");
+            return Err(Problem::new(Code::MalformedJson, detail));
+        }
         Json::from_text(text).map(Self).map_err(|e| Problem::new(Code::MalformedJson, e.to_string()))
     }
 }
@@ -59,5 +65,36 @@ impl JsonBody {
     /// A problem of the code `invalid_body`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         codec::read(self.0.text().as_bytes()).map_err(|e| Problem::new(Code::InvalidBody, e.message))
+    }
+}
+
+/// How deep a JSON text is nested, without reading it as JSON.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_brackets_outside_of_texts() {
+        assert_eq!(depth(r#"{"a":[1,{"b":"[[[\"[["}]}"#), 3);
+        assert_eq!(depth("7"), 0);
+        assert_eq!(depth(&"[".repeat(100_000)), 100_000);
     }
 }

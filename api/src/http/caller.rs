@@ -36,7 +36,10 @@ impl Caller {
     /// What makes a payload count once under the caller's key.
     pub fn dedup(&self, secret: &IdSecret, payload: &str) -> Dedup {
         let Some(key) = &self.key else { return Dedup::None };
-        Dedup::Key { key: secret.digest("idempotency key", &self.key_parts(key)), digest: digest("payload", &[payload]) }
+        Dedup::Key {
+            key: secret.digest("idempotency key", &self.key_parts(key)),
+            digest: digest("payload", &[payload]),
+        }
     }
 
     /// The parts that an id created under the caller's key is derived from.
@@ -51,7 +54,8 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let id = parts.extensions.get::<RequestId>().map_or_else(|| new_request_id(app), |id| id.0.clone());
         let trace = text(&parts.headers, "traceparent", 128)?.map(Arc::from);
-        let correlation = text(&parts.headers, "x-correlation-id", 128)?.map_or_else(|| id.clone(), Arc::from);
+        let correlation =
+            text(&parts.headers, "x-correlation-id", 128)?.map_or_else(|| id.clone(), Arc::from);
         let origin = Arc::new(Origin { causation: id, correlation, trace, principal: app.principal() });
         let key = text(&parts.headers, "idempotency-key", LONGEST_KEY)?.map(str::to_owned);
         let operation = format!("{} {}", parts.method, parts.uri.path());

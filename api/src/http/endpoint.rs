@@ -27,7 +27,12 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An operation without a body, answered 200 with any JSON.
-    pub fn new(method: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Self {
+    pub fn new(
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<App>,
+    ) -> Self {
         Self { method, path, summary, query: &[], body: None, answer: (200, json!({})), handler }
     }
 

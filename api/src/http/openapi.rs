@@ -98,7 +98,9 @@ fn add(
 }
 
 fn operation_id(method: &str, path: &str) -> String {
-    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty() && *w != "api" && *w != "v1");
+    let words = path
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|w| !w.is_empty() && *w != "api" && *w != "v1");
     words.fold(method.to_owned(), |id, word| format!("{id}_{word}"))
 }
 

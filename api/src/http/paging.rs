@@ -37,7 +37,8 @@ impl PageQuery {
     pub fn after(&self) -> Result<Option<u64>, Problem> {
         let Some(text) = &self.cursor else { return Ok(None) };
         let cursor = text.strip_prefix('p').and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        let wrong = || Problem::new(Code::InvalidParameter, "`cursor`: use the `next` of an earlier page as it is");
+        let wrong =
+            || Problem::new(Code::InvalidParameter, "`cursor`: use the `next` of an earlier page as it is");
         cursor.map(Some).ok_or_else(wrong)
     }
 }

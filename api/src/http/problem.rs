@@ -47,6 +47,8 @@ pub enum Code {
     RefusedByJournal,
     /// It is not known whether the command was carried out.
     OutcomeUnknown,
+    /// The log has not come to the position of the consistency token.
+    PositionNotReached,
     /// A defect of this program.
     Internal,
 }
@@ -72,6 +74,7 @@ impl Code {
         Self::JournalUnavailable,
         Self::RefusedByJournal,
         Self::OutcomeUnknown,
+        Self::PositionNotReached,
         Self::Internal,
     ];
 
@@ -93,7 +96,9 @@ impl Code {
                 ("invalid_body", StatusCode::UNPROCESSABLE_ENTITY, "The body does not have the wanted shape")
             }
             Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Self::BodyTimeout => ("body_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not come in time"),
+            Self::BodyTimeout => {
+                ("body_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not come in time")
+            }
             Self::InvalidDefinition => {
                 ("invalid_definition", StatusCode::UNPROCESSABLE_ENTITY, "The workflow definition has errors")
             }
@@ -116,7 +121,14 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "It is not known whether the command was carried out",
             ),
-            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side"),
+            Self::PositionNotReached => (
+                "position_not_reached",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The log has not come to the position of the consistency token",
+            ),
+            Self::Internal => {
+                ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side")
+            }
         }
     }
 }

@@ -23,7 +23,8 @@ pub fn read(info: &Info, text: &str) -> Result<Position, Problem> {
     let wrong = |why: &str| Problem::new(Code::InvalidParameter, format!("`X-Consistency-Token` {why}"));
     let mut parts = text.split('.');
     let (log, history, position) = (parts.next(), parts.next(), parts.next());
-    let position = position.and_then(|p| p.parse().ok()).ok_or_else(|| wrong("is not a token of this service"))?;
+    let position =
+        position.and_then(|p| p.parse().ok()).ok_or_else(|| wrong("is not a token of this service"))?;
     if log != Some(&info.log.simple().to_string()) || history != Some(&info.history.simple().to_string()) {
         return Err(wrong("belongs to another log or history; read without it"));
     }

@@ -1,6 +1,8 @@
 //! The routes of every public kind: create, list, read, command, events.
 
-use axum::extract::{OriginalUri, Path, Query, State};
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -20,10 +22,14 @@ use crate::http::paging::{Page, PageQuery};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
 
-const PAGE: &[(&str, &str)] = &[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")];
+/// How long a read waits for the position of its token.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(2);
+
+const PAGE: &[(&str, &str)] =
+    &[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")];
 
 /// The endpoints.
-pub fn endpoints() -> Vec<Endpoint> {
+pub(crate) fn endpoints() -> Vec<Endpoint> {
     let entity = json!({
         "type": "object",
         "required": ["id", "version", "createdAt", "updatedAt"],
@@ -121,9 +127,8 @@ async fn read(
     let view = match query.at {
         None => app.node().read(&stream).await?,
         Some(at) => {
-            let at: Timestamp = at
-                .parse()
-                .map_err(|e| Problem::new(Code::InvalidParameter, format!("`at`: {e}")))?;
+            let at: Timestamp =
+                at.parse().map_err(|e| Problem::new(Code::InvalidParameter, format!("`at`: {e}")))?;
             app.node().read_at(&stream, at).await?
         }
     };
@@ -147,7 +152,8 @@ async fn list(
     let kind = kind(&app, &plural)?;
     wait_for(&app, &headers).await?;
     let limit = page.limit()?;
-    let streams = app.node().list(&caller.tenant, kind.kind.prefix, page.after()?, true, limit).await?.streams;
+    let streams =
+        app.node().list(&caller.tenant, kind.kind.prefix, page.after()?, true, limit).await?.streams;
     let next = (streams.len() == limit).then(|| streams.last().map(|(_, cursor)| *cursor)).flatten();
     let mut items = Vec::with_capacity(streams.len());
     for (stream, _) in streams {
@@ -202,8 +208,11 @@ fn event_json(event: &Event) -> Value {
 pub(super) async fn wait_for(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(given) = text(headers, token::HEADER, 256)? {
         let position = token::read(app.node().info(), given)?;
-        if position > app.node().position() {
-            return Err(Problem::new(Code::OutcomeUnknown, "the journal has not come to this token yet"));
+        if !app.node().until(position, TOKEN_PATIENCE).await {
+            return Err(Problem::new(
+                Code::PositionNotReached,
+                "repeat the read a little later, or without the token",
+            ));
         }
     }
     Ok(())
@@ -270,13 +279,19 @@ pub(super) fn external_key_of(body: &JsonBody) -> Result<Option<String>, Problem
 }
 
 /// Turns an answer into a response, with its token.
-pub(super) fn answered(app: &App, id: StreamId, answer: Answer, status: StatusCode) -> Result<Response, Problem> {
+pub(super) fn answered(
+    app: &App,
+    id: StreamId,
+    answer: Answer,
+    status: StatusCode,
+) -> Result<Response, Problem> {
     let Answer { outcome, position, replayed } = answer;
     let accepted = match outcome {
         Outcome::Accepted(accepted) => accepted,
         Outcome::Rejected(rejected) => return Err(rejected.into()),
     };
-    let body = json!({ "id": id, "version": accepted.seq, "events": accepted.events, "reply": accepted.reply });
+    let body =
+        json!({ "id": id, "version": accepted.seq, "events": accepted.events, "reply": accepted.reply });
     let mut response = (status, axum::Json(body)).into_response();
     response.headers_mut().insert(token::HEADER, token::write(app.node().info(), position));
     if replayed {

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::http::endpoint::Endpoint;
 
 /// The endpoints.
-pub fn endpoints() -> Vec<Endpoint> {
+pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("get", "/healthz", "Says that the process lives", get(healthz)),
         Endpoint::new("get", "/readyz", "Says whether the journal can be used", get(readyz)),
@@ -36,7 +36,9 @@ async fn readyz(State(app): State<App>) -> Response {
             });
             axum::Json(ready).into_response()
         }
-        Ok(()) => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "stopping" }))).into_response(),
+        Ok(()) => {
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "stopping" }))).into_response()
+        }
         Err(error) => {
             let body = json!({ "status": "not ready", "reason": error.to_string() });
             (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()

@@ -126,7 +126,7 @@ impl Batch {
 
 impl Pending {
     /// Answers, now that the batch is committed.
-    pub(super) fn answer(self, position: Position, kind: Prefix, view: impl Fn() -> Option<View>) {
+    pub(super) fn answer(self, position: Position, kind: &'static str, view: impl Fn() -> Option<View>) {
         // Who does not listen any more needs no answer; what was asked for stands.
         match self {
             Self::Read(answer) => drop(answer.send(Ok(view()))),
@@ -134,10 +134,10 @@ impl Pending {
                 let outcome = match &result {
                     Ok(Outcome::Accepted(_)) => "accepted",
                     Ok(Outcome::Rejected(_)) => "rejected",
+                    Err(Fault::KeyReused) => "refused",
                     Err(_) => "fault",
                 };
-                metrics::counter!(names::COMMANDS, "kind" => kind.to_string(), "outcome" => outcome)
-                    .increment(1);
+                metrics::counter!(names::COMMANDS, "kind" => kind, "outcome" => outcome).increment(1);
                 let answer = result.map(|outcome| Answer { outcome, position, replayed });
                 drop(delivery.answer.send(answer));
             }

@@ -287,7 +287,7 @@ impl HostState {
             })
         };
         self.seed.directory.answered(count);
-        let kind = self.seed.cell.key.id.prefix();
+        let kind = loaded.kind;
         for pending in pending {
             pending.answer(position, kind, view);
         }
@@ -299,7 +299,7 @@ impl HostState {
         let again = match error {
             LaneError::Entry(EntryError::Conflict { .. } | EntryError::KeyTaken { .. }) => true,
             LaneError::Entry(EntryError::Refused { .. }) => count > 1,
-            LaneError::Journal(_) | LaneError::Full | LaneError::Gone => false,
+            LaneError::Journal(_) | LaneError::Gone => false,
         };
         if again {
             tracing::warn!(stream = %self.seed.cell.key, %error, "a batch is decided again");
@@ -321,7 +321,6 @@ fn lane_fault(error: &LaneError) -> Fault {
     use crate::journal::Error;
     match error {
         LaneError::Entry(e) => Fault::Refused { reason: e.to_string() },
-        LaneError::Full => Fault::Overloaded { reason: "journal_queue_full" },
         LaneError::Gone | LaneError::Journal(Error::Unknown { .. }) => Fault::Unknown,
         LaneError::Journal(e) => Fault::Unavailable { reason: e.to_string() },
     }

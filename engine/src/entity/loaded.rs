@@ -12,6 +12,7 @@ use crate::runtime::guard;
 use crate::telemetry::names;
 
 pub(super) struct Loaded {
+    pub(super) kind: &'static str,
     pub(super) machine: Box<dyn Machine>,
     pub(super) head: Seq,
     pub(super) position: Position,
@@ -49,6 +50,7 @@ impl Loaded {
                 folded.map_err(|_| Fault::Refused { reason: format!("event {} panicked", event.seq) })?;
             folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;
         }
+        machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
         let first = match events.first().filter(|e| e.seq == 1) {
             Some(event) => Some(event.at),
             None => shared.journal.read_stream(key, 0, 1).await.map_err(journal_fault)?.first().map(|e| e.at),
@@ -56,6 +58,7 @@ impl Loaded {
         let created_at = first.unwrap_or_default();
         let last = events.last();
         Ok(Self {
+            kind: kind.kind.name,
             machine,
             head: stored.head,
             position: last.map_or(0, |e: &Event| e.position),

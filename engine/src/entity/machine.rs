@@ -103,6 +103,15 @@ pub trait Machine: Send {
     /// When the event cannot follow.
     fn apply(&mut self, event: &Event) -> Result<(), Corruption>;
 
+    /// Says whether the machine, as loaded, can take inputs in.
+    ///
+    /// # Errors
+    ///
+    /// What it lacks.
+    fn ready(&self) -> Result<(), Corruption> {
+        Ok(())
+    }
+
     /// The state as a person may see it; `None` if the stream has no events.
     fn view(&self) -> Option<Value>;
 

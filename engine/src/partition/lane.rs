@@ -23,9 +23,6 @@ pub enum LaneError {
     /// The whole batch failed.
     #[error(transparent)]
     Journal(#[from] journal::Error),
-    /// The lane's queue is full.
-    #[error("the journal's queue is full")]
-    Full,
     /// The lane ended before it answered; the entry may be committed or not.
     #[error("the journal's writer ended before it answered")]
     Gone,

@@ -157,7 +157,6 @@ impl Context {
     }
 
     /// Spawns a tracked task, which is dropped when the context is cancelled. A panic in it is reported.
-    #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let cancel = self.0.cancel.clone();
         let guarded = AssertUnwindSafe(async move {

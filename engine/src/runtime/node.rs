@@ -203,6 +203,13 @@ impl Node {
         self.0.journal.list_streams(tenant, prefix, after, newest_first, limit).await
     }
 
+    /// Waits until the log has come to a position; `false` if it has not within the patience.
+    pub async fn until(&self, position: Position, patience: Duration) -> bool {
+        let mut reached = self.0.feeds.position.subscribe();
+        let reached = tokio::time::timeout(patience, reached.wait_for(|at| *at >= position)).await;
+        reached.is_ok_and(|held| held.is_ok())
+    }
+
     /// The last committed position.
     pub fn position(&self) -> Position {
         *self.0.feeds.position.borrow()

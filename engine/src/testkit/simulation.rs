@@ -84,7 +84,7 @@ pub fn config() -> Config {
 }
 
 /// How long the last life is left alone; less than idempotency keys are kept.
-const QUIET: Duration = Duration::from_secs(3 * 24 * 3600);
+const QUIET: Duration = Duration::from_secs(5 * 24 * 3600);
 
 type Ledger = Arc<Mutex<BTreeMap<[u8; 16], (Command, Result<Outcome, Fault>)>>>;
 

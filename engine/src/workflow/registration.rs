@@ -187,7 +187,8 @@ impl Entity for WorkflowDefinition {
     }
 
     fn view(&self) -> Value {
-        let version = |v: &RegisteredVersion| json!({ "version": v.version, "digest": v.digest, "registeredAt": v.at });
+        let version =
+            |v: &RegisteredVersion| json!({ "version": v.version, "digest": v.digest, "registeredAt": v.at });
         json!({ "name": self.name, "versions": self.versions.iter().map(version).collect::<Vec<_>>() })
     }
 }
@@ -240,7 +241,12 @@ pub async fn load_definitions(
             }
             let Some(registered) = machine.state() else { continue };
             for (version, problems) in into.load(tenant, registered, actions).err().unwrap_or_default() {
-                tracing::error!(name = registered.name(), version, ?problems, "a definition does not compile any more");
+                tracing::error!(
+                    name = registered.name(),
+                    version,
+                    ?problems,
+                    "a definition does not compile any more"
+                );
             }
         }
     }
@@ -251,7 +257,11 @@ mod tests {
     use super::*;
     use crate::id::StreamId;
 
-    fn decide(state: Option<&WorkflowDefinition>, version: &str, source: &str) -> Result<Decision<Event>, Rejection> {
+    fn decide(
+        state: Option<&WorkflowDefinition>,
+        version: &str,
+        source: &str,
+    ) -> Result<Decision<Event>, Rejection> {
         let id: StreamId = StreamId::new(Registered::PREFIX, uuid::Uuid::nil());
         let cx = DecideCx { id, now: Timestamp::from_ms(1), seq: 0, external_key: None, principal: "test" };
         let (name, version) = ("one".to_owned(), version.to_owned());
@@ -261,7 +271,11 @@ mod tests {
 
     #[test]
     fn a_version_is_registered_once() {
-        let cx = EventCx { id: StreamId::new(Registered::PREFIX, uuid::Uuid::nil()), at: Timestamp::from_ms(1), seq: 1 };
+        let cx = EventCx {
+            id: StreamId::new(Registered::PREFIX, uuid::Uuid::nil()),
+            at: Timestamp::from_ms(1),
+            seq: 1,
+        };
         let first = decide(None, "1.0.0", "a").unwrap();
         let state = WorkflowDefinition::begin(&first.events[0], &cx).unwrap();
         assert!(decide(Some(&state), "1.0.0", "a").unwrap().events.is_empty());

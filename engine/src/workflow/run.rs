@@ -212,6 +212,14 @@ impl Machine for RunMachine {
         }
     }
 
+    fn ready(&self) -> Result<(), Corruption> {
+        let Some(state) = self.state.as_ref().filter(|state| state.end.is_none()) else { return Ok(()) };
+        let (name, version) = (&state.workflow, &state.version);
+        let found = self.runs.definitions.pinned(&self.stream.tenant, name, version, &state.digest);
+        let reason = || format!("version {version} of `{name}`, which the run is pinned to, is not loaded");
+        found.map(|_| ()).ok_or_else(|| Corruption { seq: 0, reason: reason() })
+    }
+
     fn view(&self) -> Option<Value> {
         let state = self.state.as_ref()?;
         let mut view = state.view(self.stream.id);

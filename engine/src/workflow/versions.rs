@@ -132,9 +132,7 @@ impl Definitions {
         let versions = guard.entry(owner).or_default().entry(definition.name.clone()).or_default();
         match versions.iter().find(|known| known.version == definition.version) {
             Some(known) if known.digest == definition.digest => Ok(()),
-            Some(known) => {
-                Err(VersionTaken { name: known.name.clone(), version: known.version.clone() })
-            }
+            Some(known) => Err(VersionTaken { name: known.name.clone(), version: known.version.clone() }),
             None => {
                 versions.push(definition);
                 Ok(())

@@ -14,7 +14,10 @@ mod beside;
 mod fencing;
 mod fixture;
 mod keys;
+mod random;
 mod reading;
+
+pub use random::{same_answers, same_state};
 
 /// An empty store that can be opened, closed and opened again.
 #[async_trait]

@@ -34,24 +34,26 @@ impl SqliteJournal {
         loop {
             self.wait_settled().await?;
             let mut reader = self.readers.get().await?;
+            // Found before the view begins: within it the index must not be read before the tail is.
+            let Some(no) = self.find_stream(&mut reader, key).await? else {
+                reader.done();
+                return Ok(Loaded::default());
+            };
             reader.execute("BEGIN").await?;
             let pos: i64 =
                 sqlx::query_scalar("SELECT pos FROM main.partition").fetch_one(&mut *reader).await?;
             let upto = pos.unsigned_abs();
-            if self.tail.mark().pos < upto {
-                // The append that went further has committed and will say so in a moment.
-                drop(reader);
-                let mut writer = self.writer.lock().await;
-                self.settle(&mut writer).await?;
-                continue;
+            if self.tail.mark().pos >= upto {
+                let loaded = self.load_view(&mut reader, key, no, upto).await?;
+                reader.execute("COMMIT").await?;
+                reader.done();
+                return Ok(loaded);
             }
-            let loaded = match self.find_stream(&mut reader, key).await? {
-                Some(no) => self.load_view(&mut reader, key, no, upto).await?,
-                None => Loaded::default(),
-            };
+            // The append that went further has committed and will say so in a moment.
             reader.execute("COMMIT").await?;
             reader.done();
-            return Ok(loaded);
+            let mut writer = self.writer.lock().await;
+            self.settle(&mut writer).await?;
         }
     }
 

@@ -8,6 +8,8 @@ use super::event::RunEvent;
 use super::path;
 use super::terms::{Go, TaskType};
 use crate::clock::Timestamp;
+use crate::codec::{ShapeError, read_named};
+use crate::journal::Event;
 
 /// The status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -68,6 +70,19 @@ impl TaskList {
     /// A list without tasks.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The tasks of a run, folded from its stored events.
+    ///
+    /// # Errors
+    ///
+    /// When an event has no shape of a run's events.
+    pub fn of(events: &[Event]) -> Result<Self, ShapeError> {
+        let mut list = Self::new();
+        for event in events {
+            list.apply(&read_named(&event.body.name, event.body.data.text())?, event.at);
+        }
+        Ok(list)
     }
 
     /// The tasks in the order in which they began.

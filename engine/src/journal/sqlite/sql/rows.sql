@@ -32,12 +32,7 @@ INSERT INTO timer (stream, name, due, slot)
 SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($16) WHERE true
 ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due;
 
-INSERT INTO effect
-    (key, stream, phase, ended, attempts, at, connector, operation, state, origin, request)
-SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
-    value->>9, value->>10
-FROM jsonb_each($17);
-
+-- Before the new ones: steps of effects that the batch itself intends are folded into these.
 UPDATE effect SET
     state = CASE WHEN step.end IS NOT NULL THEN step.end
         WHEN phase = 0 THEN coalesce(step.dispatch, state) ELSE state END,
@@ -50,6 +45,12 @@ FROM (
     FROM jsonb_each($18)
 ) AS step
 WHERE effect.key = step.key AND effect.stream = step.stream AND effect.phase <> 1;
+
+INSERT INTO effect
+    (key, stream, phase, ended, attempts, at, connector, operation, state, origin, request)
+SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+    value->>9, value->>10
+FROM jsonb_each($17);
 
 INSERT INTO snapshot (stream, seq, version, data)
 SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($19) WHERE true

@@ -1,0 +1,275 @@
+//! The composition root: what the product is made of, put together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use promptsales_engine::effect::Connectors;
+use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
+use promptsales_engine::id::{StreamKey, TenantId};
+use promptsales_engine::journal::sqlite::SqliteJournal;
+use promptsales_engine::journal::{Journal, Json, Origin, Outcome};
+use promptsales_engine::runtime::{self, Command, Context, Node, NodeSeed};
+use promptsales_engine::supervise::DeadLetter;
+use promptsales_engine::workflow::action::Actions;
+use promptsales_engine::workflow::check::check;
+use promptsales_engine::workflow::definition::{Definition, Problem as DefinitionProblem};
+use promptsales_engine::workflow::machine::Limits;
+use promptsales_engine::workflow::registration::{WorkflowDefinition, definition_id, load_definitions};
+use promptsales_engine::workflow::run::Runs;
+use promptsales_engine::workflow::versions::Definitions;
+use promptsales_workflows::connectors::{self, sandbox::Sandbox};
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::http::openapi;
+use crate::http::problem::{Code, Problem};
+use crate::routes;
+
+/// How long requests and work under way may take once the end has been asked for.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The running product, as every route sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    node: Node,
+    definitions: Arc<Definitions>,
+    actions: Arc<Actions>,
+    tenant: TenantId,
+    principal: Arc<str>,
+    metrics: PrometheusHandle,
+    openapi: Value,
+    stopping: AtomicBool,
+}
+
+/// What the product is made of, whatever it runs on.
+pub struct Registry {
+    /// The kinds.
+    pub catalog: Catalog,
+    /// The compiled definitions, filled at start.
+    pub definitions: Arc<Definitions>,
+    /// The actions.
+    pub actions: Arc<Actions>,
+}
+
+impl Registry {
+    /// Lists everything that is registered.
+    ///
+    /// # Errors
+    ///
+    /// When something is registered twice.
+    pub fn new() -> anyhow::Result<Self> {
+        let actions = Arc::new(promptsales_workflows::actions::register()?);
+        let definitions = Arc::new(Definitions::new());
+        let runs = Runs::new(definitions.clone(), actions.clone(), Limits::default());
+        let dead_letters = KindInfo { public: false, ..Typed::<DeadLetter>::info() };
+        let catalog = Catalog::new().add_kind(dead_letters)?.add_kind(WorkflowDefinition::info())?;
+        let catalog = catalog.add_kind(runs.info())?;
+        let catalog = promptsales_actors::register(catalog)?;
+        Ok(Self { catalog, definitions, actions })
+    }
+}
+
+impl App {
+    /// Opens the store and starts everything.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be opened or taken over, or a shipped definition does not compile.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let cx = Context::real();
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
+        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data_dir).await?);
+        let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
+        let app = Self::compose(journal, sandbox, runtime::Config::default(), cx.clone()).await?;
+        let upkeep = app.0.metrics.clone();
+        cx.clone().spawn("metrics", async move {
+            loop {
+                cx.sleep(Duration::from_secs(5)).await;
+                upkeep.run_upkeep();
+            }
+        });
+        Ok(app)
+    }
+
+    /// Puts the product together over a journal and an outside.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::start`].
+    pub async fn compose(
+        journal: Arc<dyn Journal>,
+        sandbox: Arc<Sandbox>,
+        config: runtime::Config,
+        cx: Context,
+    ) -> anyhow::Result<Self> {
+        let Registry { catalog, definitions, actions } = Registry::new()?;
+        let tenant = TenantId::default_tenant();
+        load_definitions(&journal, &tenant, &actions, &definitions).await?;
+        let connectors = Connectors::new(connectors::all(sandbox))?;
+        let openapi = openapi::document(&routes::endpoints(), &catalog);
+        let node = Node::start(NodeSeed { journal, catalog, connectors, config, cx }).await?;
+        let parts = Parts {
+            node,
+            definitions,
+            actions,
+            tenant,
+            principal: "dev".into(),
+            metrics: metrics_handle(),
+            openapi,
+            stopping: AtomicBool::new(false),
+        };
+        let app = Self(Arc::new(parts));
+        app.register_shipped().await?;
+        Ok(app)
+    }
+
+    /// Registers the definitions that come with the product.
+    async fn register_shipped(&self) -> anyhow::Result<()> {
+        for (name, source) in promptsales_workflows::definitions() {
+            let origin = Arc::new(Origin::root("start", "system"));
+            let registered = self.register(&self.tenant(), origin, Dedup::None, (*source).to_owned()).await;
+            let (_, _, answer) =
+                registered.map_err(|problem| anyhow::anyhow!("definition `{name}`: {problem:?}"))?;
+            if let Outcome::Rejected(rejected) = answer.outcome {
+                anyhow::bail!("definition `{name}`: {}", rejected.message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a definition and registers it.
+    ///
+    /// # Errors
+    ///
+    /// A problem with everything that is wrong with the definition, or a fault of the node.
+    pub async fn register(
+        &self,
+        tenant: &TenantId,
+        origin: Arc<Origin>,
+        dedup: Dedup,
+        source: String,
+    ) -> Result<(Arc<Definition>, Vec<DefinitionProblem>, Answer), Problem> {
+        let checked = check(&source, &self.0.actions).map_err(|refused| {
+            Problem::new(Code::InvalidDefinition, refused.to_string()).with_errors(json!(refused.problems))
+        })?;
+        let definition = Arc::new(checked.definition);
+        let id = definition_id(&self.node().info().secret, tenant, &definition.name);
+        let body = json!({
+            "name": definition.name, "version": definition.version, "digest": definition.digest, "source": source,
+        });
+        let answer = self
+            .node()
+            .command(Command {
+                stream: StreamKey::new(tenant.clone(), id.stream()),
+                name: "register".into(),
+                body: Json::from(&body),
+                external_key: None,
+                origin,
+                dedup,
+            })
+            .await?;
+        if matches!(answer.outcome, Outcome::Accepted(_)) {
+            // The journal has taken this text under this version; the registry has it or takes it.
+            let _ = self.definitions().insert(tenant, definition.clone());
+        }
+        Ok((definition, checked.warnings, answer))
+    }
+
+    /// Waits until a stream that is on its way exists; a second at most.
+    ///
+    /// # Errors
+    ///
+    /// A fault of the node.
+    pub async fn until_exists(&self, stream: &StreamKey) -> Result<(), Fault> {
+        let cx = self.node().cx();
+        let begun = cx.monotonic();
+        while self.node().read(stream).await?.is_none() && begun.elapsed() < Duration::from_secs(1) {
+            cx.sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    /// Reads a run, and waits for its end as long as given.
+    ///
+    /// # Errors
+    ///
+    /// A fault of the node.
+    pub async fn run_until_ended(&self, stream: &StreamKey, patience: Duration) -> Result<Value, Fault> {
+        let cx = self.node().cx();
+        let begun = cx.monotonic();
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let run = self.node().read(stream).await?.map_or(Value::Null, |v| v.state);
+            if !run["endedAt"].is_null() || begun.elapsed() >= patience {
+                return Ok(run);
+            }
+            cx.sleep(pause.min(patience.saturating_sub(begun.elapsed()))).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.0.node
+    }
+
+    /// The compiled definitions.
+    pub fn definitions(&self) -> &Definitions {
+        &self.0.definitions
+    }
+
+    /// The tenant that requests work for while there is no authentication.
+    pub fn tenant(&self) -> TenantId {
+        self.0.tenant.clone()
+    }
+
+    /// The principal of requests while there is no authentication.
+    pub fn principal(&self) -> Arc<str> {
+        self.0.principal.clone()
+    }
+
+    /// The metrics as text.
+    pub fn render_metrics(&self) -> String {
+        self.0.metrics.render()
+    }
+
+    /// The OpenAPI document.
+    pub fn openapi(&self) -> &Value {
+        &self.0.openapi
+    }
+
+    /// Notes that the end has been asked for: readiness says so.
+    pub fn stopping(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+    }
+
+    /// True once the end has been asked for.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire)
+    }
+
+    /// Ends in good order. `false` if something was still under way when the patience for it ran out.
+    pub async fn stop(&self) -> bool {
+        self.0.node.stop().await
+    }
+}
+
+/// The process's metrics recorder; the first one stays.
+fn metrics_handle() -> PrometheusHandle {
+    static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+    let make = || {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("metrics are recorded elsewhere already");
+        }
+        handle
+    };
+    HANDLE.get_or_init(make).clone()
+}

@@ -1,0 +1,356 @@
+//! The commands that talk to a running server.
+
+use std::io::{Read, Write};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::Ended;
+
+/// Where the server is, and how its answers are printed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerArgs {
+    /// The server.
+    #[arg(
+        long,
+        global = true,
+        env = "PROMPTSALES_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    server: String,
+    /// The API key, once there is authentication.
+    #[arg(long, global = true, env = "PROMPTSALES_KEY", value_name = "KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// Prints JSON, as the server answered it.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// `promptsales workflow ...`
+#[derive(Debug, Args)]
+pub(crate) struct WorkflowArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    command: WorkflowCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum WorkflowCommand {
+    /// Registers a definition (YAML or JSON); `-` reads standard input.
+    Register {
+        /// The file.
+        file: String,
+    },
+    /// Lists the definitions.
+    List {},
+    /// Shows a definition.
+    Show {
+        /// Its name.
+        name: String,
+        /// One version of it; otherwise the latest.
+        #[arg(long)]
+        version: Option<String>,
+    },
+    /// Starts a run.
+    Run {
+        /// The definition's name.
+        name: String,
+        /// The input: JSON, or `@FILE`.
+        #[arg(long, default_value = "{}")]
+        input: String,
+        /// Waits this many seconds for the end.
+        #[arg(long, value_name = "SECONDS")]
+        wait: Option<u32>,
+    },
+}
+
+/// `promptsales run ...`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    command: RunCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RunCommand {
+    /// Lists runs, the newest first.
+    List {
+        /// Only runs of this status.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only runs of this workflow.
+        #[arg(long)]
+        workflow: Option<String>,
+    },
+    /// Shows a run and its tasks.
+    Show {
+        /// The run's id.
+        id: String,
+    },
+    /// Holds a run where it is.
+    Pause {
+        /// The run's id.
+        id: String,
+    },
+    /// Lets a held run go on.
+    Resume {
+        /// The run's id.
+        id: String,
+    },
+    /// Cancels a run; what it did is undone.
+    Cancel {
+        /// The run's id.
+        id: String,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Tries again what needs attention.
+    Retry {
+        /// The run's id.
+        id: String,
+    },
+    /// Sends a signal.
+    Signal {
+        /// The run's id.
+        id: String,
+        /// The signal's name.
+        name: String,
+        /// Its data: JSON, or `@FILE`.
+        #[arg(long, default_value = "{}")]
+        data: String,
+    },
+}
+
+/// `promptsales entity ...`
+#[derive(Debug, Args)]
+pub(crate) struct EntityArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    command: EntityCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum EntityCommand {
+    /// Shows an entity, now or then.
+    Show {
+        /// The plural of its kind: `leads`.
+        kind: String,
+        /// Its id, or `~KEY`.
+        id: String,
+        /// A moment (RFC 3339).
+        #[arg(long)]
+        at: Option<String>,
+        /// Its events instead of its state.
+        #[arg(long)]
+        events: bool,
+    },
+}
+
+/// Works with workflows.
+pub(crate) async fn workflow(args: WorkflowArgs) -> anyhow::Result<Ended> {
+    let client = Client::new(args.server);
+    match args.command {
+        WorkflowCommand::Register { file } => {
+            let text = read_text(&file)?;
+            let request = client.request(Method::POST, "/api/v1/workflows").body(text);
+            client.print(client.send(request).await?)
+        }
+        WorkflowCommand::List {} => {
+            let list = client.get("/api/v1/workflows?limit=100").await?;
+            client.table(&list, &["name", "version", "title"])
+        }
+        WorkflowCommand::Show { name, version } => {
+            let tail = version.map_or_else(String::new, |v| format!("/versions/{v}"));
+            client.print(client.get(&format!("/api/v1/workflows/{name}{tail}")).await?)
+        }
+        WorkflowCommand::Run { name, input, wait } => {
+            let tail = wait.map_or_else(String::new, |s| format!("?wait={s}"));
+            let answer =
+                client.post(&format!("/api/v1/workflows/{name}/runs{tail}"), &json_of(&input)?).await?;
+            client.print(answer)
+        }
+    }
+}
+
+/// Works with runs.
+pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
+    let client = Client::new(args.server);
+    let act = async |id: &str, verb: &str, body: Value| {
+        client.print(client.post(&format!("/api/v1/runs/{id}/{verb}"), &body).await?)
+    };
+    match args.command {
+        RunCommand::List { status, workflow } => {
+            let mut path = "/api/v1/runs?limit=100".to_owned();
+            for (name, value) in [("status", status), ("workflow", workflow)] {
+                if let Some(value) = value {
+                    path.push_str(&format!("&{name}={value}"));
+                }
+            }
+            let list = client.get(&path).await?;
+            client.table(&list, &["id", "workflow", "version", "status", "startedAt", "endedAt"])
+        }
+        RunCommand::Show { id } => {
+            let run = client.get(&format!("/api/v1/runs/{id}")).await?;
+            let tasks = client.get(&format!("/api/v1/runs/{id}/tasks?limit=100")).await?;
+            if client.server.json {
+                return client.print(json!({ "run": run, "tasks": tasks["items"] }));
+            }
+            client.print(run)?;
+            client.table(&tasks, &["reference", "type", "status", "attempts", "startedAt", "endedAt"])
+        }
+        RunCommand::Pause { id } => act(&id, "pause", json!({})).await,
+        RunCommand::Resume { id } => act(&id, "resume", json!({})).await,
+        RunCommand::Cancel { id, reason } => {
+            act(&id, "cancel", reason.map_or(json!({}), |reason| json!({ "reason": reason }))).await
+        }
+        RunCommand::Retry { id } => act(&id, "retry", json!({})).await,
+        RunCommand::Signal { id, name, data } => act(&id, &format!("signals/{name}"), json_of(&data)?).await,
+    }
+}
+
+/// Works with entities.
+pub(crate) async fn entity(args: EntityArgs) -> anyhow::Result<Ended> {
+    let client = Client::new(args.server);
+    let EntityCommand::Show { kind, id, at, events } = args.command;
+    let path = match (events, at) {
+        (true, _) => format!("/api/v1/{kind}/{id}/events?limit=100"),
+        (false, Some(at)) => format!("/api/v1/{kind}/{id}?at={at}"),
+        (false, None) => format!("/api/v1/{kind}/{id}"),
+    };
+    let answer = client.get(&path).await?;
+    if events {
+        client.table(&answer, &["seq", "time", "type", "principal", "data"])
+    } else {
+        client.print(answer)
+    }
+}
+
+/// A client of one server.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    server: ServerArgs,
+}
+
+impl Client {
+    fn new(server: ServerArgs) -> Self {
+        Self { http: reqwest::Client::new(), server }
+    }
+
+    /// A client for the program's own use, of a server at an address.
+    pub(crate) fn at(server: &str) -> Self {
+        Self::new(ServerArgs { server: server.to_owned(), key: None, json: false })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.server.server.trim_end_matches('/'));
+        let request = self.http.request(method, url).timeout(std::time::Duration::from_secs(120));
+        match &self.server.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    /// Reads a path as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, or answers a problem.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// Posts JSON to a path.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, or answers a problem.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let reached = request.send().await;
+        let response = reached.with_context(|| format!("cannot reach {}", self.server.server))?;
+        let status = response.status();
+        let text = response.text().await?;
+        let answer: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        if !status.is_success() {
+            let code = answer["code"].as_str().unwrap_or("no code");
+            let detail = answer["detail"].as_str().or(answer["title"].as_str()).unwrap_or_default();
+            let errors = answer["errors"].as_array().map(|list| describe(list)).unwrap_or_default();
+            bail!("{} ({code}): {detail}{errors}", status.as_u16());
+        }
+        Ok(answer)
+    }
+
+    fn print(&self, answer: Value) -> anyhow::Result<Ended> {
+        let text = if self.server.json { answer.to_string() } else { serde_json::to_string_pretty(&answer)? };
+        writeln!(std::io::stdout(), "{text}")?;
+        Ok(Ended::Done)
+    }
+
+    fn table(&self, page: &Value, columns: &[&str]) -> anyhow::Result<Ended> {
+        if self.server.json {
+            return self.print(page.clone());
+        }
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        let cell = |item: &Value, column: &str| match &item[column] {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let mut rows = vec![columns.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>()];
+        rows.extend(items.iter().map(|item| columns.iter().map(|c| cell(item, c)).collect()));
+        let mut out = std::io::stdout().lock();
+        for row in &rows {
+            let mut line = String::new();
+            for (i, cell) in row.iter().enumerate() {
+                let width = rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0).min(60);
+                line.push_str(&format!("{cell:width$}  "));
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(Ended::Done)
+    }
+}
+
+fn describe(errors: &[Value]) -> String {
+    let line = |e: &Value| {
+        let pointer = e["pointer"].as_str().unwrap_or_default();
+        format!(
+            "\n  {pointer}: {} {}",
+            e["message"].as_str().unwrap_or_default(),
+            e["fix"].as_str().unwrap_or_default()
+        )
+    };
+    errors.iter().map(line).collect()
+}
+
+fn json_of(text: &str) -> anyhow::Result<Value> {
+    let read;
+    let text = match text.strip_prefix('@') {
+        Some(file) => {
+            read = read_text(file)?;
+            &read
+        }
+        None => text,
+    };
+    serde_json::from_str(text).context("this is not JSON")
+}
+
+fn read_text(file: &str) -> anyhow::Result<String> {
+    if file == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))
+}

@@ -1,0 +1,120 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use promptsales_engine::runtime::{Context, Exit};
+
+use crate::config::ServeArgs;
+
+mod bench;
+mod check;
+mod client;
+mod demo;
+mod serve;
+mod sim;
+
+/// Marketing run as software: a durable engine for campaigns, content and leads.
+#[derive(Debug, Parser)]
+#[command(name = "promptsales", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Launches a real campaign on a throw-away store and shows what happens.
+    Demo(demo::DemoArgs),
+    /// Runs the server.
+    Serve(ServeArgs),
+    /// Brings the store's schema up to date.
+    Migrate(ServeArgs),
+    /// Checks settings, definitions and registry, without side effects.
+    Check(ServeArgs),
+    /// Runs a whole node under simulated time, faults and crashes, and checks the invariants.
+    Sim(sim::SimArgs),
+    /// The published benchmarks.
+    Bench(bench::BenchArgs),
+    /// Works with workflows of a running server.
+    Workflow(client::WorkflowArgs),
+    /// Works with runs of a running server.
+    Run(client::RunArgs),
+    /// Works with entities of a running server.
+    Entity(client::EntityArgs),
+}
+
+/// How a command that needs no answer of its own ends.
+pub enum Ended {
+    /// Done.
+    Done,
+    /// Something asked for the end of the process.
+    Asked(Exit),
+}
+
+/// Runs a command. Exit codes: 0 done, 1 failed, 2 wrong use.
+pub fn run(cli: Cli) -> ExitCode {
+    let result = match cli.command {
+        Command::Sim(args) => sim::run(&args).map(|()| Ended::Done),
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Serve(args) => block_on(serve::run(args)),
+        Command::Migrate(args) => block_on(check::migrate(args)),
+        Command::Check(args) => block_on(check::run(args)),
+        Command::Bench(args) => block_on(async { bench::run(args).await.map(|()| Ended::Done) }),
+        Command::Workflow(args) => block_on(client::workflow(args)),
+        Command::Run(args) => block_on(client::run(args)),
+        Command::Entity(args) => block_on(client::entity(args)),
+    };
+    match result {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Asked(exit)) => {
+            eprintln!("error: {}", exit.reason);
+            ExitCode::from(exit.code.max(1))
+        }
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True where whoever read the output has read enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn block_on<F: Future<Output = anyhow::Result<Ended>>>(work: F) -> anyhow::Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    ended
+}
+
+/// Sleeps, where a command polls a server.
+async fn pause(duration: std::time::Duration) {
+    Context::real().sleep(duration).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_the_server_stand_anywhere() {
+        for line in
+            ["run list --json", "run --json list", "workflow show x --version 1.0.0 --server http://a"]
+        {
+            let words = std::iter::once("promptsales").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The edge of PromptSales: composition root, configuration, command line and HTTP.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod routes;

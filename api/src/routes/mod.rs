@@ -1,0 +1,54 @@
+//! The routes: a file per resource, put together here.
+
+use axum::Router;
+use axum::extract::OriginalUri;
+use axum::http::Method;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::http::endpoint::Endpoint;
+use crate::http::middleware::around;
+use crate::http::problem::{Code, Problem};
+
+mod entities;
+mod launch;
+mod runs;
+mod service;
+mod workflows;
+
+/// Everything that is served.
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut all = Vec::new();
+    for resource in [
+        service::endpoints(),
+        launch::endpoints(),
+        workflows::endpoints(),
+        runs::endpoints(),
+        entities::endpoints(),
+    ] {
+        all.extend(resource);
+    }
+    all
+}
+
+/// The router.
+pub fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for endpoint in endpoints() {
+        router = router.route(endpoint.path, endpoint.handler);
+    }
+    router
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), around))
+        .with_state(app)
+}
+
+async fn no_such_route(OriginalUri(uri): OriginalUri) -> Response {
+    Problem::new(Code::NoSuchRoute, format!("nothing is at `{}`", uri.path())).into_response()
+}
+
+async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Response {
+    Problem::new(Code::MethodNotAllowed, format!("`{}` does not take {method}", uri.path())).into_response()
+}

@@ -1,0 +1,251 @@
+//! The routes of runs: list, show, tasks, events, and what an operator or a signal can do.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use promptsales_engine::clock::Timestamp;
+use promptsales_engine::id::{Prefix, StreamId, StreamKey};
+use promptsales_engine::journal::Json;
+use promptsales_engine::runtime::Command;
+use promptsales_engine::workflow::machine::TaskList;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::entities::{answered, events_page, wait_for};
+use crate::app::App;
+use crate::http::body::JsonBody;
+use crate::http::caller::Caller;
+use crate::http::endpoint::{Endpoint, page_of};
+use crate::http::paging::{Page, PageQuery};
+use crate::http::problem::{Code, Problem};
+
+/// The prefix of a run's id.
+pub(super) const RUN: Prefix = Prefix::new("run");
+
+/// Runs looked at for one page of a filtered list.
+const LOOKED_AT: usize = 1_000;
+
+const LIST: &[(&str, &str)] = &[
+    ("status", "only runs of this status"),
+    ("workflow", "only runs of this workflow"),
+    ("since", "only runs started at or after this moment (RFC 3339)"),
+    ("limit", "1 to 100, 20 by default"),
+    ("cursor", "the `next` of an earlier page"),
+];
+
+/// The endpoints.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let answer = json!({ "type": "object", "required": ["id", "version", "events"] });
+    let act =
+        |path, summary, handler| Endpoint::new("post", path, summary, handler).answer(200, answer.clone());
+    vec![
+        Endpoint::new("get", "/api/v1/runs", "Lists runs, the newest first", get(list))
+            .query(LIST)
+            .answer(200, page_of(&run_schema())),
+        Endpoint::new("get", "/api/v1/runs/{id}", "Shows a run and what it waits for", get(show))
+            .answer(200, run_schema()),
+        Endpoint::new(
+            "get",
+            "/api/v1/runs/{id}/tasks",
+            "Lists the tasks in the order in which they began",
+            get(tasks),
+        )
+        .answer(200, page_of(&json!({ "type": "object" }))),
+        Endpoint::new("get", "/api/v1/runs/{id}/events", "Lists the events of a run", get(events))
+            .query(&LIST[3..])
+            .answer(200, page_of(&json!({ "type": "object" }))),
+        act("/api/v1/runs/{id}/pause", "Holds a run where it is", post(pause)),
+        act("/api/v1/runs/{id}/resume", "Lets a held run go on", post(resume)),
+        act("/api/v1/runs/{id}/cancel", "Cancels a run; what it did is undone", post(cancel))
+            .body(json!({ "type": "object", "properties": { "reason": { "type": "string" } } })),
+        act("/api/v1/runs/{id}/retry", "Tries again what needs attention", post(retry)),
+        act("/api/v1/runs/{id}/signals/{name}", "Sends a signal; the body is its data", post(signal))
+            .body(json!({})),
+    ]
+}
+
+/// The schema of a run.
+pub(super) fn run_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "string" }, "workflow": { "type": "string" }, "version": { "type": "string" },
+            "status": { "enum": [
+                "pending", "running", "waiting", "suspended", "needs-attention",
+                "completed", "faulted", "compensated", "cancelled"
+            ] },
+            "input": {}, "output": {}, "error": { "type": ["object", "null"] },
+            "waitingFor": { "type": "array", "items": { "type": "object" } },
+            "startedAt": { "type": ["string", "null"], "format": "date-time" },
+            "endedAt": { "type": ["string", "null"], "format": "date-time" }
+        }
+    })
+}
+
+#[derive(Debug, Deserialize)]
+struct Filter {
+    status: Option<String>,
+    workflow: Option<String>,
+    since: Option<String>,
+}
+
+impl Filter {
+    fn fits(&self, run: &Value, since: Option<Timestamp>) -> bool {
+        let is = |field: &str, wanted: &Option<String>| wanted.as_ref().is_none_or(|w| run[field] == **w);
+        let started = || run["startedAt"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
+        is("status", &self.status)
+            && is("workflow", &self.workflow)
+            && since.is_none_or(|s| started() >= Some(s))
+    }
+
+    fn path(&self, limit: usize) -> String {
+        let parts = [("status", &self.status), ("workflow", &self.workflow), ("since", &self.since)];
+        let given = parts.iter().filter_map(|(name, value)| Some(format!("&{name}={}", value.as_ref()?)));
+        format!("/api/v1/runs?limit={limit}{}", given.collect::<String>())
+    }
+}
+
+/// Lists runs. A filtered page may be short; its `next` says whether there is more to look at.
+async fn list(
+    State(app): State<App>,
+    Query(page): Query<PageQuery>,
+    Query(filter): Query<Filter>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    wait_for(&app, &headers).await?;
+    let limit = page.limit()?;
+    let wrong = |e| Problem::new(Code::InvalidParameter, format!("`since`: {e}"));
+    let since = filter.since.as_ref().map(|t| t.parse::<Timestamp>()).transpose().map_err(wrong)?;
+    let mut after = page.after()?;
+    let mut items = Vec::new();
+    for _ in 0..LOOKED_AT / limit.max(1) {
+        let streams = app.node().list(&caller.tenant, RUN, after, true, limit).await?.streams;
+        let more = streams.len() == limit;
+        for (stream, cursor) in streams {
+            after = Some(cursor);
+            let view = app.node().read(&stream).await?;
+            items.extend(view.map(|v| v.state).filter(|run| filter.fits(run, since)));
+            if items.len() == limit {
+                return Ok(Page::new(items, after, filter.path(limit)).into_response());
+            }
+        }
+        if !more {
+            after = None;
+            break;
+        }
+    }
+    Ok(Page::new(items, after, filter.path(limit)).into_response())
+}
+
+async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    wait_for(&app, &headers).await?;
+    let stream = address(&caller, &id)?;
+    let view = app.node().read(&stream).await?.ok_or_else(|| no_run(&stream.id))?;
+    Ok(axum::Json(view.state).into_response())
+}
+
+async fn tasks(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(page): Query<PageQuery>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let stream = address(&caller, &id)?;
+    let events = app.node().events(&stream, 0, usize::MAX).await?;
+    if events.is_empty() {
+        return Err(no_run(&stream.id));
+    }
+    let all = TaskList::of(&events).map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
+    let limit = page.limit()?;
+    let skip = usize::try_from(page.after()?.unwrap_or(0)).unwrap_or(usize::MAX);
+    let next = (all.items().len() > skip.saturating_add(limit)).then_some((skip + limit) as u64);
+    let items: Vec<_> = all.items().iter().skip(skip).take(limit).collect();
+    Ok(Page::new(items, next, format!("/api/v1/runs/{id}/tasks?limit={limit}")).into_response())
+}
+
+async fn events(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(page): Query<PageQuery>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let stream = address(&caller, &id)?;
+    events_page(&app, &stream, &page, format!("/api/v1/runs/{id}/events")).await
+}
+
+async fn pause(
+    app: State<App>,
+    id: Path<String>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    act(app, id, caller, "pause", body.0).await
+}
+
+async fn resume(
+    app: State<App>,
+    id: Path<String>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    act(app, id, caller, "resume", body.0).await
+}
+
+async fn cancel(
+    app: State<App>,
+    id: Path<String>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    act(app, id, caller, "cancel", body.0).await
+}
+
+async fn retry(
+    app: State<App>,
+    id: Path<String>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    act(app, id, caller, "retry", body.0).await
+}
+
+async fn signal(
+    app: State<App>,
+    Path((id, name)): Path<(String, String)>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let body = Json::from(&json!({ "name": name, "data": body.0.value() }));
+    act(app, Path(id), caller, "signal", body).await
+}
+
+async fn act(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    caller: Caller,
+    name: &'static str,
+    body: Json,
+) -> Result<Response, Problem> {
+    let stream = address(&caller, &id)?;
+    let dedup = caller.dedup(&app.node().info().secret, body.text());
+    let (id, origin) = (stream.id, caller.origin.clone());
+    let command = Command { stream, name: name.into(), body, external_key: None, origin, dedup };
+    let answer = app.node().command(command).await?;
+    answered(&app, id, answer, StatusCode::OK)
+}
+
+fn address(caller: &Caller, text: &str) -> Result<StreamKey, Problem> {
+    let id = StreamId::parse(text, RUN).map_err(|e| Problem::new(Code::InvalidId, e.to_string()))?;
+    Ok(StreamKey::new(caller.tenant.clone(), id))
+}
+
+fn no_run(id: &StreamId) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no run `{id}`"))
+}

@@ -1,0 +1,190 @@
+//! The routes of workflows: register, list, show, run.
+
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use promptsales_engine::id::StreamKey;
+use promptsales_engine::journal::{Json, Outcome};
+use promptsales_engine::runtime::Command;
+use promptsales_engine::workflow::definition::Definition;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::runs::{RUN, run_schema};
+use crate::app::App;
+use crate::http::body::{JsonBody, TextBody};
+use crate::http::caller::Caller;
+use crate::http::endpoint::{Endpoint, page_of};
+use crate::http::paging::{Page, PageQuery};
+use crate::http::problem::{Code, Problem};
+use crate::http::token;
+
+/// The longest `?wait=`, in seconds.
+const LONGEST_WAIT: u64 = 60;
+
+/// The endpoints.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let workflow = json!({
+        "type": "object",
+        "required": ["name", "version"],
+        "properties": { "name": { "type": "string" }, "version": { "type": "string" } }
+    });
+    let register = "Registers a workflow definition: Open Workflow Specification DSL 1.0, YAML or JSON";
+    vec![
+        Endpoint::new("post", "/api/v1/workflows", register, post(registered))
+            .body(json!({ "type": "object", "description": "the definition" }))
+            .answer(201, json!({ "type": "object", "required": ["name", "version", "warnings"] })),
+        Endpoint::new("get", "/api/v1/workflows", "Lists the workflows in their latest versions", get(list))
+            .answer(200, page_of(&workflow)),
+        Endpoint::new("get", "/api/v1/workflows/{name}", "Shows a workflow in its latest version", get(show))
+            .answer(200, workflow.clone()),
+        Endpoint::new(
+            "get",
+            "/api/v1/workflows/{name}/versions/{v}",
+            "Shows a version of a workflow",
+            get(show_version),
+        )
+        .answer(200, workflow),
+        Endpoint::new(
+            "post",
+            "/api/v1/workflows/{name}/runs",
+            "Starts a run; the body is its input",
+            post(start),
+        )
+        .query(&[
+            ("wait", "seconds to wait for the end, 0 to 60"),
+            ("version", "the version; otherwise the latest"),
+        ])
+        .body(json!({ "type": "object" }))
+        .answer(202, run_schema()),
+    ]
+}
+
+async fn registered(State(app): State<App>, caller: Caller, body: TextBody) -> Result<Response, Problem> {
+    let dedup = caller.dedup(&app.node().info().secret, &body.0);
+    let registered = app.register(&caller.tenant, caller.origin.clone(), dedup, body.0).await;
+    let (definition, warnings, answer) = registered?;
+    match answer.outcome {
+        Outcome::Rejected(rejected) => Err(rejected.into()),
+        Outcome::Accepted(_) => {
+            let body =
+                json!({ "name": definition.name, "version": definition.version, "warnings": warnings });
+            let mut response = (StatusCode::CREATED, axum::Json(body)).into_response();
+            let location = format!("/api/v1/workflows/{}/versions/{}", definition.name, definition.version);
+            if let Ok(location) = HeaderValue::from_str(&location) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            response.headers_mut().insert(token::HEADER, token::write(app.node().info(), answer.position));
+            Ok(response)
+        }
+    }
+}
+
+async fn list(
+    State(app): State<App>,
+    Query(page): Query<PageQuery>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let limit = page.limit()?;
+    let skip = usize::try_from(page.after()?.unwrap_or(0)).unwrap_or(usize::MAX);
+    let all = app.definitions().list(&caller.tenant);
+    let next = (all.len() > skip.saturating_add(limit)).then_some((skip + limit) as u64);
+    let items: Vec<_> = all.iter().skip(skip).take(limit).map(|d| brief(d)).collect();
+    Ok(Page::new(items, next, format!("/api/v1/workflows?limit={limit}")).into_response())
+}
+
+async fn show(State(app): State<App>, Path(name): Path<String>, caller: Caller) -> Result<Response, Problem> {
+    shown(&app, &caller, &name, None)
+}
+
+async fn show_version(
+    State(app): State<App>,
+    Path((name, version)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    shown(&app, &caller, &name, Some(&version))
+}
+
+fn shown(app: &App, caller: &Caller, name: &str, version: Option<&str>) -> Result<Response, Problem> {
+    let found = app.definitions().get(&caller.tenant, name, version);
+    let definition = found.ok_or_else(|| no_workflow(name, version))?;
+    let mut body = brief(&definition);
+    let versions: Vec<_> =
+        app.definitions().versions(&caller.tenant, name).iter().map(|d| d.version.clone()).collect();
+    body["summary"] = json!(definition.summary);
+    body["digest"] = json!(definition.digest);
+    body["versions"] = json!(versions);
+    body["definition"] = definition.document.clone();
+    Ok(axum::Json(body).into_response())
+}
+
+fn brief(definition: &Definition) -> Value {
+    json!({
+        "namespace": definition.namespace, "name": definition.name, "version": definition.version,
+        "title": definition.title, "saga": definition.saga,
+    })
+}
+
+fn no_workflow(name: &str, version: Option<&str>) -> Problem {
+    let version = version.map_or_else(String::new, |v| format!(" in version {v}"));
+    Problem::new(Code::NotFound, format!("there is no workflow `{name}`{version}"))
+}
+
+#[derive(Debug, Deserialize)]
+struct StartQuery {
+    wait: Option<String>,
+    version: Option<String>,
+}
+
+async fn start(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Query(query): Query<StartQuery>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let wait = wait_of(query.wait.as_deref())?;
+    let definition = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
+    let definition = definition.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
+    let info = app.node().info();
+    let id = match &caller.key {
+        Some(key) => info.secret.derive(RUN, None, "created under key", &caller.key_parts(key)),
+        None => app.node().cx().new_id(RUN, None),
+    };
+    let stream = StreamKey::new(caller.tenant.clone(), id);
+    let dedup = caller.dedup(&info.secret, body.0.text());
+    let start = json!({ "workflow": name, "version": definition.version, "input": body.0.value() });
+    let (origin, body) = (caller.origin.clone(), Json::from(&start));
+    let command =
+        Command { stream: stream.clone(), name: "start".into(), body, external_key: None, origin, dedup };
+    let answer = app.node().command(command).await?;
+    if let Outcome::Rejected(rejected) = answer.outcome {
+        return Err(rejected.into());
+    }
+    let run = app.run_until_ended(&stream, wait).await?;
+    let mut body = json!({ "runId": id, "status": run["status"] });
+    for end in ["output", "error"] {
+        if !run["endedAt"].is_null() && !run[end].is_null() {
+            body[end] = run[end].clone();
+        }
+    }
+    let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
+    response.headers_mut().insert(token::HEADER, token::write(info, answer.position));
+    if answer.replayed {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{id}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+fn wait_of(text: Option<&str>) -> Result<Duration, Problem> {
+    let Some(text) = text else { return Ok(Duration::ZERO) };
+    let seconds = text.parse().ok().filter(|s| *s <= LONGEST_WAIT);
+    let wrong = || Problem::new(Code::InvalidParameter, format!("`wait`: use 0 to {LONGEST_WAIT} seconds"));
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}

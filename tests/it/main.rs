@@ -1,0 +1,3 @@
+//! End-to-end tests: the real binary, over HTTP, as its users meet it.
+
+mod launch;
