@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::action::Actions;
 use super::definition::{
-    Catch, Compensate, Definition, Draft, Kind, Node, NodeId, Problem, Problems, Severity, Then, draft,
+    Compensate, Definition, Draft, Kind, Node, NodeId, Problem, Problems, Severity, Then, draft,
 };
 
 mod arguments;
@@ -89,8 +89,8 @@ fn directives(node: &Node) -> Vec<(String, &Then)> {
                 found.push((format!("{}/switch/{index}/{name}/then", node.reference), &case.then));
             }
         }
-        Kind::Try(Catch { then: Some(then), .. }) => {
-            found.push((format!("{}/catch/then", node.reference), then));
+        Kind::Try(catch) => {
+            found.extend(catch.then.iter().map(|then| (format!("{}/catch/then", node.reference), then)));
         }
         _ => {}
     }
@@ -192,13 +192,20 @@ fn check_call(action: &str, with: &Value, at: &str, actions: &Actions, problems:
     match actions.get(action) {
         Some(info) => arguments::check(&info.input, with, &format!("{at}/with"), problems),
         None => {
-            let near = actions.iter().map(|info| info.name).min_by_key(|name| distance(name, action));
-            let fix = near.map_or_else(
-                || "register an action of this name".to_owned(),
-                |near| format!("did you mean `{near}`?"),
+            problems.error(
+                &format!("{at}/call"),
+                format!("there is no action `{action}`"),
+                suggestion(action, actions),
             );
-            problems.error(&format!("{at}/call"), format!("there is no action `{action}`"), fix);
         }
+    }
+}
+
+fn suggestion(action: &str, actions: &Actions) -> String {
+    let near = actions.iter().map(|info| (distance(info.name, action), info.name)).min();
+    match near {
+        Some((edits, name)) if edits <= action.len() / 3 => format!("did you mean `{name}`?"),
+        _ => "use one of the actions that are registered, or register one of this name".to_owned(),
     }
 }
 
@@ -220,7 +227,8 @@ fn distance(a: &str, b: &str) -> usize {
 
 fn check_retries(definition: &Definition, problems: &mut Problems) {
     for node in &definition.nodes {
-        let Kind::Try(Catch { retry: Some(retry), .. }) = &node.kind else { continue };
+        let Kind::Try(catch) = &node.kind else { continue };
+        let Some(retry) = &catch.retry else { continue };
         if retry.count.is_none() && retry.duration.is_none() {
             let pointer = format!("{}/catch/retry", node.reference);
             let fix = "add `limit: { attempt: { count: ... } }` or `limit: { duration: ... }`";

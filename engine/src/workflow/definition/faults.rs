@@ -40,7 +40,7 @@ impl Compiler<'_> {
         } else {
             return Some(name.to_owned());
         };
-        self.problems.error(at, problem, "call an action by its name, like `campaign.open`");
+        self.problems.error(at, problem, "call an action by its name, like `order.place`");
         None
     }
 
@@ -126,7 +126,7 @@ impl Compiler<'_> {
         self.bound.pop();
         let then = spec.get("then").map(|value| self.then(value, &join(&at, "then")));
         spec.close(&mut self.problems);
-        Some(Kind::Try(Catch {
+        Some(Kind::Try(Box::new(Catch {
             filter: filter.unwrap_or_default(),
             variable,
             when,
@@ -134,7 +134,7 @@ impl Compiler<'_> {
             retry,
             handles: handler.is_some(),
             then,
-        }))
+        })))
     }
 
     fn filter(&mut self, value: &Value, at: &str) -> ErrorFilter {

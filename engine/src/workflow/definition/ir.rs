@@ -60,7 +60,7 @@ impl Definition {
 /// One task.
 #[derive(Debug)]
 pub struct Node {
-    /// Its JSON pointer: `/do/0/checkBrief`.
+    /// Its JSON pointer: `/do/0/check`.
     pub reference: String,
     /// Its name.
     pub name: String,
@@ -88,7 +88,6 @@ pub struct Node {
 
 /// What a task does.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a definition is compiled once, and holds few tasks")]
 pub enum Kind {
     /// Runs tasks one after the other.
     Do,
@@ -129,7 +128,7 @@ pub enum Kind {
         error: Formula,
     },
     /// Runs tasks and handles their errors.
-    Try(Catch),
+    Try(Box<Catch>),
     /// What could not be compiled; only in definitions that are refused.
     Broken,
 }

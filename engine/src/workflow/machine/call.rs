@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::event::{CallEnd, Data, RunEvent};
+use super::event::RunEvent;
 use super::state::{Call, CallState};
+use super::terms::{CallEnd, Data};
 use super::turn::Turn;
 use crate::effect::{Effect, EffectKey, EffectOutcome, EffectState};
 use crate::journal::{Message, MessageId};

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::event::{After, RunEvent};
+use super::event::RunEvent;
 use super::scene::Scene;
 use super::state::RunState;
+use super::terms::After;
 use super::turn::{Bench, Turn};
-use super::view::Status;
 use crate::entity::invalid;
 use crate::journal::{Json, Rejected, RejectionKind};
 
@@ -52,6 +52,8 @@ pub enum RunCommand {
     Resume {},
     /// Tries again to undo what could not be undone.
     Retry {},
+    /// Takes what could not be undone for undone: a person has seen to it.
+    Skip {},
 }
 
 /// Starts a run; the version has been chosen.
@@ -126,7 +128,14 @@ impl Turn<'_> {
                     self.emit(RunEvent::Resumed {});
                 }
             }
-            RunCommand::Retry {} => self.retry()?,
+            RunCommand::Retry {} => {
+                let again = |call| RunEvent::CompensationRetried { call, asked: true };
+                self.attend(again, "nothing_to_retry")?;
+            }
+            RunCommand::Skip {} => {
+                let over = |call| RunEvent::CompensationEnded { call, undone: false };
+                self.attend(over, "nothing_to_skip")?;
+            }
         }
         self.run();
         Ok(json!({ "status": self.state.status().name() }))
@@ -166,13 +175,14 @@ impl Turn<'_> {
         self.emit(event);
     }
 
-    fn retry(&mut self) -> Result<(), Rejected> {
-        if self.state.status() != Status::NeedsAttention {
-            let message = "nothing of the run waits for a person to try it again".to_owned();
-            return Err(conflict("nothing_to_retry", message));
+    /// Does something about each call whose undoing a person was asked to see to.
+    fn attend(&mut self, what: impl Fn(u64) -> RunEvent, code: &'static str) -> Result<(), Rejected> {
+        let calls = self.state.stuck_calls();
+        if calls.is_empty() {
+            return Err(conflict(code, "nothing of the run waits for a person".to_owned()));
         }
-        for call in self.state.stuck_calls() {
-            self.emit(RunEvent::CompensationRetried { call, asked: true });
+        for call in calls {
+            self.emit(what(call));
         }
         Ok(())
     }

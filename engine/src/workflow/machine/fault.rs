@@ -1,7 +1,8 @@
 //! How errors go outward until a `try` catches them, a saga unwinds, or the run ends.
 
-use super::event::{After, Part, RunEvent};
+use super::event::RunEvent;
 use super::path;
+use super::terms::{After, Part};
 use super::turn::Turn;
 use crate::workflow::action::WorkflowError;
 
@@ -42,9 +43,10 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends the run in an error; there is nothing left to undo.
+    /// Ends the run in an error.
     pub(super) fn fail(&mut self, error: WorkflowError) {
         let saga = self.state.frames.get("").is_some_and(|root| root.saga);
-        self.emit(if saga { RunEvent::Compensated { error } } else { RunEvent::Faulted { error } });
+        let undone = self.state.to_unwind("").is_empty();
+        self.emit(if saga && undone { RunEvent::Compensated { error } } else { RunEvent::Faulted { error } });
     }
 }

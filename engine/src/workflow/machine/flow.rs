@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::event::{Data, Go, Part, RunEvent, TaskType};
+use super::event::RunEvent;
 use super::path;
 use super::scene::{Scene, misfit};
 use super::state::Phase;
+use super::terms::{Data, Go, Part, TaskType};
 use super::turn::Turn;
 use crate::clock::Timestamp;
 use crate::workflow::action::WorkflowError;
-use crate::workflow::definition::{Catch, Kind, Node, Then};
+use crate::workflow::definition::{Kind, Node, Then};
 
 /// Where a task is to begin.
 pub(super) struct Spot {
@@ -82,7 +83,7 @@ impl<'a> Turn<'a> {
             Ok((input, deadline)) => ((input != raw).then_some(input), deadline, None),
             Err(e) => (None, None, Some(e)),
         };
-        let retries = matches!(&node.kind, Kind::Try(Catch { retry: Some(_), .. }));
+        let retries = matches!(&node.kind, Kind::Try(catch) if catch.retry.is_some());
         let saga = node.saga;
         let event = RunEvent::TaskStarted {
             path: at.clone(),
@@ -178,7 +179,7 @@ impl<'a> Turn<'a> {
         if calls.is_empty() {
             return self.complete_run(&output);
         }
-        let then = super::event::After::End { output };
+        let then = super::terms::After::End { output };
         self.emit(RunEvent::UnwindingStarted { path: String::new(), calls, then });
     }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::event::{Data, Part, RunEvent};
+use super::event::RunEvent;
 use super::state::{Frame, Phase};
+use super::terms::{Data, Part};
 use super::turn::Turn;
 use crate::workflow::action::WorkflowError;
 use crate::workflow::definition::{ForSpec, Kind, Parallel, kind_of};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::event::{After, Data, Part, RunEvent};
+use super::event::RunEvent;
 use super::path;
 use super::state::{Frame, Phase};
+use super::terms::{After, Data, Part};
 use super::turn::Turn;
 use crate::workflow::definition::Kind;
 

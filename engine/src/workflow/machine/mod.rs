@@ -32,6 +32,7 @@ mod set;
 mod state;
 mod switch;
 mod tasks;
+mod terms;
 mod try_catch;
 mod turn;
 mod unwind;
@@ -42,9 +43,10 @@ mod wait;
 mod tests;
 
 pub use command::RunCommand;
-pub use event::{After, CallEnd, Data, EVENTS, Go, Part, RunEvent, TaskType};
+pub use event::{EVENTS, RunEvent};
 pub use state::{End, RunState};
 pub use tasks::{TaskItem, TaskList, TaskStatus};
+pub use terms::{After, CallEnd, Data, Go, Part, TaskType};
 pub use view::{Status, WaitKind, WaitingFor};
 
 pub(in crate::workflow) use command::start;

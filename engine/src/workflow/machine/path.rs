@@ -4,7 +4,7 @@
 //! `risky[2]` the second attempt of the `try` named `risky`, `check#3` the third visit of `check` in its list.
 //! The empty path is the run itself. Task names hold none of `/ ~ [ ] #`, so that a path reads in one way only.
 
-use super::event::Part;
+use super::terms::Part;
 
 /// The static JSON pointer of an instance path.
 pub(in crate::workflow) fn reference(path: &str) -> String {

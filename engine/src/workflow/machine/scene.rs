@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::event::{Data, Part};
 use super::path;
 use super::state::{Phase, Stage};
+use super::terms::{Data, Part};
 use super::turn::Turn;
 use crate::clock::Timestamp;
 use crate::workflow::action::WorkflowError;

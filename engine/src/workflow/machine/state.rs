@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{After, Data, Part, TaskType};
 use super::path;
+use super::terms::{After, Data, Part, TaskType};
 use crate::clock::Timestamp;
 use crate::workflow::action::{StepResult, WorkflowError};
 

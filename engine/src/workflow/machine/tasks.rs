@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::event::{Go, RunEvent, TaskType};
+use super::event::RunEvent;
 use super::path;
+use super::terms::{Go, TaskType};
 use crate::clock::Timestamp;
 use crate::codec::{ShapeError, read_named};
 use crate::journal::Event;

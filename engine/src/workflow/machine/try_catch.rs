@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use super::event::{Part, RunEvent};
+use super::event::RunEvent;
 use super::fault::Caught;
 use super::scene::{Scene, error_value};
 use super::state::{Frame, Phase, Stage};
+use super::terms::Part;
 use super::turn::{SOONEST, Turn};
 use crate::clock::Timestamp;
 use crate::workflow::action::{ERROR_STEM, WorkflowError};

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::event::{EVENTS, RunEvent, TaskType};
+use super::event::{EVENTS, RunEvent};
 use super::state::{Phase, RunState, Work};
+use super::terms::TaskType;
 use super::{Limits, path};
 use crate::clock::Timestamp;
 use crate::codec;
@@ -91,7 +92,10 @@ impl<'a> Turn<'a> {
             self.tick(&work);
             if self.step.events.len() == before {
                 let error = WorkflowError::standard("runtime", 500, "a task of the run cannot go on");
-                return self.fail(error);
+                if self.is_undoing("") {
+                    return self.fail(error);
+                }
+                self.fault("", error);
             }
         }
     }
@@ -113,7 +117,7 @@ impl<'a> Turn<'a> {
     }
 
     fn tick(&mut self, work: &Work) {
-        if self.state.started_tasks > self.limits.tasks && !self.is_unwinding() {
+        if self.state.started_tasks > self.limits.tasks && !self.is_undoing("") {
             let detail = format!("the run has begun {} tasks, the most that are allowed", self.limits.tasks);
             return self.fault("", WorkflowError::standard("runtime", 500, detail));
         }
@@ -121,10 +125,6 @@ impl<'a> Turn<'a> {
             Work::List(list) => self.next_of_list(list),
             Work::Task(path) => self.go_on(path),
         }
-    }
-
-    fn is_unwinding(&self) -> bool {
-        matches!(self.state.frames.get("").map(|frame| &frame.phase), Some(Phase::Unwinding { .. }))
     }
 
     fn go_on(&mut self, at: &str) {

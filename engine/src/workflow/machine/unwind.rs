@@ -10,10 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::call::no_action;
-use super::event::{After, RunEvent};
+use super::event::RunEvent;
 use super::path;
 use super::scene::{Scene, error_value};
 use super::state::{Call, Undo};
+use super::terms::After;
 use super::turn::Turn;
 use crate::effect::EffectOutcome;
 use crate::workflow::action::{Next, StepResult, Steps, WorkflowError};

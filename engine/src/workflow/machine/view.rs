@@ -69,6 +69,9 @@ pub enum WaitKind {
     Attention,
 }
 
+/// What a run waits for while it is at work itself.
+const AT_WORK: [WaitKind; 3] = [WaitKind::Call, WaitKind::Settling, WaitKind::Compensation];
+
 /// One thing that a run waits for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WaitingFor {
@@ -103,9 +106,7 @@ impl RunState {
             Status::NeedsAttention
         } else if self.paused.is_some() {
             Status::Suspended
-        } else if !self.agenda.is_empty()
-            || [WaitKind::Call, WaitKind::Settling, WaitKind::Compensation].into_iter().any(is)
-        {
+        } else if !self.agenda.is_empty() || AT_WORK.into_iter().any(is) {
             Status::Running
         } else {
             Status::Waiting

@@ -1,7 +1,8 @@
 //! The events of calls and of their undoing.
 
-use super::super::event::{CallEnd, RunEvent};
+use super::super::event::RunEvent;
 use super::super::state::{Call, CallState, Holder, Phase, RunState, Undo, Waiting};
+use super::super::terms::CallEnd;
 use super::Misfit;
 use crate::clock::Timestamp;
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::event::{Data, Part, RunEvent, TaskType};
+use super::event::RunEvent;
 use super::state::{End, Frame, Phase, RunState, Signal, Stage, Work};
+use super::terms::{Data, Part, TaskType};
 use crate::clock::Timestamp;
 
 mod calls;

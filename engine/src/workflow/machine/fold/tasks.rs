@@ -1,8 +1,9 @@
 //! The events of tasks.
 
-use super::super::event::{Data, Go, Part, RunEvent, TaskType};
+use super::super::event::RunEvent;
 use super::super::path;
 use super::super::state::{Frame, List, Phase, RunState, Stage, Work};
+use super::super::terms::{Data, Go, Part, TaskType};
 use super::Misfit;
 use crate::clock::Timestamp;
 

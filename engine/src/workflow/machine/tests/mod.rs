@@ -4,6 +4,7 @@ mod bed;
 mod calls;
 mod commands;
 mod flow;
+mod frozen;
 mod limits;
 mod random;
 mod retries;

@@ -116,6 +116,24 @@ fn a_compensation_is_tried_again_and_then_a_person_is_asked() {
 }
 
 #[test]
+fn what_cannot_be_undone_can_be_skipped() {
+    let body = format!("do: [{}, {}, {FAIL}]", open("a"), open("b"));
+    let mut bed = Bed::started(&saga(&body), json!({}));
+    assert_eq!(bed.command("skip", json!({})).unwrap_err().code, "nothing_to_skip");
+    bed.ok("open");
+    bed.ok("open");
+    while bed.status() != "needs-attention" {
+        bed.no("close");
+        if !bed.timers.is_empty() {
+            bed.tick();
+        }
+    }
+    bed.command("skip", json!({})).unwrap();
+    assert_eq!(closed(&mut bed), "a");
+    assert_eq!(bed.status(), "compensated");
+}
+
+#[test]
 fn an_unknown_outcome_of_an_undoing_is_sent_under_the_same_key() {
     let mut bed = Bed::started(
         &saga(&format!("do: [{{ a: {{ call: thing.book, with: {{ name: x }} }} }}, {FAIL}]")),
