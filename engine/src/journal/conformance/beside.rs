@@ -231,6 +231,23 @@ pub(super) async fn effect_steps_of_one_batch_come_in_order(backend: Arc<dyn Bac
     assert!(desk.journal.open_effects(PARTITION, 0, 9).await.expect("reads").is_empty());
 }
 
+pub(super) async fn an_effect_of_unknown_end_may_be_intended_again(backend: Arc<dyn Backend>) {
+    let desk = Desk::open(backend).await;
+    let own = &thing(1);
+    let open = async || desk.journal.open_effects(PARTITION, 0, 9).await.expect("reads").len();
+    desk.put(steps(own, vec![intend(own, "a")])).await;
+    desk.put(steps(own, vec![unknown("a")])).await;
+    assert_eq!(open().await, 0);
+    desk.put(steps(own, vec![intend(own, "a")])).await;
+    assert_eq!(open().await, 1, "it is open again");
+    desk.put(steps(own, vec![unknown("a"), intend(own, "a")])).await;
+    assert_eq!(open().await, 1, "in one commit, too");
+    desk.refused(steps(own, vec![intend(own, "a")])).await;
+    desk.put(steps(own, vec![confirm("a")])).await;
+    desk.refused(steps(own, vec![intend(own, "a")])).await;
+    assert_eq!(open().await, 0);
+}
+
 pub(super) async fn ended_effects_are_forgotten_in_time(backend: Arc<dyn Backend>) {
     let desk = Desk::open(backend).await;
     let own = &thing(1);

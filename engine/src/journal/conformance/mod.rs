@@ -69,5 +69,6 @@ pub const CASES: &[(&str, Case)] = cases![
     beside::messages_sent_and_acknowledged_in_one_batch_are_gone,
     beside::effects_live_from_intention_to_their_end,
     beside::effect_steps_of_one_batch_come_in_order,
+    beside::an_effect_of_unknown_end_may_be_intended_again,
     beside::ended_effects_are_forgotten_in_time,
 ];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::effect::{Effect, EffectKey, EffectOp, EffectState};
+use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::check::{check_entry, check_snapshot, refused, step_effect};
 use crate::journal::{
@@ -158,15 +158,37 @@ impl Disk {
             return Err(refused(entry, "a message of this id waits in the outbox already".to_owned()));
         }
         let mut fresh = BTreeSet::new();
-        let known = |key: &EffectKey| self.effect_numbers.contains_key(key);
+        let mut unknown = BTreeSet::new();
         let all_new = entry.effects.iter().all(|op| match op {
-            EffectOp::Intend(effect) => !known(&effect.key) && fresh.insert(effect.key),
-            EffectOp::Dispatch { .. } | EffectOp::End { .. } => true,
+            EffectOp::Intend(effect) if unknown.remove(&effect.key) => true,
+            EffectOp::Intend(effect) => self.may_intend(&effect.key, entry) && fresh.insert(effect.key),
+            EffectOp::Dispatch { .. } => true,
+            EffectOp::End { key, outcome } => {
+                let stands = fresh.contains(key) || self.is_open(key, entry);
+                if stands && matches!(outcome, EffectOutcome::Unknown(_)) {
+                    unknown.insert(*key);
+                }
+                true
+            }
         });
         if !all_new {
             return Err(refused(entry, "an effect of this key stands in the ledger already".to_owned()));
         }
         Ok(())
+    }
+
+    /// An effect may be intended where its key is new, or its stream's and ended without it being known how.
+    fn may_intend(&self, key: &EffectKey, entry: &Entry) -> bool {
+        let Some(row) = self.effect_numbers.get(key).and_then(|number| self.effects.get(number)) else {
+            return true;
+        };
+        row.effect.stream == entry.stream
+            && matches!(row.effect.state, EffectState::Ended(EffectOutcome::Unknown(_)))
+    }
+
+    fn is_open(&self, key: &EffectKey, entry: &Entry) -> bool {
+        let row = self.effect_numbers.get(key).and_then(|number| self.effects.get(number));
+        row.is_some_and(|row| row.effect.stream == entry.stream && row.ended.is_none())
     }
 
     fn acknowledges(&self, entry: &Entry, id: &MessageId) -> bool {
@@ -275,7 +297,8 @@ impl Disk {
     fn apply_effect(&mut self, partition: PartitionId, entry: &Entry, op: &EffectOp) {
         let key = match op {
             EffectOp::Intend(effect) => {
-                let number = self.next();
+                let known = self.effect_numbers.get(&effect.key).copied();
+                let number = known.unwrap_or_else(|| self.next());
                 self.effect_numbers.insert(effect.key, number);
                 let ended = matches!(effect.state, EffectState::Ended(_)).then_some(entry.at);
                 if ended.is_none() {

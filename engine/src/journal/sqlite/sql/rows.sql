@@ -50,7 +50,12 @@ INSERT INTO effect
     (key, stream, phase, ended, attempts, at, connector, operation, state, origin, request)
 SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
     value->>9, value->>10
-FROM jsonb_each($17);
+FROM jsonb_each($17) WHERE true
+-- An effect whose end is not known may be intended again; any other one fails here, since a phase is never null.
+ON CONFLICT (key) DO UPDATE SET
+    phase = CASE WHEN effect.phase = 2 AND effect.stream = excluded.stream THEN excluded.phase END,
+    ended = excluded.ended, attempts = excluded.attempts, at = excluded.at, connector = excluded.connector,
+    operation = excluded.operation, state = excluded.state, origin = excluded.origin, request = excluded.request;
 
 INSERT INTO snapshot (stream, seq, version, data)
 SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($19) WHERE true
