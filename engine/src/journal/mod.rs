@@ -9,15 +9,19 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::effect::{Effect, EffectKey, EffectOp};
+use crate::effect::{Effect, EffectKey};
 use crate::id::{IdSecret, Prefix, StreamKey, TenantId};
 
 mod check;
 pub mod conformance;
+mod entry;
+mod error;
 pub mod memory;
 mod record;
 pub mod sqlite;
 
+pub use entry::{Appended, Entry, Fence, Lease};
+pub use error::{EntryError, Error};
 pub use record::{
     Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
     Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
@@ -43,164 +47,6 @@ pub struct Info {
     pub secret: IdSecret,
     /// The partitions there are.
     pub partitions: Vec<PartitionId>,
-}
-
-/// The right to append to a partition, checked in every append.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fence {
-    /// The partition.
-    pub partition: PartitionId,
-    /// Rises with every take-over.
-    pub epoch: u64,
-    /// The start of the process that took it over.
-    pub incarnation: Uuid,
-}
-
-/// What a take-over yields.
-#[derive(Debug, Clone, Copy)]
-pub struct Lease {
-    /// The fence to append with.
-    pub fence: Fence,
-    /// The last position of the partition.
-    pub position: Position,
-    /// The latest time that was committed; the engine's clock never falls below it.
-    pub last: Timestamp,
-}
-
-/// Everything that one stream commits at once. All of it stands, or nothing.
-///
-/// What is in it belongs to its stream, and names hold no U+0000; otherwise it is [`EntryError::Refused`], as it is
-/// where a message is taken in twice, sent twice, or an effect intended twice.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The stream.
-    pub stream: StreamKey,
-    /// The number of its last event before this entry; checked. `None` only where there are no events, and then
-    /// nothing is checked.
-    pub expected: Option<Seq>,
-    /// The time of the commit.
-    pub at: Timestamp,
-    /// What happened.
-    pub events: Vec<NewEvent>,
-    /// Answers to be given again under an idempotency key.
-    pub keys: Vec<KeyRecord>,
-    /// Messages taken in, with their answers.
-    pub received: Vec<Received>,
-    /// Timers set and cleared.
-    pub timers: Vec<TimerOp>,
-    /// Messages sent.
-    pub messages: Vec<Message>,
-    /// Messages of this stream whose answer it has now taken in; they leave the outbox, before `messages` enter it.
-    pub acknowledged: Vec<MessageId>,
-    /// Effects intended, and steps of effects' lives, in their order. Steps of effects that are unknown, another
-    /// stream's, or ended change nothing; only an end that was unknown may be resolved by another.
-    pub effects: Vec<EffectOp>,
-    /// A snapshot to keep instead of the one before.
-    pub snapshot: Option<Snapshot>,
-}
-
-impl Entry {
-    /// An entry that commits nothing yet.
-    pub fn new(stream: StreamKey, at: Timestamp) -> Self {
-        Self {
-            stream,
-            expected: None,
-            at,
-            events: Vec::new(),
-            keys: Vec::new(),
-            received: Vec::new(),
-            timers: Vec::new(),
-            messages: Vec::new(),
-            acknowledged: Vec::new(),
-            effects: Vec::new(),
-            snapshot: None,
-        }
-    }
-
-    /// True if there is nothing to commit.
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-            && self.keys.is_empty()
-            && self.received.is_empty()
-            && self.timers.is_empty()
-            && self.messages.is_empty()
-            && self.acknowledged.is_empty()
-            && self.effects.is_empty()
-            && self.snapshot.is_none()
-    }
-}
-
-/// Where an entry's events came to stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Appended {
-    /// The position of the partition after the entry.
-    pub position: Position,
-    /// The number of the stream's last event.
-    pub seq: Seq,
-}
-
-/// Why one entry of a batch was not taken. The others stand.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum EntryError {
-    /// The stream is not where the entry expected it.
-    #[error("stream `{stream}` stands at {actual}, not at {expected}")]
-    Conflict {
-        /// The stream.
-        stream: StreamKey,
-        /// What the entry expected.
-        expected: Seq,
-        /// Where the stream stands.
-        actual: Seq,
-    },
-    /// The idempotency key has been used already.
-    #[error("an idempotency key of stream `{stream}` has been used already")]
-    KeyTaken {
-        /// The stream.
-        stream: StreamKey,
-    },
-    /// The database refuses this entry for itself.
-    #[error("the database refused an entry of stream `{stream}`: {reason}")]
-    Refused {
-        /// The stream.
-        stream: StreamKey,
-        /// What it said.
-        reason: String,
-    },
-}
-
-/// Why nothing of a batch was taken, or a read failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    /// The partition belongs to somebody else now: step down.
-    #[error("the fence of partition {partition} does not hold any more")]
-    Fenced {
-        /// The partition.
-        partition: PartitionId,
-    },
-    /// It could not be found out whether the batch was committed.
-    #[error("it is not known whether the append was committed: {reason}")]
-    Unknown {
-        /// What happened.
-        reason: String,
-    },
-    /// The store cannot be used now: no room, no connection. Nothing was committed.
-    #[error("the journal cannot be used now: {reason}")]
-    Unavailable {
-        /// What happened.
-        reason: String,
-    },
-    /// What is stored cannot be understood.
-    #[error("the journal is corrupt: {reason}")]
-    Corrupt {
-        /// What was found.
-        reason: String,
-    },
-    /// Another process has the store.
-    #[error("the store is in use by another process: {reason}")]
-    InUse {
-        /// Who, as far as known.
-        reason: String,
-    },
 }
 
 /// What is needed to bring a stream to life.
