@@ -12,7 +12,23 @@ const FUNCTION_LIMIT: usize = 70;
 const LONG_FILES: &[Allowed] = &[];
 
 /// Functions over their limit: `name` is the function's.
-const LONG_FUNCTIONS: &[Allowed] = &[];
+const LONG_FUNCTIONS: &[Allowed] = &[
+    Allowed {
+        path: "engine/src/workflow/expression/tests/arbitrary.rs",
+        name: "expression",
+        reason: "a grammar of jq, a rule a line",
+    },
+    Allowed {
+        path: "engine/src/workflow/expression/tests/hostile.rs",
+        name: "sources_cannot_overflow_the_parser",
+        reason: "a table of sources",
+    },
+    Allowed {
+        path: "engine/src/workflow/machine/tests/flow.rs",
+        name: "pure_tasks_give_their_output",
+        reason: "a table of definitions",
+    },
+];
 
 fn over_limit(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();

@@ -20,15 +20,12 @@ mod workflows;
 /// Everything that is served.
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
-    for resource in [
-        service::endpoints(),
-        launch::endpoints(),
-        workflows::endpoints(),
-        runs::endpoints(),
-        entities::endpoints(),
-    ] {
-        all.extend(resource);
-    }
+    let mut register = |endpoints: Vec<Endpoint>| all.extend(endpoints);
+    register(service::endpoints());
+    register(launch::endpoints());
+    register(workflows::endpoints());
+    register(runs::endpoints());
+    register(entities::endpoints());
     all
 }
 

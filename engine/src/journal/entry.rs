@@ -1,13 +1,39 @@
-//! Entries: what one stream commits at once, and why one is not taken.
+//! What is appended: entries, under a fence.
 
-use super::{KeyRecord, Message, MessageId, NewEvent, Position, Received, Seq, Snapshot, TimerOp};
+use uuid::Uuid;
+
+use super::{
+    KeyRecord, Message, MessageId, NewEvent, PartitionId, Position, Received, Seq, Snapshot, TimerOp,
+};
 use crate::clock::Timestamp;
 use crate::effect::EffectOp;
 use crate::id::StreamKey;
 
+/// The right to append to a partition, checked in every append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Rises with every take-over.
+    pub epoch: u64,
+    /// The start of the process that took it over.
+    pub incarnation: Uuid,
+}
+
+/// What a take-over yields.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// The fence to append with.
+    pub fence: Fence,
+    /// The last position of the partition.
+    pub position: Position,
+    /// The latest time that was committed; the engine's clock never falls below it.
+    pub last: Timestamp,
+}
+
 /// Everything that one stream commits at once. All of it stands, or nothing.
 ///
-/// What is in it belongs to its stream, and names hold no U+0000; otherwise it is [`EntryError::Refused`], as it is
+/// What is in it belongs to its stream, and names hold no U+0000; otherwise it is [`EntryError::Refused`](super::EntryError::Refused), as it is
 /// where a message is taken in twice, sent twice, or an effect intended twice; one
 /// that ended without it being known how may be intended again.
 #[derive(Debug, Clone)]
@@ -76,33 +102,4 @@ pub struct Appended {
     pub position: Position,
     /// The number of the stream's last event.
     pub seq: Seq,
-}
-
-/// Why one entry of a batch was not taken. The others stand.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum EntryError {
-    /// The stream is not where the entry expected it.
-    #[error("stream `{stream}` stands at {actual}, not at {expected}")]
-    Conflict {
-        /// The stream.
-        stream: StreamKey,
-        /// What the entry expected.
-        expected: Seq,
-        /// Where the stream stands.
-        actual: Seq,
-    },
-    /// The idempotency key has been used already.
-    #[error("an idempotency key of stream `{stream}` has been used already")]
-    KeyTaken {
-        /// The stream.
-        stream: StreamKey,
-    },
-    /// The database refuses this entry for itself.
-    #[error("the database refused an entry of stream `{stream}`: {reason}")]
-    Refused {
-        /// The stream.
-        stream: StreamKey,
-        /// What it said.
-        reason: String,
-    },
 }

@@ -10,18 +10,18 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
-use crate::id::{Prefix, StreamKey, TenantId};
+use crate::id::{IdSecret, Prefix, StreamKey, TenantId};
 
 mod check;
 pub mod conformance;
 mod entry;
+mod error;
 pub mod memory;
-mod owner;
 mod record;
 pub mod sqlite;
 
-pub use entry::{Appended, Entry, EntryError};
-pub use owner::{Fence, Info, Lease};
+pub use entry::{Appended, Entry, Fence, Lease};
+pub use error::{EntryError, Error};
 pub use record::{
     Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
     Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
@@ -36,39 +36,17 @@ pub const EFFECTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long the record of a message taken in is kept at least, and while the message is in its sender's outbox.
 pub const INBOX_KEPT: Duration = Duration::from_secs(3600);
 
-/// Why nothing of a batch was taken, or a read failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    /// The partition belongs to somebody else now: step down.
-    #[error("the fence of partition {partition} does not hold any more")]
-    Fenced {
-        /// The partition.
-        partition: PartitionId,
-    },
-    /// It could not be found out whether the batch was committed.
-    #[error("it is not known whether the append was committed: {reason}")]
-    Unknown {
-        /// What happened.
-        reason: String,
-    },
-    /// The store cannot be used now: no room, no connection. Nothing was committed.
-    #[error("the journal cannot be used now: {reason}")]
-    Unavailable {
-        /// What happened.
-        reason: String,
-    },
-    /// What is stored cannot be understood.
-    #[error("the journal is corrupt: {reason}")]
-    Corrupt {
-        /// What was found.
-        reason: String,
-    },
-    /// Another process has the store.
-    #[error("the store is in use by another process: {reason}")]
-    InUse {
-        /// Who, as far as known.
-        reason: String,
-    },
+/// What identifies a store: where its positions belong.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// The id of the log; never changes.
+    pub log: Uuid,
+    /// The id of this history of the log; a restored backup begins a new one.
+    pub history: Uuid,
+    /// The secret under which ids are derived.
+    pub secret: IdSecret,
+    /// The partitions there are.
+    pub partitions: Vec<PartitionId>,
 }
 
 /// What is needed to bring a stream to life.

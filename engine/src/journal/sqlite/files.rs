@@ -24,6 +24,8 @@ const SYNCHRONOUS_FULL: i64 = 2;
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a checkpoint waits for readers while it holds the writer up.
 const CHECKPOINT_BUSY: Duration = Duration::from_millis(100);
+/// Rows that a connection's thread may read ahead of whoever takes them.
+const ROWS_AHEAD: usize = 512;
 /// The page cache of each connection, in KiB (negative by SQLite's convention).
 const CACHE: &str = "-16000";
 
@@ -92,11 +94,13 @@ impl Files {
     /// Opens the journal to read it, with the index beside it as `idx`.
     pub(super) async fn open_reader(&self) -> Result<SqliteConnection, Error> {
         let mut conn = base(&self.journal()).pragma("query_only", "ON").connect().await?;
-        let index = self.index();
-        let index =
-            index.to_str().ok_or_else(|| unavailable("the data directory", "its path is not UTF-8"))?;
-        sqlx::query("ATTACH DATABASE ?1 AS idx").bind(index.to_owned()).execute(&mut conn).await?;
+        attach(&mut conn, "ATTACH DATABASE ?1 AS idx", &self.index()).await?;
         Ok(conn)
+    }
+
+    /// Puts the journal beside an index that has been opened, to be copied from.
+    pub(super) async fn attach_journal(&self, index: &mut SqliteConnection) -> Result<(), Error> {
+        attach(index, "ATTACH DATABASE ?1 AS journal", &self.journal()).await
     }
 
     /// Opens the journal to write checkpoints.
@@ -143,12 +147,19 @@ impl Files {
     }
 }
 
+async fn attach(conn: &mut SqliteConnection, sql: &'static str, path: &Path) -> Result<(), Error> {
+    let path = path.to_str().ok_or_else(|| unavailable("the data directory", "its path is not UTF-8"))?;
+    sqlx::query(sql).bind(path.to_owned()).execute(conn).await?;
+    Ok(())
+}
+
 fn base(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY)
         .pragma("cache_size", CACHE)
         .pragma("temp_store", "MEMORY")
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }
 

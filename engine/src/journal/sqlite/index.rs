@@ -1,21 +1,22 @@
 //! The second structures in `index.db`: opening, merging, and throwing away what does not fit the journal.
 
+use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
 
 use super::SqliteJournal;
 use super::error::unavailable;
 use super::files::Files;
-use super::read::{int, rows_text, stream_key, uint};
-use super::tail::{Additions, Frozen, Generation, Mark};
+use super::read::{int, stream_key, uint};
+use super::tail::{Additions, Mark};
 use crate::journal::{Error, Info};
 
 /// The layout of `index.db`; another one is thrown away and rebuilt.
 const VERSION: i64 = 1;
 const SCHEMA: &str = include_str!("sql/index.sql");
-/// Rows that one statement inserts while merging.
-const RUN: usize = 8_192;
+/// Rows of a table that one transaction copies at most while a rebuilt index follows the journal.
+const RUN: u64 = 500_000;
 /// Rows that are read at once while memory follows the file.
-const CHUNK: i64 = 50_000;
+const CHUNK: i64 = 10_000;
 
 /// How far the journal's own tables are.
 pub(super) async fn journal_mark(conn: &mut SqliteConnection) -> Result<Mark, Error> {
@@ -26,36 +27,74 @@ pub(super) async fn journal_mark(conn: &mut SqliteConnection) -> Result<Mark, Er
     Ok(Mark { pos: uint(&row, 0)?, stream: uint(&row, 1)?, key: uint(&row, 2)? })
 }
 
-/// Opens the index; one that is missing, broken, of another journal or ahead of it is made anew, empty.
-pub(super) async fn open(files: &Files, info: &Info, limit: Mark) -> Result<(SqliteConnection, Mark), Error> {
-    match reopen(files, info, limit).await {
-        Ok(Some(opened)) => return Ok(opened),
-        Ok(None) => {}
-        Err(error) => tracing::warn!(error = %error, "the index cannot be used and is rebuilt"),
+/// Opens the index; one that is missing, broken, of another journal or ahead of it is made anew. Where it is far
+/// behind the journal it is brought close, so that little needs to be held in memory.
+pub(super) async fn open(
+    files: &Files,
+    info: &Info,
+    limit: Mark,
+    merge_at: usize,
+) -> Result<(SqliteConnection, Mark), Error> {
+    if let Some(opened) = open_any(files, info, limit, merge_at).await {
+        return Ok(opened);
     }
     files.remove_index()?;
-    match reopen(files, info, limit).await? {
-        Some(opened) => Ok(opened),
-        None => Err(unavailable("index.db", "it cannot be made")),
-    }
+    let opened = open_any(files, info, limit, merge_at).await;
+    opened.ok_or_else(|| unavailable("index.db", "it cannot be made; the log says why"))
 }
 
-async fn reopen(files: &Files, info: &Info, limit: Mark) -> Result<Option<(SqliteConnection, Mark)>, Error> {
-    let mut conn = files.open_index().await?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut conn).await?;
-    if version == 0 {
-        create(&mut conn, info).await?;
+/// Opens the index as it is, if it is of use. Otherwise it is closed before this returns, as it will be removed.
+async fn open_any(
+    files: &Files,
+    info: &Info,
+    limit: Mark,
+    merge_at: usize,
+) -> Option<(SqliteConnection, Mark)> {
+    let mut conn = match files.open_index().await {
+        Ok(conn) => conn,
+        Err(error) => {
+            tracing::warn!(%error, "the index cannot be opened and is rebuilt");
+            return None;
+        }
+    };
+    match follow(files, &mut conn, info, limit, merge_at).await {
+        Ok(Some(mark)) => return Some((conn, mark)),
+        Ok(None) => tracing::warn!("the index does not belong to the journal as it is and is rebuilt"),
+        Err(error) => tracing::warn!(%error, "the index cannot be read and is rebuilt"),
     }
-    let row = sqlx::query("SELECT log, history, pos, stream, key FROM mark").fetch_one(&mut conn).await?;
+    // It is thrown away; that closing it fails too tells nothing new.
+    let _ = conn.close().await;
+    None
+}
+
+/// Checks that the index belongs to the journal, and brings it close to it.
+async fn follow(
+    files: &Files,
+    conn: &mut SqliteConnection,
+    info: &Info,
+    limit: Mark,
+    merge_at: usize,
+) -> Result<Option<Mark>, Error> {
+    files.attach_journal(conn).await?;
+    let version: i64 = sqlx::query_scalar("PRAGMA main.user_version").fetch_one(&mut *conn).await?;
+    if version == 0 {
+        create(conn, info).await?;
+    }
+    let row =
+        sqlx::query("SELECT log, history, pos, stream, key FROM main.mark").fetch_one(&mut *conn).await?;
     let (log, history): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
-    let mark = Mark { pos: uint(&row, 2)?, stream: uint(&row, 3)?, key: uint(&row, 4)? };
+    let mut mark = Mark { pos: uint(&row, 2)?, stream: uint(&row, 3)?, key: uint(&row, 4)? };
     let is_own = log == info.log.as_bytes() && history == info.history.as_bytes();
     let is_ahead = mark.pos > limit.pos || mark.stream > limit.stream || mark.key > limit.key;
-    if is_own && !is_ahead && (version == VERSION || version == 0) {
-        return Ok(Some((conn, mark)));
+    if !is_own || is_ahead || (version != VERSION && version != 0) {
+        return Ok(None);
     }
-    conn.close().await?;
-    Ok(None)
+    while mark.behind(limit) > merge_at as u64 {
+        let next = mark.toward(limit, RUN);
+        fill(conn, mark, next).await?;
+        mark = next;
+    }
+    Ok(Some(mark))
 }
 
 async fn create(conn: &mut SqliteConnection, info: &Info) -> Result<(), Error> {
@@ -66,7 +105,7 @@ async fn create(conn: &mut SqliteConnection, info: &Info) -> Result<(), Error> {
         .bind(info.history.as_bytes().to_vec())
         .execute(&mut *tx)
         .await?;
-    let stamp = format!("PRAGMA user_version = {VERSION}");
+    let stamp = format!("PRAGMA main.user_version = {VERSION}");
     tx.execute(AssertSqlSafe(stamp)).await?;
     tx.commit().await?;
     Ok(())
@@ -83,8 +122,8 @@ impl SqliteJournal {
         let Some(conn) = index.as_mut() else {
             return Err(unavailable("the journal", "it has been closed"));
         };
-        let frozen = self.tail.freeze();
-        merge_frozen(conn, &frozen).await?;
+        let (from, to) = self.tail.freeze();
+        fill(conn, from, to).await?;
         self.tail.forget_frozen();
         Ok(())
     }
@@ -97,9 +136,6 @@ impl SqliteJournal {
             self.tail.publish(new, mark);
             if mark == before {
                 return Ok(());
-            }
-            if self.tail.len() > self.options.merge_cap {
-                self.merge().await?;
             }
         }
     }
@@ -122,7 +158,7 @@ async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Addi
         let (no, seq) = (uint(&row, 1)?, uint(&row, 2)?);
         new.events.push((no, seq, mark.pos));
         if seq == 1 {
-            new.firsts.push((stream_key(&row, 3)?, mark.pos, no));
+            new.firsts.push((stream_key(&row, 3)?, mark.pos));
         }
     }
     for row in sqlx::query(KEYS).bind(int(from.key)).bind(CHUNK).fetch_all(&mut *conn).await? {
@@ -133,60 +169,15 @@ async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Addi
     Ok((new, mark))
 }
 
-/// Inserts a generation in sorted runs and moves the mark, in one transaction.
-async fn merge_frozen(conn: &mut SqliteConnection, frozen: &Frozen) -> Result<(), Error> {
-    const STREAMS: &str = "INSERT OR REPLACE INTO stream (uuid, prefix, tenant, no)
-        SELECT unhex(value->>0), value->>1, value->>2, value->>3 FROM jsonb_each(?1)";
-    const EVENTS: &str = "INSERT OR REPLACE INTO event (stream, seq, pos)
-        SELECT value->>0, value->>1, value->>2 FROM jsonb_each(?1)";
-    const KEYS: &str = "INSERT OR REPLACE INTO key (key, id)
-        SELECT unhex(value->>0), value->>1 FROM jsonb_each(?1)";
-    const KINDS: &str = "INSERT OR REPLACE INTO kind (tenant, prefix, first_pos, stream)
-        SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each(?1)";
-    let Frozen { generation, mark } = frozen;
+/// Copies what the journal has between two marks in sorted runs and moves the mark, in one transaction. All of it
+/// goes on in SQLite, so that no row passes through here.
+async fn fill(conn: &mut SqliteConnection, from: Mark, to: Mark) -> Result<(), Error> {
+    const SQL: &str = include_str!("sql/merge.sql");
     let mut tx = conn.begin().await?;
-    insert(&mut tx, STREAMS, sorted_streams(generation)).await?;
-    let events = generation.events.iter().map(|((no, seq), pos)| (*no, *seq, *pos)).collect();
-    insert(&mut tx, EVENTS, events).await?;
-    insert(&mut tx, KEYS, sorted_keys(generation)).await?;
-    let kinds = generation.firsts.iter().map(|((tenant, prefix, pos), (_, no))| {
-        (tenant.as_str().to_owned(), prefix.as_str().to_owned(), *pos, *no)
-    });
-    insert(&mut tx, KINDS, kinds.collect()).await?;
-    sqlx::query("UPDATE mark SET pos = ?1, stream = ?2, key = ?3")
-        .bind(int(mark.pos))
-        .bind(int(mark.stream))
-        .bind(int(mark.key))
-        .execute(&mut *tx)
-        .await?;
+    let query = [from.stream, to.stream, from.pos, to.pos, from.key, to.key]
+        .into_iter()
+        .fold(sqlx::query(SQL), |query, number| query.bind(int(number)));
+    tx.fetch_many(query).try_collect::<Vec<_>>().await?;
     tx.commit().await?;
     Ok(())
-}
-
-async fn insert<T: serde::Serialize>(
-    conn: &mut SqliteConnection,
-    sql: &'static str,
-    rows: Vec<T>,
-) -> Result<(), Error> {
-    for run in rows.chunks(RUN) {
-        sqlx::query(sql).bind(rows_text(run)).execute(&mut *conn).await?;
-    }
-    Ok(())
-}
-
-fn sorted_streams(generation: &Generation) -> Vec<(String, String, String, u64)> {
-    let row = |(key, no): (&crate::id::StreamKey, &u64)| {
-        let uuid = key.id.uuid().simple().to_string();
-        (uuid, key.id.prefix().as_str().to_owned(), key.tenant.as_str().to_owned(), *no)
-    };
-    let mut rows: Vec<_> = generation.streams.iter().map(row).collect();
-    rows.sort_unstable();
-    rows
-}
-
-fn sorted_keys(generation: &Generation) -> Vec<(String, u64)> {
-    let row = |(key, id): (&[u8; 16], &u64)| (uuid::Uuid::from_bytes(*key).simple().to_string(), *id);
-    let mut rows: Vec<_> = generation.keys.iter().map(row).collect();
-    rows.sort_unstable();
-    rows
 }

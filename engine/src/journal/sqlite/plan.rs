@@ -180,7 +180,7 @@ impl<'a> Plan<'a> {
             self.rows.events.push(&row);
             self.new.events.push((head.no, seq, pos));
             if seq == 1 {
-                self.new.firsts.push((entry.stream.clone(), pos, head.no));
+                self.new.firsts.push((entry.stream.clone(), pos));
             }
         }
         seq

@@ -172,7 +172,7 @@ impl SqliteJournal {
         let events: Vec<Event> = rows.iter().map(|row| event(row, key.clone())).collect::<Result<_, _>>()?;
         let is_gap_free = events.iter().zip(after.saturating_add(1)..).all(|(event, seq)| event.seq == seq);
         if !is_gap_free {
-            return Err(corrupt("the index", format!("it does not lead to every event of {key}")));
+            return Err(corrupt("the index", format!("it misses events of {key}")));
         }
         Ok(events)
     }

@@ -5,7 +5,7 @@
 //! as things move from here to there.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::{KeyHash, Position, Seq};
@@ -19,6 +19,24 @@ pub(super) struct Mark {
     pub(super) stream: u64,
     /// The last idempotency row's number.
     pub(super) key: u64,
+}
+
+impl Mark {
+    /// How many rows lie between this mark and a later one.
+    pub(super) fn behind(self, later: Self) -> u64 {
+        let (pos, stream) = (later.pos.saturating_sub(self.pos), later.stream.saturating_sub(self.stream));
+        pos + stream + later.key.saturating_sub(self.key)
+    }
+
+    /// The mark that lies at most `rows` of each table further, on the way to a later one.
+    pub(super) fn toward(self, later: Self, rows: u64) -> Self {
+        let step = |from: u64, to: u64| from.saturating_add(rows).min(to);
+        Self {
+            pos: step(self.pos, later.pos),
+            stream: step(self.stream, later.stream),
+            key: step(self.key, later.key),
+        }
+    }
 }
 
 /// A stream's number in the file and its last event's number.
@@ -37,26 +55,26 @@ pub(super) struct Additions {
     pub(super) streams: Vec<(StreamKey, u64)>,
     /// New events: stream number, sequence number, position.
     pub(super) events: Vec<(u64, Seq, Position)>,
-    /// Streams that got their first event: position and number.
-    pub(super) firsts: Vec<(StreamKey, Position, u64)>,
+    /// Streams that got their first event, and where.
+    pub(super) firsts: Vec<(StreamKey, Position)>,
     /// New idempotency rows.
     pub(super) keys: Vec<(KeyHash, u64)>,
 }
 
 /// One generation.
 #[derive(Debug, Default)]
-pub(super) struct Generation {
-    pub(super) streams: HashMap<StreamKey, u64>,
-    pub(super) events: BTreeMap<(u64, Seq), Position>,
-    pub(super) firsts: BTreeMap<(TenantId, Prefix, Position), (StreamId, u64)>,
-    pub(super) keys: HashMap<KeyHash, u64>,
+struct Generation {
+    streams: HashMap<StreamKey, u64>,
+    events: BTreeMap<(u64, Seq), Position>,
+    firsts: BTreeMap<(TenantId, Prefix, Position), StreamId>,
+    keys: HashMap<KeyHash, u64>,
 }
 
 /// A generation on its way into the index, with the mark that it reaches up to.
-#[derive(Debug, Clone)]
-pub(super) struct Frozen {
-    pub(super) generation: Arc<Generation>,
-    pub(super) mark: Mark,
+#[derive(Debug)]
+struct Frozen {
+    generation: Generation,
+    mark: Mark,
 }
 
 /// The tail. Its lock is held for moments only.
@@ -83,7 +101,7 @@ impl Generation {
     fn add(&mut self, new: Additions) {
         self.streams.extend(new.streams);
         self.events.extend(new.events.into_iter().map(|(no, seq, pos)| ((no, seq), pos)));
-        let first = |(key, pos, no): (StreamKey, _, _)| ((key.tenant, key.id.prefix(), pos), (key.id, no));
+        let first = |(key, pos): (StreamKey, _)| ((key.tenant, key.id.prefix(), pos), key.id);
         self.firsts.extend(new.firsts.into_iter().map(first));
         self.keys.extend(new.keys);
     }
@@ -119,14 +137,19 @@ impl Tail {
         inner.mark = mark;
     }
 
-    /// Freezes the active generation; the frozen one comes first if its merge did not succeed.
-    pub(super) fn freeze(&self) -> Frozen {
+    /// Freezes the active generation; the frozen one comes first if its merge did not succeed. Returns from where to
+    /// where the index is to be filled.
+    pub(super) fn freeze(&self) -> (Mark, Mark) {
         let mut inner = self.lock();
-        if inner.frozen.is_none() {
-            let generation = Arc::new(std::mem::take(&mut inner.active));
-            inner.frozen = Some(Frozen { generation, mark: inner.mark });
-        }
-        inner.frozen.clone().expect("it has just been put there")
+        let mark = match &inner.frozen {
+            Some(frozen) => frozen.mark,
+            None => {
+                let (generation, mark) = (std::mem::take(&mut inner.active), inner.mark);
+                inner.frozen = Some(Frozen { generation, mark });
+                mark
+            }
+        };
+        (inner.merged, mark)
     }
 
     /// Forgets the frozen generation: it is in the index now.
@@ -190,7 +213,7 @@ impl Tail {
         let bound = |pos| (tenant.clone(), prefix, pos);
         let between = bound(above + 1)..bound(below);
         let of = |generation: &Generation| -> Vec<_> {
-            let found = generation.firsts.range(between.clone()).map(|((.., pos), (id, _))| (*pos, *id));
+            let found = generation.firsts.range(between.clone()).map(|((.., pos), id)| (*pos, *id));
             if newest_first { found.rev().take(limit).collect() } else { found.take(limit).collect() }
         };
         let inner = self.lock();

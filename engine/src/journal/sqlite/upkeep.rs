@@ -141,7 +141,8 @@ impl SqliteJournal {
         if writer.is_closed {
             return Err(unavailable("the journal", "it has been closed"));
         }
-        pragma(conn, "PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        // Not TRUNCATE: writing a log anew over its old blocks syncs several times faster than making it longer.
+        pragma(conn, "PRAGMA wal_checkpoint(RESTART)").await?;
         drop(writer);
         Ok(())
     }

@@ -142,7 +142,7 @@ fn warn_unreachable(definition: &Definition, tasks: &[NodeId], problems: &mut Pr
     }
     for (index, id) in tasks.iter().enumerate() {
         if !reached.contains(&index) {
-            let fix = "remove it, or let a `then` lead to it";
+            let fix = "remove it, or let a `then` go to it";
             problems.warning(&definition.nodes[*id].reference, "the task is never reached", fix);
         }
     }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 
 use futures_util::poll;
-use sqlx::Executor;
+use sqlx::{Connection, Executor};
 
 use super::*;
 use crate::id::{StreamId, uuid_v7};

@@ -1,10 +1,18 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex};
 
 use tempfile::TempDir;
 
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::files::Files;
+use super::writer::{PARTITION, Writer};
 use super::*;
+use crate::clock::Timestamp;
+use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::conformance::{Backend, CASES, same_answers};
 use crate::journal::memory::{MemoryJournal, MemoryStore};
+use crate::journal::{Entry, Error, Fence, Journal, Position, Seq};
 
 mod faults;
 mod index;

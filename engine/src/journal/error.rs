@@ -1,0 +1,68 @@
+//! Why an append or a read failed.
+
+use super::{PartitionId, Seq};
+use crate::id::StreamKey;
+
+/// Why one entry of a batch was not taken. The others stand.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EntryError {
+    /// The stream is not where the entry expected it.
+    #[error("stream `{stream}` stands at {actual}, not at {expected}")]
+    Conflict {
+        /// The stream.
+        stream: StreamKey,
+        /// What the entry expected.
+        expected: Seq,
+        /// Where the stream stands.
+        actual: Seq,
+    },
+    /// The idempotency key has been used already.
+    #[error("an idempotency key of stream `{stream}` has been used already")]
+    KeyTaken {
+        /// The stream.
+        stream: StreamKey,
+    },
+    /// The database refuses this entry for itself.
+    #[error("the database refused an entry of stream `{stream}`: {reason}")]
+    Refused {
+        /// The stream.
+        stream: StreamKey,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Why nothing of a batch was taken, or a read failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The partition belongs to somebody else now: step down.
+    #[error("the fence of partition {partition} does not hold any more")]
+    Fenced {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// It could not be found out whether the batch was committed.
+    #[error("it is not known whether the append was committed: {reason}")]
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+    /// The store cannot be used now: no room, no connection. Nothing was committed.
+    #[error("the journal cannot be used now: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+    },
+    /// What is stored cannot be understood.
+    #[error("the journal is corrupt: {reason}")]
+    Corrupt {
+        /// What was found.
+        reason: String,
+    },
+    /// Another process has the store.
+    #[error("the store is in use by another process: {reason}")]
+    InUse {
+        /// Who, as far as known.
+        reason: String,
+    },
+}

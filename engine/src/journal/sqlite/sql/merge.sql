@@ -1,0 +1,17 @@
+-- Copies what the journal has between two marks: streams $1 to $2, positions $3 to $4, idempotency rows $5 to $6.
+-- In the order of the keys, so that each page is written once. Copying twice changes nothing.
+INSERT OR REPLACE INTO main.stream (uuid, prefix, tenant, no)
+SELECT uuid, prefix, tenant, no FROM journal.stream WHERE no > $1 AND no <= $2 ORDER BY uuid, prefix, tenant;
+
+INSERT OR REPLACE INTO main.event (stream, seq, pos)
+SELECT stream, seq, pos FROM journal.event WHERE pos > $3 AND pos <= $4 ORDER BY stream, seq;
+
+INSERT OR REPLACE INTO main.kind (tenant, prefix, first_pos, stream)
+SELECT s.tenant, s.prefix, e.pos, e.stream
+FROM journal.event AS e CROSS JOIN journal.stream AS s ON s.no = e.stream
+WHERE e.pos > $3 AND e.pos <= $4 AND e.seq = 1 ORDER BY s.tenant, s.prefix, e.pos;
+
+INSERT OR REPLACE INTO main.key (key, id)
+SELECT key, id FROM journal.idem WHERE id > $5 AND id <= $6 ORDER BY key, id;
+
+UPDATE main.mark SET stream = $2, pos = $4, key = $6;
