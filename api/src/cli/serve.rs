@@ -18,22 +18,33 @@ use crate::routes;
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let config = Config::resolve(args)?;
     start_log(&config)?;
+    // Before anyone can know of the process: a signal that came too early would kill it.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     writeln!(std::io::stdout(), "listening on http://{address}")?;
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
-    let ended = until_ended(&app, listener).await?;
+    let told = async {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let ended = until_ended(&app, listener, told).await?;
     let drained = app.stop().await;
     tracing::info!(drained, "ended");
     Ok(ended)
 }
 
-/// Serves until a signal comes or the node asks for the end; then takes no more, and finishes what is under way.
-async fn until_ended(app: &App, listener: TcpListener) -> anyhow::Result<Ended> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// Serves until it is told to end or the node asks for the end; then takes no more, and finishes what is under way.
+async fn until_ended(
+    app: &App,
+    listener: TcpListener,
+    told: impl Future<Output = ()>,
+) -> anyhow::Result<Ended> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     // An answer is one small packet: it must not wait for the next.
     let listener = listener.tap_io(|stream| {
@@ -49,8 +60,7 @@ async fn until_ended(app: &App, listener: TcpListener) -> anyhow::Result<Ended> 
     let ended = tokio::select! {
         biased;
         exit = app.node().cx().exit_asked() => Ended::Asked(exit),
-        _ = terminate.recv() => Ended::Done,
-        _ = interrupt.recv() => Ended::Done,
+        () = told => Ended::Done,
         served = &mut server => {
             served.context("the listener failed")?;
             Ended::Done
