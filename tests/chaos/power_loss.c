@@ -6,6 +6,7 @@
  *   PL_LOG          the undo log, outside of it
  *   PL_KEPT         a folder on the same file system, where unlinked files are kept
  *   PL_IGNORE_SYNC  set: syncs are not written down, as if the disk lied
+ *   PL_SYNC_MS      how long a sync takes at least, so that a loss of power finds something unsynced
  *   PL_NO_ROOM      a path: while it exists, nothing in PL_DIR can grow (ENOSPC, after half of the first write)
  *   PL_SYNC_FAILS   a path: while it exists, the next sync of the write-ahead log fails (EIO), and the path is gone
  *
@@ -35,7 +36,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *dir, *log_path, *kept, *no_room, *sync_fails;
-static int ignore_sync, log_fd = -1;
+static int ignore_sync, sync_ms, log_fd = -1;
 static uint64_t log_len;
 
 static ssize_t raw_write(int fd, const void *bytes, size_t count) {
@@ -54,6 +55,7 @@ __attribute__((constructor)) static void start(void) {
     kept = getenv("PL_KEPT");
     no_room = getenv("PL_NO_ROOM");
     sync_fails = getenv("PL_SYNC_FAILS");
+    sync_ms = getenv("PL_SYNC_MS") ? atoi(getenv("PL_SYNC_MS")) : 0;
     ignore_sync = getenv("PL_IGNORE_SYNC") != NULL;
     if (dir && log_path) {
         log_fd = raw_open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -287,6 +289,7 @@ static int synced(int fd, int (*real)(int)) {
     uint64_t upto = log_len;
     pthread_mutex_unlock(&lock);
     must(fstat(fd, &s) == 0, "a file has no inode");
+    if (sync_ms > 0) usleep((useconds_t)sync_ms * 1000);
     int done = real(fd);
     if (done == 0 && !ignore_sync) {
         pthread_mutex_lock(&lock);

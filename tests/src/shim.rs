@@ -84,6 +84,7 @@ impl Disk {
             ("PL_DIR", text(&dir)),
             ("PL_LOG", beside("log")),
             ("PL_KEPT", beside("kept")),
+            ("PL_SYNC_MS", "10".to_owned()),
             ("PL_NO_ROOM", beside("no-room")),
             ("PL_SYNC_FAILS", beside("sync-fails")),
         ]

@@ -51,3 +51,13 @@ async fn a_second_process_is_refused_and_disturbs_nothing() {
     assert_eq!(book.refused().len(), 0, "the first process went on: {:?}", book.refused());
     book.prove(&server).await;
 }
+
+#[tokio::test]
+async fn a_process_that_is_told_to_end_as_soon_as_it_listens_ends_in_good_order() {
+    let _alone = ALONE.lock().await;
+    let mut server = Server::start(Settings::default()).await;
+    for _ in 0..5 {
+        assert_eq!(server.terminate().await, Some(0));
+        server.restart().await;
+    }
+}
