@@ -1,33 +1,16 @@
 //! The harness of the end-to-end tests: the real binary, its own folder, its own port.
 
+mod dice;
 mod http;
 mod server;
+mod shim;
 
+pub use dice::Dice;
 pub use http::{Answer, Http};
 pub use server::{Server, Settings, binary};
+pub use shim::{Disk, Loss, Lost, WallClock};
 
-use std::time::Duration;
-
-/// A random-looking number of a seed that is printed, for tests that choose by chance.
-pub struct Dice(u64);
-
-impl Dice {
-    /// Takes the seed from `PROMPTSALES_SEED`, or the test's own, and prints it.
-    pub fn new(test: &str, own: u64) -> Self {
-        let seed = std::env::var("PROMPTSALES_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(own);
-        println!("{test}: seed {seed} (set PROMPTSALES_SEED to choose another)");
-        Self(seed)
-    }
-
-    /// A number from 0 to `below - 1` (SplitMix64).
-    pub fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
+use std::time::{Duration, Instant};
 
 /// True where the long fault runs are asked for.
 pub fn long_runs() -> bool {
@@ -52,4 +35,21 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl 
         pause(10).await;
     }
     panic!("{what} did not come about within 30 seconds")
+}
+
+/// Measures time as it passes for people, whatever the wall clock says.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    #[expect(clippy::disallowed_methods, reason = "the harness measures from outside")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The milliseconds since.
+    pub fn ms(&self) -> u128 {
+        self.0.elapsed().as_millis()
+    }
 }

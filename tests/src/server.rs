@@ -42,12 +42,26 @@ impl Server {
         Self::over(std::sync::Arc::new(folder), settings).await
     }
 
-    async fn over(folder: std::sync::Arc<TempDir>, settings: Settings) -> Self {
+    /// Starts a server over a folder that is there.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn over(folder: std::sync::Arc<TempDir>, settings: Settings) -> Self {
         let started = Self::try_over(folder, settings).await;
         started.unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
 
-    async fn try_over(folder: std::sync::Arc<TempDir>, settings: Settings) -> Result<Self, String> {
+    /// Tries to start a server over a folder that is there; gives its log where it does not start.
+    ///
+    /// # Errors
+    ///
+    /// When it ends before it listens.
+    ///
+    /// # Panics
+    ///
+    /// When the binary cannot be run.
+    pub async fn try_over(folder: std::sync::Arc<TempDir>, settings: Settings) -> Result<Self, String> {
         let mut child = command(folder.path(), &settings).spawn().expect("the binary can be run");
         let stdout = child.stdout.take().expect("the output is piped");
         let mut lines = BufReader::new(stdout).lines();

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -68,12 +69,12 @@ pub fn run(cli: Cli) -> ExitCode {
     match result {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Asked(exit)) => {
-            eprintln!("error: {}", exit.reason);
+            say(&exit.reason);
             ExitCode::from(exit.code.max(1))
         }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -83,6 +84,11 @@ pub fn run(cli: Cli) -> ExitCode {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Says why the process ends. Where that cannot be written, as on a full disk, the exit code has to do.
+fn say(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {reason}");
 }
 
 fn block_on<F: Future<Output = anyhow::Result<Ended>>>(work: F) -> anyhow::Result<Ended> {

@@ -18,22 +18,33 @@ use crate::routes;
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let config = Config::resolve(args)?;
     start_log(&config)?;
+    // Before anyone can know of the process: a signal that came too early would kill it.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     writeln!(std::io::stdout(), "listening on http://{address}")?;
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
-    let ended = until_ended(&app, listener).await?;
+    let told = async {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let ended = until_ended(&app, listener, told).await?;
     let drained = app.stop().await;
     tracing::info!(drained, "ended");
     Ok(ended)
 }
 
-/// Serves until a signal comes or the node asks for the end; then takes no more, and finishes what is under way.
-async fn until_ended(app: &App, listener: TcpListener) -> anyhow::Result<Ended> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// Serves until it is told to end or the node asks for the end; then takes no more, and finishes what is under way.
+async fn until_ended(
+    app: &App,
+    listener: TcpListener,
+    told: impl Future<Output = ()>,
+) -> anyhow::Result<Ended> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     // An answer is one small packet: it must not wait for the next.
     let listener = listener.tap_io(|stream| {
@@ -49,8 +60,7 @@ async fn until_ended(app: &App, listener: TcpListener) -> anyhow::Result<Ended> 
     let ended = tokio::select! {
         biased;
         exit = app.node().cx().exit_asked() => Ended::Asked(exit),
-        _ = terminate.recv() => Ended::Done,
-        _ = interrupt.recv() => Ended::Done,
+        () = told => Ended::Done,
         served = &mut server => {
             served.context("the listener failed")?;
             Ended::Done
@@ -67,7 +77,9 @@ async fn until_ended(app: &App, listener: TcpListener) -> anyhow::Result<Ended> 
 fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_new(&config.log).with_context(|| format!("`{}` is no log filter", config.log))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Told that the log cannot be written, as on a full disk, the library would panic in the midst of work.
+    let log = tracing_subscriber::fmt().log_internal_errors(false);
+    let log = log.with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.log_format {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => log.json().try_init(),

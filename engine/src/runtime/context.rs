@@ -90,7 +90,12 @@ impl Context {
     }
 
     /// Keeps the clock at or above a time that the journal holds.
+    ///
+    /// Where the machine's clock is behind that, time goes on from there; it does not stand still until the machine
+    /// has caught up.
     pub fn not_before(&self, time: Timestamp) {
+        let elapsed = i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.0.anchor_ms.fetch_max(time.ms().saturating_sub(elapsed), Ordering::Relaxed);
         self.0.floor_ms.fetch_max(time.ms(), Ordering::Relaxed);
     }
 
@@ -259,6 +264,8 @@ mod tests {
         assert_eq!(cx.now(), start.plus(Duration::from_secs(3_600)));
         cx.not_before(start.plus(Duration::from_secs(7_200)));
         assert_eq!(cx.now(), start.plus(Duration::from_secs(7_200)));
+        cx.sleep(Duration::from_secs(2)).await;
+        assert_eq!(cx.now(), start.plus(Duration::from_secs(7_202)), "time does not stand still");
     }
 
     #[tokio::test(start_paused = true)]
