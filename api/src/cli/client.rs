@@ -13,13 +13,19 @@ use super::Ended;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServerArgs {
     /// The server.
-    #[arg(long, env = "PROMPTSALES_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "PROMPTSALES_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     server: String,
     /// The API key, once there is authentication.
-    #[arg(long, env = "PROMPTSALES_KEY", value_name = "KEY", hide_env_values = true)]
+    #[arg(long, global = true, env = "PROMPTSALES_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<String>,
     /// Prints JSON, as the server answered it.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
