@@ -8,4 +8,5 @@ pub mod openapi;
 pub mod paging;
 pub mod params;
 pub mod problem;
+pub mod server;
 pub mod token;
