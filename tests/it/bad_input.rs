@@ -36,7 +36,7 @@ async fn census(server: &Server) -> Vec<usize> {
 }
 
 async fn send(server: &Server, method: &str, path: &str, body: Option<&str>) -> Answer {
-    let method: Method = method.parse().unwrap();
+    let method: Method = method.parse().expect("a method");
     let sent = server.http.send(method, path, &[], body.map(str::to_owned)).await;
     sent.expect("the server answers")
 }
@@ -315,7 +315,8 @@ async fn what_is_taken_in_can_be_read_again_after_a_restart() {
 
 /// A connection on which bytes are sent as they are.
 async fn connect(server: &Server) -> TcpStream {
-    TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.expect("the server listens")
+    let address = server.url.strip_prefix("http://").expect("an address behind its scheme");
+    TcpStream::connect(address).await.expect("the server listens")
 }
 
 fn request(path: &str, key: &str, length: usize, body: &str) -> String {

@@ -41,7 +41,8 @@ impl Launch {
             assert!(campaign[field].is_null(), "{code}: `{field}` is left in {campaign}");
         }
         let clean = json!({ "ads": [], "content": [], "forms": [] });
-        assert_eq!(world_of(&server.folder().join("sandbox.jsonl")).unwrap(), clean, "{code}");
+        let world = world_of(&server.folder().join("sandbox.jsonl"));
+        assert_eq!(world.expect("the sandbox has its file"), clean, "{code}");
         for job in every(server, "/api/v1/content-jobs").await {
             assert!(["archived", "briefed", "failed"].contains(&text(&job, "status")), "{code}: {job}");
         }
@@ -51,7 +52,7 @@ impl Launch {
 }
 
 fn books(server: &Server) -> SandboxReport {
-    SandboxReport::read(&server.folder().join("sandbox.jsonl")).unwrap()
+    SandboxReport::read(&server.folder().join("sandbox.jsonl")).expect("the sandbox has its file")
 }
 
 async fn server_with(rules: Value, latency_ms: u64) -> Server {

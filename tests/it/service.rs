@@ -24,7 +24,14 @@ async fn promptsales(args: &[&str]) -> (Option<i32>, String) {
 }
 
 fn in_folder<'a>(command: &'a str, folder: &'a Path) -> Vec<&'a str> {
-    vec![command, "--dev", "--listen", "127.0.0.1:0", "--data-dir", folder.to_str().unwrap()]
+    vec![
+        command,
+        "--dev",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        folder.to_str().expect("a path in Unicode"),
+    ]
 }
 
 #[tokio::test]
