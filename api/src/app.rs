@@ -158,7 +158,10 @@ impl App {
         dedup: Dedup,
         source: String,
     ) -> Result<(Arc<Definition>, Vec<DefinitionProblem>, Answer), Problem> {
-        let checked = check(&source, &self.0.actions).map_err(|refused| {
+        let (text, actions) = (source.clone(), self.0.actions.clone());
+        let checked = self.node().cx().cpu(move || check(&text, &actions)).await;
+        let checked = checked.map_err(|panicked| Problem::new(Code::Internal, panicked.to_string()))?;
+        let checked = checked.map_err(|refused| {
             Problem::new(Code::InvalidDefinition, refused.to_string()).with_errors(json!(refused.problems))
         })?;
         let definition = Arc::new(checked.definition);

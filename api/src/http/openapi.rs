@@ -44,7 +44,7 @@ fn expand(paths: &mut Map<String, Value>, endpoint: &Endpoint, kind: &KindInfo) 
         }
         return;
     }
-    let create = (endpoint.body.is_some()).then(|| kind.create).flatten();
+    let create = endpoint.body.as_ref().and(kind.create);
     let command = create.and_then(|name| kind.commands.iter().find(|c| c.name == name));
     let body = command.map(|c| c.schema.clone()).or_else(|| endpoint.body.clone());
     let summary = endpoint.summary.replace("{kind}", kind.kind.name);

@@ -134,8 +134,11 @@ impl Code {
 }
 
 /// An error as it goes to the client.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Members>);
+
 #[derive(Debug, Clone, Serialize)]
-pub struct Problem {
+struct Members {
     #[serde(rename = "type")]
     kind: String,
     title: String,
@@ -157,7 +160,7 @@ impl Problem {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(1),
             _ => None,
         };
-        Self {
+        Self(Box::new(Members {
             kind: format!("urn:promptsales:problem:{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
@@ -165,22 +168,22 @@ impl Problem {
             detail: Some(detail.into()),
             errors: Value::Null,
             retry_after,
-        }
+        }))
     }
 
     /// The same with a list of what is wrong.
     #[must_use]
     pub fn with_errors(mut self, errors: Value) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
-        let mut response = (status, Json(self)).into_response();
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.0.retry_after;
+        let mut response = (status, Json(self.0)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if let Some(seconds) = retry_after {
@@ -198,7 +201,7 @@ impl From<Rejected> for Problem {
             RejectionKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "The command cannot be understood"),
             RejectionKind::DeadLettered => (StatusCode::INTERNAL_SERVER_ERROR, "The command was set aside"),
         };
-        Self {
+        Self(Box::new(Members {
             kind: format!("urn:promptsales:problem:{}", rejected.code),
             title: title.to_owned(),
             status: status.as_u16(),
@@ -206,7 +209,7 @@ impl From<Rejected> for Problem {
             detail: Some(rejected.message),
             errors: rejected.detail.value(),
             retry_after: None,
-        }
+        }))
     }
 }
 

@@ -21,7 +21,7 @@ do:
 
 async fn start(server: &Server) -> String {
     let started = server.http.post("/api/v1/workflows/waits/runs", &json!({})).await.ok();
-    started["runId"].as_str().unwrap().to_owned()
+    started["runId"].as_str().expect("the run has an id").to_owned()
 }
 
 async fn register(server: &Server) {
@@ -29,7 +29,7 @@ async fn register(server: &Server) {
         .http
         .send(reqwest::Method::POST, "/api/v1/workflows", &[], Some(WAITS.to_owned()))
         .await
-        .unwrap()
+        .expect("the server answers")
         .ok();
 }
 
@@ -48,7 +48,8 @@ async fn record(server: &Server, n: u64) {
 
 async fn times_run_forwards(server: &Server, path: &str) {
     let events = pages(&server.http, &format!("{path}/events")).await;
-    let times: Vec<_> = events.iter().map(|event| event["time"].as_str().unwrap()).collect();
+    let times: Vec<_> =
+        events.iter().map(|event| event["time"].as_str().expect("an event has a time")).collect();
     assert!(times.len() > 1 && times.is_sorted(), "times run backwards: {times:?}");
 }
 
