@@ -254,3 +254,20 @@ async fn snapshots_shorten_loading_and_change_nothing() {
     let seen = view(&node, tally(1)).await.unwrap();
     assert_eq!((seen.seq, &seen.state["total"], seen.created_at), (35, &json!(35), EPOCH));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_the_last_event_keeps_its_time_and_place() {
+    let store = MemoryStore::new(1);
+    let config = || Config { snapshot_every: 1, ..Config::default() };
+    let node = start_with(&store, config()).await;
+    add(&node, tally(1), 1).await;
+    node.cx().sleep(Duration::from_secs(60)).await;
+    add(&node, tally(1), 1).await;
+    let live = view(&node, tally(1)).await.unwrap();
+    node.stop().await;
+    let node = start_with(&store, config()).await;
+    let seen = view(&node, tally(1)).await.unwrap();
+    let facts = |view: &View| (view.seq, view.created_at, view.updated_at, view.position);
+    assert_eq!(facts(&seen), facts(&live));
+    assert_eq!(seen.updated_at, EPOCH.plus(Duration::from_secs(60)));
+}
