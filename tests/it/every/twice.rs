@@ -219,17 +219,24 @@ fn every_message_delivered_twice_at_once_counts_once() {
         let expected = Stage::new(&rules(refused)).whole(through);
         let (mut stage, messages) = watched(refused);
         let outcome = stage.whole(async |life: &Life| {
-            let (node, cx) = (life.node.clone(), life.node.cx().clone());
+            let answers = Shared::default();
+            let (node, seen, heard) = (life.node.clone(), messages.clone(), answers.clone());
             life.node.cx().spawn("second postman", async move {
                 for delivered in 0.. {
-                    while taken(&messages).len() <= delivered {
-                        cx.sleep(Duration::from_millis(1)).await;
+                    while taken(&seen).len() <= delivered {
+                        node.cx().sleep(Duration::from_millis(1)).await;
                     }
-                    let answer = again(&node, &taken(&messages)[delivered]).await;
-                    answer.expect("it is answered");
+                    push(&heard, again(&node, &taken(&seen)[delivered]).await);
                 }
             });
-            through(life).await
+            let outcome = through(life).await;
+            let (sent, answers) = (taken(&messages), taken(&answers));
+            assert_eq!(sent.len(), answers.len(), "the second postman has delivered everything");
+            for (message, answer) in sent.iter().zip(answers) {
+                let known = again(&life.node, message).await.expect("it is answered");
+                assert_eq!(answer.map(|answer| answer.outcome), Ok(known.outcome), "`{}`", message.command);
+            }
+            outcome
         });
         assert_eq!(outcome, expected);
     }
