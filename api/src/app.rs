@@ -84,7 +84,10 @@ impl App {
         let cx = Context::real();
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
-        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data_dir).await?);
+        let journal = SqliteJournal::open(&config.data_dir).await;
+        let journal: Arc<dyn Journal> = Arc::new(
+            journal.with_context(|| format!("cannot use the store in {}", config.data_dir.display()))?,
+        );
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
         let app = Self::compose(journal, sandbox, runtime::Config::default(), cx.clone()).await?;
         let upkeep = app.0.metrics.clone();

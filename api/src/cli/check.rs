@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use promptsales_engine::journal::Journal;
 use promptsales_engine::journal::sqlite::SqliteJournal;
 use promptsales_engine::workflow::check::check;
@@ -40,7 +41,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
 pub(crate) async fn migrate(args: ServeArgs) -> anyhow::Result<Ended> {
     let config = Config::resolve(ServeArgs { dev: true, ..args })?;
     std::fs::create_dir_all(&config.data_dir)?;
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data_dir).await?);
+    let journal = SqliteJournal::open(&config.data_dir).await;
+    let journal: Arc<dyn Journal> =
+        Arc::new(journal.with_context(|| format!("cannot use the store in {}", config.data_dir.display()))?);
     writeln!(
         std::io::stdout(),
         "the store in {} is up to date, log {}",

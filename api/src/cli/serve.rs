@@ -1,70 +1,62 @@
 //! `promptsales serve`: the server, from its start to its end in good order.
 
-use std::future::IntoFuture;
 use std::io::Write;
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::Ended;
 use crate::app::App;
 use crate::config::{Config, LogFormat, ServeArgs};
+use crate::http::server;
 use crate::routes;
 
 /// Runs the server until it is told to end.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let config = Config::resolve(args)?;
     start_log(&config)?;
-    // Before anyone can know of the process: a signal that came too early would kill it.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let signals = Signals::heed()?;
     let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     writeln!(std::io::stdout(), "listening on http://{address}")?;
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
-    let told = async {
-        tokio::select! {
-            biased;
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    let ended = until_ended(&app, listener, told).await?;
+    let ended = until_ended(&app, listener, signals).await?;
     let drained = app.stop().await;
     tracing::info!(drained, "ended");
     Ok(ended)
 }
 
-/// Serves until it is told to end or the node asks for the end; then takes no more, and finishes what is under way.
-async fn until_ended(
-    app: &App,
-    listener: TcpListener,
-    told: impl Future<Output = ()>,
-) -> anyhow::Result<Ended> {
+/// What asks for the end from outside; heeded from before the start, so that none kills the process half-way.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn heed() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+/// Serves until a signal comes or the node asks for the end; then takes no more, and finishes what is under way.
+async fn until_ended(app: &App, listener: TcpListener, mut signals: Signals) -> anyhow::Result<Ended> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    // An answer is one small packet: it must not wait for the next.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection cannot be set to send at once");
-        }
-    });
-    let server = axum::serve(listener, routes::router(app.clone())).with_graceful_shutdown(async {
+    let stopped = async {
         // A sender that is dropped means the same.
         let _ = stopped.await;
-    });
-    let mut server = std::pin::pin!(server.into_future());
+    };
+    let server = server::serve(listener, routes::router(app.clone()), app.node().cx(), stopped);
+    let mut server = std::pin::pin!(server);
     let ended = tokio::select! {
         biased;
         exit = app.node().cx().exit_asked() => Ended::Asked(exit),
-        () = told => Ended::Done,
-        served = &mut server => {
-            served.context("the listener failed")?;
-            Ended::Done
-        }
+        _ = signals.terminate.recv() => Ended::Done,
+        _ = signals.interrupt.recv() => Ended::Done,
+        () = &mut server => Ended::Done,
     };
     app.stopping();
     drop(stop);

@@ -6,5 +6,7 @@ pub mod endpoint;
 pub mod middleware;
 pub mod openapi;
 pub mod paging;
+pub mod params;
 pub mod problem;
+pub mod server;
 pub mod token;

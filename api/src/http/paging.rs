@@ -74,3 +74,21 @@ impl<T: Serialize> IntoResponse for Page<T> {
         response
     }
 }
+
+/// A value as it may stand in a query: percent-encoded but for the unreserved characters of RFC 3986.
+pub fn encoded(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    value.bytes().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_encoded_for_a_query() {
+        assert_eq!(encoded("2026-01-31T09:30:00+02:00"), "2026-01-31T09%3A30%3A00%2B02%3A00");
+        assert_eq!(encoded("a&ñ"), "a%26%C3%B1");
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use promptsales_actors::value::ExternalKey;
 use promptsales_engine::clock::Timestamp;
 use promptsales_engine::entity::{Answer, KindInfo, View};
 use promptsales_engine::id::{StreamId, StreamKey};
@@ -19,6 +20,7 @@ use crate::http::body::JsonBody;
 use crate::http::caller::{Caller, text};
 use crate::http::endpoint::{Endpoint, page_of};
 use crate::http::paging::{Page, PageQuery};
+use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
 
@@ -236,10 +238,9 @@ fn address(
     text: &str,
 ) -> Result<(StreamId, Option<String>), Problem> {
     if let Some(key) = text.strip_prefix('~') {
-        if key.is_empty() || key.chars().count() > 128 {
-            return Err(Problem::new(Code::InvalidId, "a key behind `~` has 1 to 128 characters"));
-        }
-        return Ok((keyed_id(app, kind, caller, key), Some(key.to_owned())));
+        let key: ExternalKey =
+            key.parse().map_err(|e| Problem::new(Code::InvalidId, format!("the key behind `~`: {e}")))?;
+        return Ok((keyed_id(app, kind, caller, key.as_str()), Some(key.into())));
     }
     let id = StreamId::parse(text, kind.kind.prefix);
     id.map(|id| (id, None)).map_err(|e| Problem::new(Code::InvalidId, e.to_string()))
@@ -273,7 +274,10 @@ pub(super) fn external_key_of(body: &JsonBody) -> Result<Option<String>, Problem
     let probe: Probe = body.read()?;
     match probe.external_key {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(key)) if (1..=128).contains(&key.chars().count()) => Ok(Some(key)),
+        Some(Value::String(key)) => match key.parse::<ExternalKey>() {
+            Ok(key) => Ok(Some(key.into())),
+            Err(e) => Err(Problem::new(Code::InvalidBody, format!("`externalKey`: {e}"))),
+        },
         Some(_) => Err(Problem::new(Code::InvalidBody, "`externalKey`: use a text of 1 to 128 characters")),
     }
 }

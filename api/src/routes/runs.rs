@@ -1,6 +1,6 @@
 //! The routes of runs: list, show, tasks, events, and what an operator or a signal can do.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery};
+use crate::http::paging::{Page, PageQuery, encoded};
+use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 
 /// The prefix of a run's id.
@@ -101,7 +102,8 @@ impl Filter {
 
     fn path(&self, limit: usize) -> String {
         let parts = [("status", &self.status), ("workflow", &self.workflow), ("since", &self.since)];
-        let given = parts.iter().filter_map(|(name, value)| Some(format!("&{name}={}", value.as_ref()?)));
+        let given =
+            parts.iter().filter_map(|(name, value)| Some(format!("&{name}={}", encoded(value.as_ref()?))));
         format!("/api/v1/runs?limit={limit}{}", given.collect::<String>())
     }
 }
@@ -222,7 +224,7 @@ async fn signal(
     caller: Caller,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let body = Json::from(&json!({ "name": name, "data": body.0.value() }));
+    let body = Json::from(&json!({ "name": name, "data": body.read::<Value>()? }));
     act(app, Path(id), caller, "signal", body).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -19,6 +19,7 @@ use crate::http::body::{JsonBody, TextBody};
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
 use crate::http::paging::{Page, PageQuery};
+use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
 
@@ -156,7 +157,7 @@ async fn start(
     };
     let stream = StreamKey::new(caller.tenant.clone(), id);
     let dedup = caller.dedup(&info.secret, body.0.text());
-    let start = json!({ "workflow": name, "version": definition.version, "input": body.0.value() });
+    let start = json!({ "workflow": name, "version": definition.version, "input": body.read::<Value>()? });
     let (origin, body) = (caller.origin.clone(), Json::from(&start));
     let command =
         Command { stream: stream.clone(), name: "start".into(), body, external_key: None, origin, dedup };

@@ -212,7 +212,7 @@ impl HostState {
                     None => match self.seed.shared.journal.find_key(&key).await {
                         Ok(record) => record.map(|r| (r.digest, r.outcome)),
                         Err(e) => {
-                            batch.replay(delivery, Err(Fault::Unavailable { reason: e.to_string() }));
+                            batch.replay(delivery, Err(e.into()));
                             return None;
                         }
                     },
@@ -318,11 +318,10 @@ impl HostState {
 }
 
 fn lane_fault(error: &LaneError) -> Fault {
-    use crate::journal::Error;
     match error {
         LaneError::Entry(e) => Fault::Refused { reason: e.to_string() },
-        LaneError::Gone | LaneError::Journal(Error::Unknown { .. }) => Fault::Unknown,
-        LaneError::Journal(e) => Fault::Unavailable { reason: e.to_string() },
+        LaneError::Gone => Fault::Unknown,
+        LaneError::Journal(e) => e.clone().into(),
     }
 }
 

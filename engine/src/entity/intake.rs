@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Input;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
-use crate::journal::{KeyHash, MessageId, Origin, Outcome, Position, Seq};
+use crate::journal::{self, KeyHash, MessageId, Origin, Outcome, Position, Seq};
 use crate::runtime::Caught;
 
 /// What makes a delivery count once.
@@ -92,6 +92,19 @@ pub enum Fault {
     /// It is not known whether the command was carried out.
     #[error("it is not known whether the command was carried out; repeat it under the same Idempotency-Key")]
     Unknown,
+}
+
+impl From<journal::Error> for Fault {
+    fn from(error: journal::Error) -> Self {
+        match error {
+            journal::Error::Unknown { .. } => Self::Unknown,
+            journal::Error::Corrupt { reason } => Self::Refused { reason },
+            journal::Error::Unavailable { reason } => Self::Unavailable { reason },
+            journal::Error::Fenced { .. } | journal::Error::InUse { .. } => {
+                Self::Unavailable { reason: error.to_string() }
+            }
+        }
+    }
 }
 
 /// What waits for an entity.

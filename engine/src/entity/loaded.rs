@@ -7,7 +7,7 @@ use super::directory::Shared;
 use super::intake::Fault;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
-use crate::journal::{self, Appended, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot};
+use crate::journal::{Appended, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot};
 use crate::runtime::guard;
 use crate::telemetry::names;
 
@@ -31,7 +31,7 @@ impl Loaded {
         let kind =
             kind.ok_or_else(|| Fault::Refused { reason: format!("`{}` is of no known kind", key.id) })?;
         metrics::counter!(names::ACTIVATIONS, "kind" => kind.kind.name).increment(1);
-        let stored = shared.journal.load(key).await.map_err(journal_fault)?;
+        let stored = shared.journal.load(key).await.map_err(Fault::from)?;
         let mut machine = (kind.machine)(key);
         let mut events = stored.events;
         let mut snapshot_seq = 0;
@@ -41,7 +41,7 @@ impl Loaded {
             if !taken {
                 machine = (kind.machine)(key);
                 snapshot_seq = 0;
-                events = shared.journal.read_stream(key, 0, usize::MAX).await.map_err(journal_fault)?;
+                events = shared.journal.read_stream(key, 0, usize::MAX).await.map_err(Fault::from)?;
             }
         }
         for event in &events {
@@ -53,7 +53,7 @@ impl Loaded {
         machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
         let first = match events.first().filter(|e| e.seq == 1) {
             Some(event) => Some(event.at),
-            None => shared.journal.read_stream(key, 0, 1).await.map_err(journal_fault)?.first().map(|e| e.at),
+            None => shared.journal.read_stream(key, 0, 1).await.map_err(Fault::from)?.first().map(|e| e.at),
         };
         let created_at = first.unwrap_or_default();
         let last = match events.pop() {
@@ -104,12 +104,5 @@ impl Loaded {
             self.snapshot_seq = seq;
             entry.snapshot = Some(Snapshot { seq, version, data });
         }
-    }
-}
-
-fn journal_fault(error: journal::Error) -> Fault {
-    match error {
-        journal::Error::Corrupt { reason } => Fault::Refused { reason },
-        other => Fault::Unavailable { reason: other.to_string() },
     }
 }

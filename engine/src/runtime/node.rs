@@ -148,8 +148,7 @@ impl Node {
     ///
     /// [`Fault::Unavailable`], and [`Fault::Refused`] where what is stored cannot be folded.
     pub async fn read_at(&self, stream: &StreamKey, at: Timestamp) -> Result<Option<View>, Fault> {
-        let unavailable = |e: journal::Error| Fault::Unavailable { reason: e.to_string() };
-        let events = self.0.journal.read_stream(stream, 0, usize::MAX).await.map_err(unavailable)?;
+        let events = self.0.journal.read_stream(stream, 0, usize::MAX).await.map_err(Fault::from)?;
         let events: Vec<_> = events.into_iter().take_while(|e| e.at <= at).collect();
         let (Some(kind), Some(first), Some(last)) =
             (self.0.catalog.by_prefix(stream.id.prefix()), events.first(), events.last())

@@ -1,0 +1,65 @@
+//! Connections: accepted, served to their end, and ended in good order.
+
+use std::io;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use promptsales_engine::runtime::Context;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long the head of a request may take to come, and a connection to stay without one.
+const HEAD_PATIENCE: Duration = Duration::from_secs(60);
+/// How long no more connections are taken in after one could not be, for want of something.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves until `stopped`; then takes no more, and returns when what is under way has been answered.
+///
+/// A client that has sent a whole request and closes its side is served like any other: its command counts, and it
+/// is answered if it still listens. (`axum::serve` drops such a request, at any point of its way.)
+pub async fn serve(listener: TcpListener, router: Router, cx: &Context, stopped: impl Future<Output = ()>) {
+    let connections = GracefulShutdown::new();
+    let mut stopped = std::pin::pin!(stopped);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => connect(stream, router.clone(), cx, &connections),
+            Err(error) if is_of_one_client(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "connections cannot be taken in");
+                cx.sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+fn connect(stream: TcpStream, router: Router, cx: &Context, connections: &GracefulShutdown) {
+    // An answer is one small packet: it must not wait for the next.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection cannot be set to send at once");
+    }
+    let mut protocol = http1::Builder::new();
+    protocol.half_close(true).timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    let served = protocol.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let served = connections.watch(served);
+    cx.spawn("connection", async move {
+        if let Err(error) = served.await {
+            tracing::debug!(%error, "a connection ended before its time");
+        }
+    });
+}
+
+/// True if accepting failed for a reason that is its client's own.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
+}
