@@ -1,11 +1,14 @@
-//! End-to-end tests: the real binary, over HTTP, as its users meet it.
+//! End-to-end tests: the real binary, over HTTP, as its users meet it; and properties over all that is registered.
 
 mod bad_input;
 mod commands;
 mod demo;
+mod every;
 mod faults;
+mod golden;
 mod launch;
 mod runs;
 mod service;
+mod simulation;
 mod steps;
 mod workflows;

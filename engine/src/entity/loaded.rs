@@ -56,15 +56,21 @@ impl Loaded {
             None => shared.journal.read_stream(key, 0, 1).await.map_err(Fault::from)?.first().map(|e| e.at),
         };
         let created_at = first.unwrap_or_default();
-        let last = events.last();
+        let last = match events.pop() {
+            // The snapshot holds the last event too, and knows neither its place nor its time.
+            None if stored.head > 0 => {
+                shared.journal.read_stream(key, stored.head - 1, 1).await.map_err(journal_fault)?.pop()
+            }
+            last => last,
+        };
         Ok(Self {
             kind: kind.kind.name,
             machine,
             head: stored.head,
-            position: last.map_or(0, |e: &Event| e.position),
+            position: last.as_ref().map_or(0, |e: &Event| e.position),
             received: stored.received.into_iter().map(|r| (r.id, r.outcome)).collect(),
             created_at,
-            updated_at: last.map_or(created_at, |e| e.at),
+            updated_at: last.as_ref().map_or(created_at, |e| e.at),
             snapshot_seq,
         })
     }

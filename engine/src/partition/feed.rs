@@ -179,6 +179,12 @@ impl TimerFeed {
         self.lock().firing.remove(timer);
     }
 
+    /// Notes that timers may have been set of which nothing is known here: the journal has to be read again.
+    pub fn mark_stale(&self) {
+        self.lock().horizon = Timestamp::default();
+        self.wake.notify_one();
+    }
+
     /// Every timer due before this moment is held here.
     pub fn horizon(&self) -> Timestamp {
         self.lock().horizon
@@ -226,6 +232,13 @@ impl Feeds {
             timers: TimerFeed::new(backlog),
             position: watch::channel(position).0,
         }
+    }
+
+    /// Notes that a commit may have set things off of which nothing is known here: the journal has to be read again.
+    pub(super) fn mark_stale(&self) {
+        self.messages.mark_overflow();
+        self.effects.mark_overflow();
+        self.timers.mark_stale();
     }
 
     /// Hands on what a committed entry set off.

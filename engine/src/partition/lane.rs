@@ -108,11 +108,25 @@ impl Service for Lane {
     }
 }
 
+/// A commit of which it is not known whether it happened. Left so, also by a panic, what it may have set off is to be
+/// found in the journal.
+struct Unsettled<'a>(&'a Feeds);
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        self.0.mark_stale();
+    }
+}
+
 impl Lane {
     async fn commit(&self, requests: &mut Vec<Request>) -> Result<(), ServiceFault> {
         let (entries, callers): (Vec<_>, Vec<_>) = requests.drain(..).map(|r| (r.entry, r.done)).unzip();
         let begun = self.cx.monotonic();
+        let unsettled = Unsettled(&self.feeds);
         let result = self.journal.append(self.fence, &entries).await;
+        if !matches!(result, Err(journal::Error::Unknown { .. })) {
+            std::mem::forget(unsettled);
+        }
         metrics::histogram!(names::COMMIT_SECONDS).record(begun.elapsed().as_secs_f64());
         metrics::histogram!(names::COMMIT_ENTRIES).record(entries.len() as f64);
         let results = match result {

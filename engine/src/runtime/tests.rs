@@ -254,3 +254,37 @@ async fn snapshots_shorten_loading_and_change_nothing() {
     let seen = view(&node, tally(1)).await.unwrap();
     assert_eq!((seen.seq, &seen.state["total"], seen.created_at), (35, &json!(35), EPOCH));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_the_last_event_keeps_its_time_and_place() {
+    let store = MemoryStore::new(1);
+    let config = || Config { snapshot_every: 1, ..Config::default() };
+    let node = start_with(&store, config()).await;
+    add(&node, tally(1), 1).await;
+    node.cx().sleep(Duration::from_secs(60)).await;
+    add(&node, tally(1), 1).await;
+    let live = view(&node, tally(1)).await.unwrap();
+    node.stop().await;
+    let node = start_with(&store, config()).await;
+    let seen = view(&node, tally(1)).await.unwrap();
+    let facts = |view: &View| (view.seq, view.created_at, view.updated_at, view.position);
+    assert_eq!(facts(&seen), facts(&live));
+    assert_eq!(seen.updated_at, EPOCH.plus(Duration::from_secs(60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_commit_of_unknown_end_set_off_is_carried_out() {
+    let store = MemoryStore::new(1);
+    let node = start(&store).await;
+    add(&node, tally(1), 1).await;
+    add(&node, tally(2), 1).await;
+    store.inject(memory::Fault::UnknownCommitted);
+    let pass = command(tally(1), "pass", &json!({ "amount": 2, "to": tally(2) }));
+    assert_eq!(node.command(pass).await.unwrap_err(), Fault::Unknown);
+    store.inject(memory::Fault::UnknownCommitted);
+    let ring = command(tally(1), "ring", &json!({ "afterMs": 1_000 }));
+    assert_eq!(node.command(ring).await.unwrap_err(), Fault::Unknown);
+    node.cx().sleep(Duration::from_secs(2)).await;
+    assert_eq!(total(&node, tally(2)).await, json!(3), "the message has come");
+    assert_eq!(view(&node, tally(1)).await.unwrap().state["rings"], json!(1), "the timer has fired");
+}

@@ -89,7 +89,8 @@ impl Service for Timers {
         loop {
             let now = self.cx.now();
             let timers = &self.feeds.timers;
-            if timers.horizon() <= now.plus(HORIZON / 2) && timers.len() < self.backlog / 2 {
+            let (horizon, room) = (timers.horizon(), timers.len() < self.backlog / 2);
+            if horizon <= now || (horizon <= now.plus(HORIZON / 2) && room) {
                 self.fill().await?;
             }
             match self.feeds.timers.next(now) {

@@ -1,0 +1,8 @@
+//! Properties enumerated over what is registered: every action, entity and step, every append and every failure.
+
+mod actions;
+mod entities;
+mod launch;
+pub(crate) mod scripts;
+pub(crate) mod stage;
+mod twice;
