@@ -59,7 +59,7 @@ impl Loaded {
         let last = match events.pop() {
             // The snapshot holds the last event too, and knows neither its place nor its time.
             None if stored.head > 0 => {
-                shared.journal.read_stream(key, stored.head - 1, 1).await.map_err(journal_fault)?.pop()
+                shared.journal.read_stream(key, stored.head - 1, 1).await.map_err(Fault::from)?.pop()
             }
             last => last,
         };
