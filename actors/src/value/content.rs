@@ -41,7 +41,7 @@ impl ContentKind {
     ///
     /// # Errors
     ///
-    /// [`UnknownContentKind`].
+    /// `UnknownContentKind`.
     pub fn from_label(label: &str) -> Result<Self, UnknownContentKind> {
         match label.trim().to_lowercase().as_str() {
             "text" | "texto" | "copy" => Ok(Self::Text),

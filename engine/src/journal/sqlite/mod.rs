@@ -26,7 +26,7 @@ pub use journal::SqliteJournal;
 /// How the index is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct SqliteOptions {
-    /// Things in the tail from which [`Journal::maintain`] merges them into the index.
+    /// Things in the tail from which [`Journal::maintain`](super::Journal::maintain) merges them into the index.
     pub merge_at: usize,
     /// Things in the tail beyond which an append itself merges them, so that memory stays bounded without upkeep.
     pub merge_cap: usize,
