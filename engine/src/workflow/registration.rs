@@ -1,6 +1,6 @@
 //! Registered workflow definitions, as entities: what is registered is in the journal, and stays.
 //!
-//!     (nothing) --register--> registered --register--> registered
+//! `(nothing) --register--> registered --register--> registered`
 //!
 //! A version keeps its text for ever; another text needs another version.
 
