@@ -33,9 +33,9 @@ pub struct Lease {
 
 /// Everything that one stream commits at once. All of it stands, or nothing.
 ///
-/// What is in it belongs to its stream, and names hold no U+0000; otherwise it is [`EntryError::Refused`](super::EntryError::Refused), as it is
-/// where a message is taken in twice, sent twice, or an effect intended twice; one
-/// that ended without it being known how may be intended again.
+/// What is in it belongs to its stream, and names hold no U+0000; otherwise it is
+/// [`EntryError::Refused`](super::EntryError::Refused), as it is where a message is taken in twice, sent twice, or an
+/// effect intended twice; one that ended without it being known how may be intended again.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The stream.

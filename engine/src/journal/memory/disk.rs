@@ -157,38 +157,38 @@ impl Disk {
         if !entry.messages.iter().all(|message| !waits(&message.id) && fresh.insert(message.id)) {
             return Err(refused(entry, "a message of this id waits in the outbox already".to_owned()));
         }
-        let mut fresh = BTreeSet::new();
-        let mut unknown = BTreeSet::new();
-        let all_new = entry.effects.iter().all(|op| match op {
-            EffectOp::Intend(effect) if unknown.remove(&effect.key) => true,
-            EffectOp::Intend(effect) => self.may_intend(&effect.key, entry) && fresh.insert(effect.key),
-            EffectOp::Dispatch { .. } => true,
-            EffectOp::End { key, outcome } => {
-                let stands = fresh.contains(key) || self.is_open(key, entry);
-                if stands && matches!(outcome, EffectOutcome::Unknown(_)) {
-                    unknown.insert(*key);
+        self.check_effects(entry)
+    }
+
+    /// An effect may be intended where its key is new, or its stream's and ended without it being known how; each
+    /// step of the entry counts for the next one.
+    fn check_effects(&self, entry: &Entry) -> Result<(), EntryError> {
+        let mut changed: BTreeMap<EffectKey, Effect> = BTreeMap::new();
+        for op in &entry.effects {
+            let key = match op {
+                EffectOp::Intend(effect) => effect.key,
+                EffectOp::Dispatch { key, .. } | EffectOp::End { key, .. } => *key,
+            };
+            let known = changed.get(&key).or_else(|| self.find_effect(&key)).cloned();
+            let own = known.clone().filter(|effect| effect.stream == entry.stream);
+            match (op, own) {
+                (EffectOp::Intend(effect), own) => {
+                    let is_unknown =
+                        |own: &Effect| matches!(own.state, EffectState::Ended(EffectOutcome::Unknown(_)));
+                    if known.is_some() && !own.as_ref().is_some_and(is_unknown) {
+                        let reason = "an effect of this key stands in the ledger already";
+                        return Err(refused(entry, reason.to_owned()));
+                    }
+                    changed.insert(key, (**effect).clone());
                 }
-                true
+                (EffectOp::Dispatch { .. } | EffectOp::End { .. }, Some(mut own)) => {
+                    step_effect(&mut own, op);
+                    changed.insert(key, own);
+                }
+                (EffectOp::Dispatch { .. } | EffectOp::End { .. }, None) => {}
             }
-        });
-        if !all_new {
-            return Err(refused(entry, "an effect of this key stands in the ledger already".to_owned()));
         }
         Ok(())
-    }
-
-    /// An effect may be intended where its key is new, or its stream's and ended without it being known how.
-    fn may_intend(&self, key: &EffectKey, entry: &Entry) -> bool {
-        let Some(row) = self.effect_numbers.get(key).and_then(|number| self.effects.get(number)) else {
-            return true;
-        };
-        row.effect.stream == entry.stream
-            && matches!(row.effect.state, EffectState::Ended(EffectOutcome::Unknown(_)))
-    }
-
-    fn is_open(&self, key: &EffectKey, entry: &Entry) -> bool {
-        let row = self.effect_numbers.get(key).and_then(|number| self.effects.get(number));
-        row.is_some_and(|row| row.effect.stream == entry.stream && row.ended.is_none())
     }
 
     fn acknowledges(&self, entry: &Entry, id: &MessageId) -> bool {

@@ -219,7 +219,7 @@ impl MemoryStore {
         self.alive(life).await?;
         let latency = self.lock().latency;
         if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
+            pass(latency).await;
             self.alive(life).await?;
         }
         let begun = self.lock().begin(fence, batch);
@@ -227,7 +227,7 @@ impl MemoryStore {
         match begun {
             Begun::Done(answer) => answer,
             Begun::Later(after, answer) => {
-                tokio::time::sleep(after).await;
+                pass(after).await;
                 self.alive(life).await?;
                 answer
             }
@@ -323,4 +323,9 @@ impl State {
         self.held.clear();
         self.synced.clear();
     }
+}
+
+/// Lets time pass: on tokio's clock, which tests pause.
+async fn pass(duration: Duration) {
+    tokio::time::sleep(duration).await;
 }

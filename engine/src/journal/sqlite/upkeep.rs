@@ -6,13 +6,15 @@ use sqlx::{Executor, Row, SqliteConnection};
 
 use super::SqliteJournal;
 use super::error::unavailable;
-use super::read::{int, rows_text, uint};
+use super::read::{int, rows_text, size, uint};
 use super::writer::Unsettled;
 use crate::clock::Timestamp;
 use crate::journal::{EFFECTS_KEPT, Error, INBOX_KEPT, KEYS_KEPT};
 
 /// How many rows of a table one round looks at.
-const SWEEP: i64 = 500;
+const SWEEP: usize = 1_000;
+/// How many rounds one upkeep makes at most.
+const ROUNDS: usize = 16;
 /// Frames of the write-ahead log (4 KiB each) from which a checkpoint is worth its sync.
 const CHECKPOINT_FRAMES: i64 = 1_000;
 /// Frames from which the writer is held up for a moment, so that the log can begin anew.
@@ -43,7 +45,18 @@ impl SqliteJournal {
         self.checkpoint().await
     }
 
+    /// Forgets what has passed its time: a few rounds, as long as there is much of it.
     async fn forget(&self, now: Timestamp) -> Result<(), Error> {
+        for _ in 0..ROUNDS {
+            if self.forget_some(now).await? < SWEEP {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at some rows of each table and forgets those that have passed their time; returns how many.
+    async fn forget_some(&self, now: Timestamp) -> Result<usize, Error> {
         const INBOX: &str = "SELECT id, at < ?3 AND NOT EXISTS
                 (SELECT 1 FROM main.outbox AS o WHERE o.message = inbox.message)
             FROM main.inbox WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -59,12 +72,12 @@ impl SqliteJournal {
         let keys = self.sweep(KEYS, 0, before(KEYS_KEPT)).await?;
         self.delete(&inbox.ids, &effects.ids, &keys.ids).await?;
         *self.sweeps.lock() = Cursors { inbox: inbox.next, effect: effects.next };
-        Ok(())
+        Ok(inbox.ids.len().max(effects.ids.len()).max(keys.ids.len()))
     }
 
     /// Looks at some rows behind a cursor for those that have passed their time.
     async fn sweep(&self, sql: &'static str, after: u64, before_ms: i64) -> Result<Swept, Error> {
-        let rows = self.fetch(sqlx::query(sql).bind(int(after)).bind(SWEEP).bind(before_ms)).await?;
+        let rows = self.fetch(sqlx::query(sql).bind(int(after)).bind(size(SWEEP)).bind(before_ms)).await?;
         let mut swept = Swept { ids: Vec::new(), next: 0 };
         for row in &rows {
             let id = uint(row, 0)?;
@@ -73,7 +86,7 @@ impl SqliteJournal {
             }
             swept.next = id;
         }
-        if rows.len() < usize::try_from(SWEEP).unwrap_or(0) {
+        if rows.len() < SWEEP {
             swept.next = 0;
         }
         Ok(swept)
@@ -132,11 +145,12 @@ impl SqliteJournal {
         if frames - moved < CHECKPOINT_FRAMES && frames < RESTART_FRAMES {
             return Ok(());
         }
-        let (frames, moved) = pragma(conn, "PRAGMA wal_checkpoint(PASSIVE)").await?;
-        if frames < RESTART_FRAMES || moved == frames {
+        let (frames, _) = pragma(conn, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        if frames < RESTART_FRAMES {
             return Ok(());
         }
-        // Under a steady load the log never comes to its end by itself; a moment's pause lets it.
+        // Under a steady load more has come meanwhile, and the log would never begin anew by itself; the little that
+        // is left is moved while the writer waits.
         let writer = self.writer.lock().await;
         if writer.is_closed {
             return Err(unavailable("the journal", "it has been closed"));
