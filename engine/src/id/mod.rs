@@ -14,7 +14,7 @@ mod typed;
 
 pub use derive::{IdSecret, digest, uuid_v7, uuid_v8};
 pub use prefix::Prefix;
-pub use slot::{SLOTS, Slot};
+pub use slot::{SLOTS, Slot, SlotMap};
 pub use stream::{StreamId, StreamKey};
 pub use tenant::TenantId;
 pub use typed::{Id, IdKind};

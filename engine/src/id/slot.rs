@@ -1,5 +1,7 @@
 //! Slots: what work is partitioned by.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,5 +28,50 @@ impl Slot {
     /// The slot's number, 0 to 4,095.
     pub const fn get(self) -> u16 {
         self.0
+    }
+}
+
+/// Which partition each slot belongs to. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotMap(Arc<[u32]>);
+
+impl SlotMap {
+    /// Spreads the slots over partitions 0 to `partitions - 1`, each a run of slots of about the same length.
+    ///
+    /// # Panics
+    ///
+    /// Unless there are 1 to 4,096 partitions.
+    pub fn even(partitions: u32) -> Self {
+        assert!((1..=u32::from(SLOTS)).contains(&partitions), "{partitions} partitions for {SLOTS} slots");
+        let share = |slot: u32| slot * partitions / u32::from(SLOTS);
+        Self((0..u32::from(SLOTS)).map(share).collect())
+    }
+
+    /// Takes a map as it is stored: the partition of each slot, from slot 0. `None` unless it has every slot.
+    pub fn stored(partitions: Vec<u32>) -> Option<Self> {
+        (partitions.len() == usize::from(SLOTS)).then(|| Self(partitions.into()))
+    }
+
+    /// The partition of a slot.
+    pub fn partition(&self, slot: Slot) -> u32 {
+        self.0[usize::from(slot.get())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_even_map_uses_every_partition_alike() {
+        for partitions in [1, 2, 3, 64, 1_000, 4_096] {
+            let map = SlotMap::even(partitions);
+            let mut slots = vec![0_u32; partitions as usize];
+            for slot in 0..SLOTS {
+                slots[map.partition(Slot::new(slot)) as usize] += 1;
+            }
+            let (least, most) = (slots.iter().min().unwrap(), slots.iter().max().unwrap());
+            assert!(most - least <= 1, "{partitions} partitions have {least} to {most} slots");
+        }
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
-use crate::id::{IdSecret, Prefix, StreamKey, TenantId};
+use crate::id::{IdSecret, Prefix, SlotMap, StreamKey, TenantId};
 
 mod check;
 pub mod conformance;
@@ -47,7 +47,19 @@ pub struct Info {
     pub secret: IdSecret,
     /// The partitions there are.
     pub partitions: Vec<PartitionId>,
+    /// Which of them each slot belongs to.
+    pub slots: SlotMap,
 }
+
+impl Info {
+    /// The partition that a stream belongs to.
+    pub fn partition_of(&self, stream: &StreamKey) -> PartitionId {
+        self.slots.partition(stream.slot())
+    }
+}
+
+/// What became of one partition's batch.
+pub type BatchResult = Result<Vec<Result<Appended, EntryError>>, Error>;
 
 /// What is needed to bring a stream to life.
 #[derive(Debug, Clone, Default)]
@@ -106,8 +118,18 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Error::Fenced`], [`Error::Unavailable`] (nothing was committed) or [`Error::Unknown`].
-    async fn append(&self, fence: Fence, batch: &[Entry])
-    -> Result<Vec<Result<Appended, EntryError>>, Error>;
+    async fn append(&self, fence: Fence, batch: &[Entry]) -> BatchResult;
+
+    /// Appends batches to several partitions, each under its own fence, in one commit where the back end can do
+    /// that; the answers stand in the order of the batches. Each partition stands or fails by itself: where one
+    /// fence does not hold, only that batch is lost. No partition may come twice.
+    async fn append_all(&self, batches: &[(Fence, Vec<Entry>)]) -> Vec<BatchResult> {
+        let mut answers = Vec::with_capacity(batches.len());
+        for (fence, batch) in batches {
+            answers.push(self.append(*fence, batch).await);
+        }
+        answers
+    }
 
     /// Reads what brings a stream to life.
     async fn load(&self, stream: &StreamKey) -> Result<Loaded, Error>;

@@ -2,8 +2,10 @@
 
 mod feed;
 mod lane;
+mod ownership;
 mod pump;
 
 pub use feed::{Backlog, Feeds, TimerFeed};
 pub use lane::{Lane, LaneError, LaneHandle, lane};
+pub use ownership::{Beat, Member, Owner, Ownership, Standing};
 pub use pump::{Carried, Carrier, Pump};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::disk::Disk;
-use crate::id::{IdSecret, digest, uuid_v8};
+use crate::id::{IdSecret, SlotMap, digest, uuid_v8};
 use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info};
 
 type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
@@ -115,6 +115,7 @@ impl MemoryStore {
             history: uuid_v8(bits("memory-history"), None),
             secret: IdSecret::new(secret),
             partitions: (0..partitions).collect(),
+            slots: SlotMap::even(partitions),
         };
         let state = State {
             disk: Disk::new(partitions),

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::error::{corrupt, unavailable};
-use crate::id::IdSecret;
+use crate::id::{IdSecret, SlotMap};
 use crate::journal::{Error, Info};
 
 /// `PSjl`: what `file` and other tools know the journal by.
@@ -221,5 +221,6 @@ pub(super) async fn read_info(conn: &mut SqliteConnection) -> Result<Info, Error
         history: uuid(row.try_get(2)?)?,
         secret: IdSecret::new(secret),
         partitions,
+        slots: SlotMap::even(1),
     })
 }
