@@ -18,6 +18,8 @@ pub(crate) struct Done {
     pub(crate) reply: Value,
     /// The timers set and cleared.
     pub(crate) timers: Vec<TimerOp>,
+    /// The commands of the messages sent.
+    pub(crate) sent: Vec<String>,
 }
 
 /// An entity under test, beside a second one that knows it from its stored events only.
@@ -88,7 +90,8 @@ impl<E: Entity> Subject<E> {
         }
         self.check();
         let reply = step.reply.map_or(Value::Null, |reply| reply.value());
-        Ok(Done { events, reply, timers: step.timers })
+        let sent = step.messages.iter().map(|message| message.command.to_string()).collect();
+        Ok(Done { events, reply, timers: step.timers, sent })
     }
 
     /// The folded state and a restored one are the live one.

@@ -75,7 +75,7 @@ async fn one_call_leads_to_an_active_campaign() {
     let ended = ended(&server, &launch.run).await;
     assert_eq!(ended["status"], json!("completed"), "{ended}");
     assert_eq!((&ended["error"], &ended["waitingFor"]), (&Value::Null, &json!([])));
-    assert_eq!((text(&ended, "workflow"), text(&ended, "version")), ("launch-campaign", "1.0.0"));
+    assert_eq!((text(&ended, "workflow"), text(&ended, "version")), ("launch-campaign", "1.1.0"));
     let campaign = launch.campaign(&server).await;
     assert_eq!((&campaign["configured"], &campaign["effective"]), (&json!("active"), &json!("serving")));
     let channels: BTreeSet<&str> = ["instagram", "facebook", "tiktok"].into();
@@ -102,7 +102,7 @@ async fn one_call_leads_to_an_active_campaign() {
     assert_eq!(pairs.len(), 6, "three channels in two languages");
     for piece in content {
         let job = server.http.get(&format!("/api/v1/content-jobs/{}", text(piece, "jobId"))).await.ok();
-        assert_eq!(job["status"], json!("generated"), "{job}");
+        assert_eq!(job["status"], json!("approved"), "{job}");
         assert!(!text(&job["phase"]["piece"], "text").is_empty(), "{job}");
         assert_eq!(job["brief"]["campaignId"], json!(launch.campaign));
     }
@@ -133,6 +133,7 @@ async fn the_tasks_of_a_launch_come_in_the_order_in_which_they_began() {
         "recordContent",
         "decideOnApproval",
         "approveByRule",
+        "approveContent",
         "planBudget",
         "reserveBudget",
         "activateChannels",
@@ -242,6 +243,35 @@ async fn what_a_person_refuses_is_undone() {
     let campaign = launch.campaign(&server).await;
     assert_eq!(campaign["effective"], json!("not_eligible"));
     assert!(text(&campaign["reasons"][0], "message").contains("demasiado caro"), "{campaign}");
+}
+
+#[tokio::test]
+async fn a_launch_that_failed_is_made_again_under_the_same_key() {
+    let server = Server::start(Settings::default()).await;
+    let path = "/api/v1/campaigns/launch";
+    let mut brief = costly();
+    brief["externalKey"] = json!("erp-2");
+    server.http.post("/api/v1/campaigns", &brief).await.ok();
+    let first = launch(&server, &brief).await;
+    waiting(&server, &first.run, "signal").await;
+    let no = json!({ "approved": false, "by": "Ana", "reason": "demasiado caro" });
+    server.http.post(&format!("/api/v1/runs/{}/signals/approval", first.run), &no).await.ok();
+    first.undone(&server, "compensated", "approval_rejected").await;
+    brief.as_object_mut().unwrap().remove("spendLimit");
+    brief["budget"]["amountMinor"] = json!(90_000);
+    let second = server.http.post(path, &brief).await.ok();
+    assert_eq!(
+        (text(&second, "campaignId"), text(&second, "runId") == first.run),
+        (first.campaign.as_str(), false)
+    );
+    assert_eq!(server.http.post(path, &brief).await.ok(), second, "the same launch");
+    assert_eq!(ended(&server, text(&second, "runId")).await["status"], json!("completed"));
+    let campaign = first.campaign(&server).await;
+    assert_eq!(
+        (&campaign["effective"], &campaign["reserved"]["amountMinor"]),
+        (&json!("serving"), &json!(90_000))
+    );
+    assert_eq!(books(&server).repeated, []);
 }
 
 #[tokio::test]

@@ -245,7 +245,7 @@ async fn check_touches_nothing_and_migrate_prepares_a_folder() {
     let data = data.to_str().unwrap();
     let (code, told) = promptsales(&["check", "--data-dir", data]).await;
     assert_eq!(code, Some(0), "{told}");
-    for word in ["campaign", "content-job", "lead", "ads.activate", "launch-campaign 1.0.0", "paths"] {
+    for word in ["campaign", "content-job", "lead", "ads.activate", "launch-campaign 1.1.0", "paths"] {
         assert!(told.contains(word), "`{word}` is not in: {told}");
     }
     assert!(!Path::new(data).exists(), "check has side effects");

@@ -47,7 +47,7 @@ async fn a_definition_is_registered_once_for_each_version() {
         let of =
             |name: &str| listed.iter().find(|w| w["name"] == name).map(|w| text(w, "version").to_owned());
         let versions = ["greet", "greet-json", "launch-campaign"].map(of);
-        assert_eq!(versions.map(Option::unwrap_or_default), ["1.10.0", "2.1.0", "1.0.0"]);
+        assert_eq!(versions.map(Option::unwrap_or_default), ["1.10.0", "2.1.0", "1.1.0"]);
         let shown = server.http.get("/api/v1/workflows/greet").await.ok();
         assert_eq!(
             (text(&shown, "version"), &shown["definition"]["do"][0]["a"]["set"]["n"]),

@@ -14,7 +14,8 @@ use crate::value::{Brief, Channel, Money, Text};
 pub enum Command {
     /// Writes a new campaign down as a draft.
     Draft(Box<Brief>),
-    /// Writes a new campaign down and starts the workflow that launches it, in one commit.
+    /// Writes a new campaign down and starts the workflow that launches it, in one commit. A draft that is there
+    /// already is launched, and one whose launch failed is launched again, with another brief if that is wanted.
     Launch(Box<Brief>),
     /// Replaces the brief of a draft that is not being launched.
     Revise(Box<Brief>),

@@ -3,7 +3,7 @@
 use promptsales_engine::entity::{DecideCx, Decision};
 use promptsales_engine::id::{Prefix, StreamId, digest, uuid_v8};
 use promptsales_engine::journal::TimerOp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Allocation, Campaign, Command, Configured, ContentRef, END, Effective, Event, Launch, Rejection, START,
@@ -19,9 +19,8 @@ pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
         Command::Draft(brief) => Ok(Decision::event(Event::Drafted(drafted(brief, cx)?))),
         Command::Launch(brief) => {
             brief.pieces()?;
-            let (brief, run) = (drafted(brief, cx)?, launch_run(cx.id));
-            let input = json!({ "campaignId": cx.id, "brief": brief });
-            let start = json!({ "workflow": LAUNCH_WORKFLOW, "input": input });
+            let (brief, run) = (drafted(brief, cx)?, launch_run(cx.id, None));
+            let start = launch_start(cx.id, &brief);
             let reply = json!({ "runId": run });
             Ok(Decision::event(Event::Drafted(brief)).send(run, "start", start).reply(reply))
         }
@@ -38,10 +37,19 @@ pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
 /// The workflow that launches a campaign.
 const LAUNCH_WORKFLOW: &str = "launch-campaign";
 
-/// The run that a campaign's first launch always has, in the campaign's slot.
-fn launch_run(campaign: StreamId) -> StreamId {
-    let bits = digest("launch", &[&campaign.to_string()]);
+/// The run that a campaign's first launch always has, or the one after a launch that failed; in the campaign's slot.
+fn launch_run(campaign: StreamId, failed: Option<StreamId>) -> StreamId {
+    let campaign_id = campaign.to_string();
+    let bits = match failed {
+        None => digest("launch", &[&campaign_id]),
+        Some(failed) => digest("launch", &[&campaign_id, &failed.to_string()]),
+    };
     StreamId::new(Prefix::new("run"), uuid_v8(bits, Some(campaign.slot())))
+}
+
+/// What starts a launch's run.
+fn launch_start(campaign: StreamId, brief: &Brief) -> Value {
+    json!({ "workflow": LAUNCH_WORKFLOW, "input": { "campaignId": campaign, "brief": brief } })
 }
 
 /// Completes a brief with the key that the campaign is addressed by.
@@ -63,10 +71,7 @@ impl Campaign {
         let name = command.name();
         match command {
             Command::Draft(brief) => self.draft(brief, cx),
-            Command::Launch(brief) => {
-                self.draft(brief, cx)?;
-                Ok(Decision::none().reply(json!({ "runId": launch_run(cx.id) })))
-            }
+            Command::Launch(brief) => self.launch_again(brief, cx),
             Command::Revise(brief) => self.revise(brief, cx),
             Command::BeginLaunch { run_id, brief } => self.begin_launch(run_id, brief, cx),
             Command::RecordContent { content } => self.record_content(content),
@@ -109,6 +114,41 @@ impl Campaign {
 
     fn draft(&self, brief: Box<Brief>, cx: &DecideCx<'_>) -> Decided {
         if *drafted(brief, cx)? == self.brief { Ok(Decision::none()) } else { Err(Rejection::AlreadyDrafted) }
+    }
+
+    /// A launch of a campaign that there is: starts one that has none under way, with another brief if the last one
+    /// failed; what is under way or done is only told.
+    fn launch_again(&self, mut brief: Box<Brief>, cx: &DecideCx<'_>) -> Decided {
+        brief.external_key = brief.external_key.or_else(|| self.brief.external_key.clone());
+        let brief = drafted(brief, cx)?;
+        brief.pieces()?;
+        let same = *brief == self.brief;
+        let told = |run: StreamId| json!({ "runId": run });
+        let starting = |decision: Decision<Event>, run: StreamId| {
+            Ok(decision.send(run, "start", launch_start(cx.id, &brief)).reply(told(run)))
+        };
+        match &self.launch {
+            Launch::Failed { run_id, .. } => {
+                self.must_be(Configured::Draft, "launch")?;
+                let run_id = launch_run(cx.id, Some(*run_id));
+                let begun = Event::LaunchBegun { run_id };
+                let decision = match same {
+                    true => Decision::event(begun),
+                    false => Decision::event(Event::Revised(brief.clone())).and(begun),
+                };
+                starting(decision, run_id)
+            }
+            _ if !same => Err(Rejection::AlreadyDrafted),
+            Launch::Idle {} => {
+                self.must_be(Configured::Draft, "launch")?;
+                starting(Decision::none(), launch_run(cx.id, None))
+            }
+            Launch::Done { run_id, .. }
+            | Launch::Preparing { run_id }
+            | Launch::InReview { run_id }
+            | Launch::Approved { run_id, .. }
+            | Launch::Rejected { run_id, .. } => Ok(Decision::none().reply(told(*run_id))),
+        }
     }
 
     fn revise(&self, mut brief: Box<Brief>, cx: &DecideCx<'_>) -> Decided {

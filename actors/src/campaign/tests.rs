@@ -256,6 +256,36 @@ proptest! {
 }
 
 #[test]
+fn a_launch_that_failed_can_be_made_again_with_another_brief() {
+    let mut subject = Subject::<Campaign>::new();
+    let first = subject.tell("launch", brief()).unwrap().reply["runId"].clone();
+    assert_eq!(subject.events("begin-launch", json!({ "runId": first })), ["launch-begun"]);
+    assert_eq!(subject.tell("launch", brief()).unwrap().reply["runId"], first);
+    assert_eq!(subject.code("launch", cheaper()), "campaign_already_drafted");
+    subject.events("fail-launch", json!({ "runId": first, "code": "x", "message": "x" }));
+    let told = subject.tell("launch", cheaper()).unwrap();
+    let second = told.reply["runId"].clone();
+    assert_ne!(second, first);
+    assert_eq!(told.events, ["revised", "launch-begun"]);
+    assert_eq!(subject.tell("launch", cheaper()).unwrap().reply["runId"], second);
+    assert_eq!(
+        subject.events("begin-launch", json!({ "runId": second, "brief": cheaper() })),
+        Vec::<String>::new()
+    );
+    subject.events("fail-launch", json!({ "runId": second, "code": "x", "message": "x" }));
+    assert_eq!(subject.events("launch", cheaper()), ["launch-begun"]);
+}
+
+#[test]
+fn a_draft_can_be_launched() {
+    let mut subject = Subject::<Campaign>::new();
+    subject.events("draft", brief());
+    let told = subject.tell("launch", brief()).unwrap();
+    assert!(told.reply["runId"].as_str().unwrap().starts_with("run_"));
+    assert_eq!(told.sent, ["start"], "the run is started though the draft stood already");
+}
+
+#[test]
 fn a_launch_drafts_the_campaign_and_starts_its_run_once() {
     let mut subject = Subject::<Campaign>::new();
     let reply = subject.tell("launch", brief()).unwrap().reply;

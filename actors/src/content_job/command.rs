@@ -43,6 +43,8 @@ pub enum Command {
         /// Who, or which rule.
         by: Text<200>,
     },
+    /// Takes an approval back.
+    WithdrawApproval {},
     /// Notes that it breaks a policy.
     RejectByPolicy {
         /// Which.

@@ -52,6 +52,10 @@ impl ContentJob {
                 self.has_piece("approve")?;
                 self.forward("approve", Progress::Approved, Event::Approved { by })
             }
+            Command::WithdrawApproval {} => {
+                let approved = matches!(self.phase, Phase::Approved { .. });
+                Ok(if approved { Decision::event(Event::ApprovalWithdrawn {}) } else { Decision::none() })
+            }
             Command::RejectByPolicy { code, message } => {
                 let done = matches!(self.phase, Phase::PolicyRejected { .. });
                 self.leave("reject-by-policy", done, Event::PolicyRejected { code, message })

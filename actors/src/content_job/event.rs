@@ -43,6 +43,8 @@ pub enum Event {
         /// By whom, or by which rule.
         by: Text<200>,
     },
+    /// The approval was taken back.
+    ApprovalWithdrawn {},
     /// It breaks a policy.
     PolicyRejected {
         /// Which.
@@ -86,6 +88,7 @@ pub(super) const EVENTS: &[(&str, u16)] = &[
     ("submitted-for-review", 1),
     ("changes-requested", 1),
     ("approved", 1),
+    ("approval-withdrawn", 1),
     ("policy-rejected", 1),
     ("failed", 1),
     ("expired", 1),

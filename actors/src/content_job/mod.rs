@@ -6,6 +6,7 @@
 //!      +----------+----------+------------+-------------+          v    |
 //!        a provider may answer at once               changes_requested--+ (generated anew)
 //!
+//!   approved -> generated, where the approval is taken back
 //!   exits: policy_rejected, failed, expired, cancelled, superseded; everything -> archived
 //! ```
 
@@ -83,6 +84,7 @@ impl Entity for ContentJob {
                 piece.map(|piece| Phase::ChangesRequested { piece, by, reason })
             }
             Event::Approved { by } => piece.map(|piece| Phase::Approved { piece, by }),
+            Event::ApprovalWithdrawn {} => piece.map(|piece| Phase::Generated { piece }),
             Event::PolicyRejected { code, message } => Some(Phase::PolicyRejected { code, message }),
             Event::Failed { code, message } => Some(Phase::Failed { code, message }),
             Event::Expired {} => Some(Phase::Expired {}),

@@ -72,6 +72,18 @@ fn changes_lead_to_another_piece() {
 }
 
 #[test]
+fn an_approval_can_be_taken_back_and_given_again() {
+    let mut job = Subject::<ContentJob>::new();
+    job.events("brief", brief());
+    job.events("record-generated", piece("Hola"));
+    assert_eq!(job.events("withdraw-approval", json!({})), Vec::<String>::new());
+    assert_eq!(job.events("approve", json!({ "by": "ana" })), ["approved"]);
+    assert_eq!(job.events("withdraw-approval", json!({})), ["approval-withdrawn"]);
+    assert_eq!(job.view()["status"], "generated");
+    assert_eq!(job.events("approve", json!({ "by": "ana" })), ["approved"]);
+}
+
+#[test]
 fn a_piece_for_something_else_is_refused() {
     let mut job = Subject::<ContentJob>::new();
     job.events("brief", brief());
@@ -101,6 +113,7 @@ fn any_command() -> impl Strategy<Value = (&'static str, Value)> {
         ("request-changes", json!({ "by": "ana", "reason": "x" })),
         ("reject-by-policy", json!({ "code": "c", "message": "m" })),
         ("fail", json!({ "code": "c", "message": "m" })),
+        ("withdraw-approval", json!({})),
         ("expire", json!({})),
         ("cancel", json!({ "reason": "x" })),
         ("supersede", json!({ "by": "job_01h455vb4pex5vsknk084sn02q" })),

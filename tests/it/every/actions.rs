@@ -36,6 +36,11 @@ fn made() -> Value {
     json!({ "jobId": "job_01h455vb4pex5vsknk084sn02q", "piece": piece })
 }
 
+fn job() -> StreamId {
+    let id = serde_json::from_value(made()["jobId"].clone());
+    id.expect("it is an id")
+}
+
 /// How far a campaign is when an action is tried on it: each stage has what those before it have.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Far {
@@ -45,6 +50,7 @@ enum Far {
     Planned,
     Reserved,
     Switched,
+    Written,
 }
 
 /// A sample for each action: how far the campaign must be, and the input.
@@ -66,6 +72,7 @@ fn sample(name: &str) -> (Far, Value) {
         "campaign.begin" => (Far::Drafted, json!({ "campaignId": id, "brief": small() })),
         "campaign.plan" => (Far::Begun, json!({ "campaignId": id, "brief": small() })),
         "campaign.record-content" => (Far::Begun, json!({ "campaignId": id, "content": [made()] })),
+        "content.approve" => (Far::Written, json!({ "content": [made()], "by": "ana" })),
         "content.check" => (Far::Drafted, json!({ "brief": small(), "content": [made()] })),
         "content.create" => {
             let piece = json!({ "channel": "instagram", "locale": "es-CR", "kind": "text" });
@@ -90,6 +97,13 @@ async fn prepare(life: &Life, far: Far) {
     ];
     for (_, command, body) in steps.into_iter().filter(|(at, ..)| *at <= far) {
         life.once(campaign(), command, &body).await;
+    }
+    if far == Far::Written {
+        let brief = json!({
+            "channel": "instagram", "locale": "es-CR", "kind": "text", "name": "Verano", "message": "Refrescate",
+        });
+        life.once(job(), "brief", &brief).await;
+        life.once(job(), "record-generated", &json!({ "piece": made()["piece"] })).await;
     }
 }
 
@@ -148,7 +162,8 @@ fn done_and_undone_leaves_everything_as_before() {
             assert_eq!(campaign, before.0, "{}: the campaign", action.name);
             let states = outcome["states"].as_object().expect("there are states");
             for (id, job) in states.iter().filter(|(id, _)| id.starts_with("job_")) {
-                assert_eq!(job["status"], "archived", "{}: {id}", action.name);
+                let status = if action.name == "content.approve" { "generated" } else { "archived" };
+                assert_eq!(job["status"], status, "{}: {id}", action.name);
             }
         });
     }

@@ -177,7 +177,11 @@ fn jobs() -> Vec<Script> {
         ]
     };
     let mut approved = way();
-    approved.extend([Tell("approve", json!({ "by": "ana" })), Tell("archive", reason.clone())]);
+    approved.extend([
+        Tell("approve", json!({ "by": "ana" })),
+        tell("withdraw-approval"),
+        Tell("archive", reason.clone()),
+    ]);
     let mut changed = way();
     changed.push(Tell("request-changes", json!({ "by": "ana", "reason": "shorter" })));
     let exits = [

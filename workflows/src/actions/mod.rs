@@ -5,6 +5,7 @@
 
 mod activate_ads;
 mod activate_campaign;
+mod approve_content;
 mod begin_launch;
 mod check_brief;
 mod check_content;
@@ -26,6 +27,7 @@ use promptsales_engine::workflow::action::{Actions, DuplicateAction};
 
 pub use activate_ads::ActivateAds;
 pub use activate_campaign::ActivateCampaign;
+pub use approve_content::ApproveContent;
 pub use begin_launch::BeginLaunch;
 pub use check_brief::CheckBrief;
 pub use check_content::CheckContent;
@@ -46,6 +48,7 @@ pub fn register() -> Result<Actions, DuplicateAction> {
     Actions::new()
         .add::<ActivateAds>()?
         .add::<ActivateCampaign>()?
+        .add::<ApproveContent>()?
         .add::<BeginLaunch>()?
         .add::<CheckBrief>()?
         .add::<CheckContent>()?

@@ -149,6 +149,8 @@ impl World {
         self.call("campaign.record-content", "record", with(json!({ "content": content }))).await?;
         let approval = with(json!({ "approved": true, "by": "the spend limit" }));
         self.call("approval.record", "approve", approval).await?;
+        let approved = json!({ "content": content, "by": "the spend limit" });
+        self.call("content.approve", "pieces", approved).await?;
         let plan = self.call("campaign.plan", "plan", with(json!({ "brief": brief }))).await?;
         self.call("budget.reserve", "reserve", with(json!({ "amount": brief["budget"] }))).await?;
         for allocation in plan["allocations"].as_array().unwrap() {
