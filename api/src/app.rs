@@ -24,6 +24,7 @@ use promptsales_workflows::connectors::{self, sandbox::Sandbox};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::http::middleware::RequestMetrics;
 use crate::http::openapi;
 use crate::http::problem::{Code, Problem};
 use crate::routes;
@@ -42,6 +43,7 @@ struct Parts {
     tenant: TenantId,
     principal: Arc<str>,
     metrics: PrometheusHandle,
+    requests: RequestMetrics,
     openapi: Value,
     stopping: AtomicBool,
 }
@@ -117,13 +119,15 @@ impl App {
         let connectors = Connectors::new(connectors::all(sandbox))?;
         let openapi = openapi::document(&routes::endpoints(), &catalog);
         let node = Node::start(NodeSeed { journal, catalog, connectors, config, cx }).await?;
+        let metrics = metrics_handle();
         let parts = Parts {
             node,
             definitions,
             actions,
             tenant,
             principal: "dev".into(),
-            metrics: metrics_handle(),
+            metrics,
+            requests: RequestMetrics::new(),
             openapi,
             stopping: AtomicBool::new(false),
         };
@@ -238,6 +242,11 @@ impl App {
     /// The principal of requests while there is no authentication.
     pub fn principal(&self) -> Arc<str> {
         self.0.principal.clone()
+    }
+
+    /// The metrics of requests.
+    pub fn requests(&self) -> &RequestMetrics {
+        &self.0.requests
     }
 
     /// The metrics as text.

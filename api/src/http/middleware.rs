@@ -1,13 +1,16 @@
 //! What happens around every request: its id, its metrics, and panics kept inside.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use metrics::{Gauge, Histogram};
 
 use super::caller::{RequestId, new_request_id};
 use super::problem::{Code, Problem};
@@ -17,6 +20,41 @@ use crate::app::App;
 pub const INFLIGHT: &str = "http_requests_inflight";
 /// Histogram, seconds: how long requests took.
 pub const SECONDS: &str = "http_request_seconds";
+/// The route of a request that none matched.
+const NO_ROUTE: &str = "none";
+
+/// The metrics of requests. A series is looked up by name only once: naming it costs more than counting in it.
+pub struct RequestMetrics {
+    inflight: Gauge,
+    seconds: RwLock<HashMap<u16, HashMap<String, Histogram>>>,
+}
+
+impl RequestMetrics {
+    /// Metrics of the recorder that is installed.
+    pub fn new() -> Self {
+        Self { inflight: metrics::gauge!(INFLIGHT), seconds: RwLock::default() }
+    }
+
+    fn record(&self, route: &str, status: u16, took: Duration) {
+        let series = self.seconds.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seconds) = series.get(&status).and_then(|of_status| of_status.get(route)) {
+            seconds.record(took.as_secs_f64());
+            return;
+        }
+        drop(series);
+        let seconds =
+            metrics::histogram!(SECONDS, "route" => route.to_owned(), "status" => status.to_string());
+        seconds.record(took.as_secs_f64());
+        let mut series = self.seconds.write().unwrap_or_else(PoisonError::into_inner);
+        series.entry(status).or_default().insert(route.to_owned(), seconds);
+    }
+}
+
+impl Default for RequestMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// Gives the request its id, measures it, and turns a panic into a problem.
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -26,17 +64,18 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         None => new_request_id(&app),
     };
     request.extensions_mut().insert(RequestId(id.clone()));
-    let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = || route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let begun = app.node().cx().monotonic();
-    metrics::gauge!(INFLIGHT).increment(1.0);
+    let measured = app.requests();
+    measured.inflight.increment(1.0);
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    metrics::gauge!(INFLIGHT).decrement(1.0);
+    measured.inflight.decrement(1.0);
     let mut response = handled.unwrap_or_else(|_| {
-        tracing::error!(path, request = %id, "a request panicked");
+        tracing::error!(path = route(), request = %id, "a request panicked");
         Problem::new(Code::Internal, "the request failed; its id is in `X-Request-Id`").into_response()
     });
-    let status = response.status().as_u16().to_string();
-    metrics::histogram!(SECONDS, "route" => path, "status" => status).record(begun.elapsed().as_secs_f64());
+    measured.record(route(), response.status().as_u16(), begun.elapsed());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);
     }

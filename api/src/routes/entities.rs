@@ -1,5 +1,6 @@
 //! The routes of every public kind: create, list, read, command, events.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,9 +11,9 @@ use promptsales_actors::value::ExternalKey;
 use promptsales_engine::clock::Timestamp;
 use promptsales_engine::entity::{Answer, KindInfo, View};
 use promptsales_engine::id::{StreamId, StreamKey};
-use promptsales_engine::journal::{Event, Outcome};
+use promptsales_engine::journal::{Accepted, Event, Json, Outcome, Seq};
 use promptsales_engine::runtime::Command;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -282,6 +283,15 @@ pub(super) fn external_key_of(body: &JsonBody) -> Result<Option<String>, Problem
     }
 }
 
+/// What a command answers.
+#[derive(Serialize)]
+struct Answered {
+    id: StreamId,
+    version: Seq,
+    events: Vec<Cow<'static, str>>,
+    reply: Json,
+}
+
 /// Turns an answer into a response, with its token.
 pub(super) fn answered(
     app: &App,
@@ -294,9 +304,8 @@ pub(super) fn answered(
         Outcome::Accepted(accepted) => accepted,
         Outcome::Rejected(rejected) => return Err(rejected.into()),
     };
-    let body =
-        json!({ "id": id, "version": accepted.seq, "events": accepted.events, "reply": accepted.reply });
-    let mut response = (status, axum::Json(body)).into_response();
+    let Accepted { seq: version, events, reply } = accepted;
+    let mut response = (status, axum::Json(Answered { id, version, events, reply })).into_response();
     response.headers_mut().insert(token::HEADER, token::write(app.node().info(), position));
     if replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
