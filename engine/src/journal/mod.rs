@@ -17,6 +17,7 @@ pub mod conformance;
 mod entry;
 mod error;
 pub mod memory;
+mod plan;
 mod record;
 pub mod sqlite;
 

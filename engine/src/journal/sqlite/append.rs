@@ -7,13 +7,13 @@ use sqlx::Row;
 
 use super::SqliteJournal;
 use super::error::is_full;
-use super::plan::{Known, Plan, Planned};
 use super::read::{int, rows_text, uint};
-use super::tail::Head;
+use super::tail::Additions;
 use super::writer::{PARTITION, Unsettled, WriteError, Writer};
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::check::refused;
+use crate::journal::plan::{Head, Known, Mark, Plan, Planned};
 use crate::journal::{Appended, Entry, EntryError, Error, Fence, KeyHash};
 
 pub(super) type Answers = Vec<Result<Appended, EntryError>>;
@@ -23,6 +23,32 @@ enum Attempt {
     Answered(Answers),
     /// The fence was not hit, though memory says that it holds; the file has been read again since.
     Stale,
+}
+
+/// What a commit that has been written comes to.
+#[derive(Default)]
+struct Written {
+    mark: Mark,
+    known: Known,
+    new: Additions,
+    latest: Option<Timestamp>,
+}
+
+impl Written {
+    /// Adds what a plan that went on from this one has come to.
+    fn absorb(&mut self, next: Planned<'_>) {
+        self.new.extend(Additions::of(&next.rows));
+        self.latest = self.latest.max(next.latest);
+        self.mark = next.mark;
+        self.known = next.known;
+    }
+}
+
+impl From<Planned<'_>> for Written {
+    fn from(planned: Planned<'_>) -> Self {
+        let new = Additions::of(&planned.rows);
+        Self { mark: planned.mark, known: planned.known, new, latest: planned.latest }
+    }
 }
 
 impl SqliteJournal {
@@ -62,12 +88,12 @@ impl SqliteJournal {
         let known = self.know(writer, batch).await?;
         let mut plan = Plan::new(self.tail.mark(), known);
         let answers: Answers = batch.iter().map(|entry| plan.add(entry)).collect();
-        let mut planned = plan.finish();
+        let planned = plan.finish();
         if planned.latest.is_none() {
             return Ok(Attempt::Answered(answers));
         }
         let guard = Unsettled::unless_disarmed(&self.unsettled);
-        match writer.write(fence, &mut planned).await {
+        match writer.write(fence, &planned).await {
             Ok(()) => {}
             Err(WriteError::Fence) => return Ok(Attempt::Stale),
             Err(WriteError::Row(_)) if batch.len() > 1 => {
@@ -81,7 +107,7 @@ impl SqliteJournal {
             }
             Err(WriteError::Store(error)) => return Err(self.give_up(writer, error).await),
         }
-        self.commit(writer, planned, guard).await.map(|()| Attempt::Answered(answers))
+        self.commit(writer, planned.into(), guard).await.map(|()| Attempt::Answered(answers))
     }
 
     /// Appends a batch of which some entry is refused by the database: entry by entry, still in one commit.
@@ -93,7 +119,7 @@ impl SqliteJournal {
         guard: Unsettled<'_>,
     ) -> Result<Attempt, Error> {
         let known = self.know(writer, batch).await?;
-        let mut total = Plan::new(self.tail.mark(), known).finish();
+        let mut total = Written { mark: self.tail.mark(), known, ..Written::default() };
         let mut answers = Vec::with_capacity(batch.len());
         match writer.begin(fence).await {
             Ok(()) => {}
@@ -104,12 +130,12 @@ impl SqliteJournal {
         for entry in batch {
             let mut plan = Plan::new(total.mark, total.known.clone());
             let answer = plan.add(entry);
-            let mut planned = plan.finish();
+            let planned = plan.finish();
             if answer.is_err() || planned.latest.is_none() {
                 answers.push(answer);
                 continue;
             }
-            match writer.write_one(fence, &mut planned).await {
+            match writer.write_one(fence, &planned).await {
                 Ok(()) => {
                     total.absorb(planned);
                     answers.push(answer);
@@ -131,7 +157,7 @@ impl SqliteJournal {
     }
 
     /// Commits, and lets memory follow. Where the commit fails, the file tells whether it stands.
-    async fn commit(&self, writer: &mut Writer, planned: Planned, guard: Unsettled<'_>) -> Result<(), Error> {
+    async fn commit(&self, writer: &mut Writer, written: Written, guard: Unsettled<'_>) -> Result<(), Error> {
         let before = writer.standing.commits;
         #[cfg(test)]
         let committed = self.sabotage.commit(writer).await;
@@ -139,12 +165,12 @@ impl SqliteJournal {
         let committed = writer.commit().await;
         let Err(error) = committed else {
             writer.standing.commits += 1;
-            writer.standing.pos = planned.mark.pos;
-            writer.standing.last = writer.standing.last.max(planned.latest.map_or(i64::MIN, Timestamp::ms));
-            for (key, head) in planned.known.heads.into_iter().filter(|(_, head)| head.no > 0) {
+            writer.standing.pos = written.mark.pos;
+            writer.standing.last = writer.standing.last.max(written.latest.map_or(i64::MIN, Timestamp::ms));
+            for (key, head) in written.known.heads.into_iter().filter(|(_, head)| head.no > 0) {
                 writer.heads.put(key, head);
             }
-            self.tail.publish(planned.new, planned.mark);
+            self.tail.publish(written.new, written.mark);
             guard.disarm();
             return Ok(());
         };

@@ -5,9 +5,9 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteJournal;
 use super::read::{body, int, json, size, stream_id, stream_key, time, uint, uuid};
-use super::rows::read_origin;
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
+use crate::journal::plan::read_origin;
 use crate::journal::{Error, Message, MessageId, Timer};
 
 impl SqliteJournal {

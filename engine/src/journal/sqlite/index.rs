@@ -7,7 +7,8 @@ use super::SqliteJournal;
 use super::error::unavailable;
 use super::files::Files;
 use super::read::{int, stream_key, uint};
-use super::tail::{Additions, Mark};
+use super::tail::Additions;
+use crate::journal::plan::Mark;
 use crate::journal::{Error, Info};
 
 /// The layout of `index.db`; another one is thrown away and rebuilt.

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::SqliteJournal;
 use super::error::corrupt;
-use super::rows::{Table, read_origin};
+use super::rows::Table;
 use super::writer::BoundQuery;
 use crate::clock::Timestamp;
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
+use crate::journal::plan::read_origin;
 use crate::journal::{
     Error, Event, Json, KeyHash, KeyRecord, Loaded, MessageId, NewEvent, Outcome, Position, Received, Seq,
     Snapshot, StreamPage,

@@ -1,12 +1,10 @@
-//! Rows on their way into the file: one JSON array per table, and the compact form of what is stored as JSON.
+//! Rows on their way into the file: one JSON array per table.
 
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::error::corrupt;
-use crate::journal::{Error, Origin};
+use crate::clock::Timestamp;
+use crate::journal::plan::{Rows, json_text, origin_text, phase};
 
 /// The rows of one table as the text of a JSON array, for `jsonb_each`.
 #[derive(Debug)]
@@ -38,44 +36,62 @@ impl Table {
     }
 }
 
-/// The rows that a batch commits, by statement of `rows.sql`.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    pub(super) streams: Table,
-    pub(super) events: Table,
-    pub(super) keys: Table,
-    pub(super) received: Table,
-    pub(super) acknowledged: Table,
-    pub(super) messages: Table,
-    pub(super) withdrawn: Table,
-    pub(super) cleared: Table,
-    pub(super) fired: Table,
-    pub(super) timers: Table,
-    pub(super) effects: Table,
-    pub(super) steps: Table,
-    pub(super) snapshots: Table,
+/// The rows of a plan, one array for each of the statements that write rows, in the order of their parameters.
+pub(super) fn texts(rows: &Rows<'_>) -> [String; 13] {
+    [
+        table(&rows.streams, |row| {
+            let (tenant, prefix) = (row.key.tenant.as_str(), row.key.id.prefix());
+            (row.no, tenant, prefix.as_str().to_owned(), Hex(row.key.id.uuid().into_bytes()), row.at.ms())
+        }),
+        table(&rows.events, |row| {
+            let (slot, event, at) = (row.stream.slot().get(), row.event, row.at.ms());
+            let (name, origin, data) = (event.name.as_ref(), origin_text(&event.origin), event.data.text());
+            (row.pos, slot, row.no, row.seq, name, event.version, at, origin, data)
+        }),
+        table(&rows.keys, |row| {
+            let (key, digest) = (Hex(row.record.key), Hex(row.record.digest));
+            let (first, last) = row.record.range.unzip();
+            (row.id, row.at.ms(), key, digest, row.no, first, last, json_text(&row.record.outcome))
+        }),
+        table(&rows.received, |row| {
+            let outcome = json_text(&row.received.outcome);
+            (row.at.ms(), row.no, Hex(row.received.id.uuid().into_bytes()), outcome)
+        }),
+        table(&rows.acknowledged, |(id, no)| (Hex(id.uuid().into_bytes()), *no)),
+        table(&rows.messages, |row| {
+            let (message, to) = (row.message, row.message.to);
+            let (id, uuid) = (Hex(message.id.uuid().into_bytes()), Hex(to.uuid().into_bytes()));
+            let (prefix, origin) = (to.prefix().as_str().to_owned(), origin_text(&message.origin));
+            (id, row.no, prefix, uuid, message.command.as_ref(), origin, message.body.text())
+        }),
+        table(&rows.withdrawn, |(id, no)| (Hex(id.uuid().into_bytes()), *no)),
+        table(&rows.cleared, |(no, name)| (*no, *name)),
+        table(&rows.fired, |(due, no, name)| (due.ms(), *no, *name)),
+        table(&rows.timers, |row| (row.no, row.name, row.due.ms(), row.slot)),
+        table(&rows.effects, |row| {
+            let effect = &row.effect;
+            let (connector, operation) = (effect.connector.as_ref(), effect.operation.as_ref());
+            let (state, origin) = (json_text(&effect.state), origin_text(&effect.origin));
+            let (key, ended) = (Hex(effect.key.uuid().into_bytes()), row.ended.map(Timestamp::ms));
+            let (phase, at, request) = (phase(&effect.state), effect.at.ms(), effect.request.text());
+            let life = (phase, ended, effect.attempts, at);
+            (key, row.no, life.0, life.1, life.2, life.3, connector, operation, state, origin, request)
+        }),
+        table(&rows.steps, |row| {
+            let step = row.columns();
+            let key = Hex(row.key.uuid().into_bytes());
+            (key, row.no, step.dispatch, step.attempt, step.end, step.phase, step.at)
+        }),
+        table(&rows.snapshots, |(no, snapshot)| (*no, snapshot.seq, snapshot.version, snapshot.data.text())),
+    ]
 }
 
-impl Rows {
-    /// The arrays in the order of the statements' parameters.
-    pub(super) fn into_texts(self) -> [String; 13] {
-        [
-            self.streams,
-            self.events,
-            self.keys,
-            self.received,
-            self.acknowledged,
-            self.messages,
-            self.withdrawn,
-            self.cleared,
-            self.fired,
-            self.timers,
-            self.effects,
-            self.steps,
-            self.snapshots,
-        ]
-        .map(Table::into_text)
+fn table<'a, T, R: Serialize>(rows: &'a [T], row: impl Fn(&'a T) -> R) -> String {
+    let mut table = Table::default();
+    for each in rows {
+        table.push(&row(each));
     }
+    table.into_text()
 }
 
 /// Sixteen bytes, written as 32 hexadecimal digits.
@@ -86,61 +102,5 @@ impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut digits = [0; 32];
         serializer.serialize_str(Uuid::from_bytes(self.0).simple().encode_lower(&mut digits))
-    }
-}
-
-/// An origin as it is stored: what is the same is stored once, what is not there not at all.
-#[derive(Serialize, Deserialize)]
-struct StoredOrigin<T> {
-    #[serde(rename = "c")]
-    causation: T,
-    #[serde(rename = "r", default = "none", skip_serializing_if = "Option::is_none")]
-    correlation: Option<T>,
-    #[serde(rename = "t", default = "none", skip_serializing_if = "Option::is_none")]
-    trace: Option<T>,
-    #[serde(rename = "p")]
-    principal: T,
-}
-
-fn none<T>() -> Option<T> {
-    None
-}
-
-/// Writes an origin compactly.
-pub(super) fn origin_text(origin: &Origin) -> String {
-    let stored = StoredOrigin {
-        causation: &*origin.causation,
-        correlation: (origin.correlation != origin.causation).then_some(&*origin.correlation),
-        trace: origin.trace.as_deref(),
-        principal: &*origin.principal,
-    };
-    serde_json::to_string(&stored).expect("four texts can always be written")
-}
-
-/// Reads an origin.
-pub(super) fn read_origin(text: &str) -> Result<Arc<Origin>, Error> {
-    let stored: StoredOrigin<Arc<str>> =
-        serde_json::from_str(text).map_err(|error| corrupt("an origin", error))?;
-    Ok(Arc::new(Origin {
-        correlation: stored.correlation.unwrap_or_else(|| stored.causation.clone()),
-        causation: stored.causation,
-        trace: stored.trace,
-        principal: stored.principal,
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_origin_survives_and_is_stored_compactly() {
-        let root = Origin::root("req_1", "user:ada");
-        assert_eq!(origin_text(&root), r#"{"c":"req_1","p":"user:ada"}"#);
-        let mut caused = root.caused("msg_2", "run:x");
-        caused.trace = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into());
-        for origin in [root, caused] {
-            assert_eq!(*read_origin(&origin_text(&origin)).unwrap(), origin);
-        }
     }
 }

@@ -8,18 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
+use crate::journal::plan::{EventRow, Head, Mark, Rows};
 use crate::journal::{KeyHash, Position, Seq};
-
-/// How much of the journal something has seen: the last numbers of the tables that only grow.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Mark {
-    /// The last position.
-    pub(super) pos: Position,
-    /// The last stream's number.
-    pub(super) stream: u64,
-    /// The last idempotency row's number.
-    pub(super) key: u64,
-}
 
 impl Mark {
     /// How many rows lie between this mark and a later one.
@@ -39,15 +29,6 @@ impl Mark {
     }
 }
 
-/// A stream's number in the file and its last event's number.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Head {
-    /// The stream's number, 0 if it has none.
-    pub(super) no: u64,
-    /// The last event's number, 0 if there is none.
-    pub(super) seq: Seq,
-}
-
 /// What a commit adds to the second structures.
 #[derive(Debug, Default)]
 pub(super) struct Additions {
@@ -59,6 +40,27 @@ pub(super) struct Additions {
     pub(super) firsts: Vec<(StreamKey, Position)>,
     /// New idempotency rows.
     pub(super) keys: Vec<(KeyHash, u64)>,
+}
+
+impl Additions {
+    /// What the rows of a plan add.
+    pub(super) fn of(rows: &Rows<'_>) -> Self {
+        let first = |row: &EventRow<'_>| (row.seq == 1).then(|| (row.stream.clone(), row.pos));
+        Self {
+            streams: rows.streams.iter().map(|row| (row.key.clone(), row.no)).collect(),
+            events: rows.events.iter().map(|row| (row.no, row.seq, row.pos)).collect(),
+            firsts: rows.events.iter().filter_map(first).collect(),
+            keys: rows.keys.iter().map(|row| (row.record.key, row.id)).collect(),
+        }
+    }
+
+    /// Adds what came behind it.
+    pub(super) fn extend(&mut self, next: Self) {
+        self.streams.extend(next.streams);
+        self.events.extend(next.events);
+        self.firsts.extend(next.firsts);
+        self.keys.extend(next.keys);
+    }
 }
 
 /// One generation.

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use super::error::{Blame, blame, corrupt, is_nothing_to_roll_back, unavailable};
 use super::files::Files;
-use super::heads::Heads;
-use super::plan::Planned;
 use super::read::{int, uint};
+use super::rows::texts;
 use crate::clock::Timestamp;
+use crate::journal::plan::{Heads, Planned};
 use crate::journal::{Error, Fence, Lease, Position};
 
 const BEGIN: &str = include_str!("sql/fence.sql");
@@ -137,7 +137,7 @@ impl Writer {
     }
 
     /// Begins a commit and writes a plan's rows.
-    pub(super) async fn write(&mut self, fence: Fence, planned: &mut Planned) -> Result<(), WriteError> {
+    pub(super) async fn write(&mut self, fence: Fence, planned: &Planned<'_>) -> Result<(), WriteError> {
         let commits = self.standing.commits;
         let events = planned.mark.pos - self.standing.pos;
         let latest = planned.latest.map_or(i64::MIN, Timestamp::ms);
@@ -153,7 +153,7 @@ impl Writer {
     }
 
     /// Writes one entry's rows within a commit that has begun; if that fails, nothing of them stays.
-    pub(super) async fn write_one(&mut self, fence: Fence, planned: &mut Planned) -> Result<(), WriteError> {
+    pub(super) async fn write_one(&mut self, fence: Fence, planned: &Planned<'_>) -> Result<(), WriteError> {
         let conn = self.open_conn()?;
         conn.execute("SAVEPOINT entry").await?;
         let query = bind_rows(bind_fence(ROWS, fence, 0, 0, 0), planned);
@@ -255,8 +255,8 @@ fn bind_fence(sql: &'static str, fence: Fence, commits: u64, events: u64, latest
         .bind(latest)
 }
 
-fn bind_rows(query: BoundQuery, planned: &mut Planned) -> BoundQuery {
-    planned.texts.iter_mut().fold(query, |query, text| query.bind(std::mem::take(text)))
+fn bind_rows(query: BoundQuery, planned: &Planned<'_>) -> BoundQuery {
+    texts(&planned.rows).into_iter().fold(query, |query, text| query.bind(text))
 }
 
 /// Runs several statements in one message to the connection's thread, and says which way they failed.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::tail::Head;
+use super::Head;
 use crate::id::StreamKey;
 
 /// The heads that either half of the cache keeps at most.
@@ -10,24 +10,24 @@ const HALF: usize = 32_768;
 
 /// Two halves: what is used moves to the young one; when that is full, the old one is forgotten and they change.
 #[derive(Debug, Default)]
-pub(super) struct Heads {
+pub(in crate::journal) struct Heads {
     young: HashMap<StreamKey, Head>,
     old: HashMap<StreamKey, Head>,
 }
 
 impl Heads {
-    pub(super) fn get(&self, key: &StreamKey) -> Option<Head> {
+    pub(in crate::journal) fn get(&self, key: &StreamKey) -> Option<Head> {
         self.young.get(key).or_else(|| self.old.get(key)).copied()
     }
 
-    pub(super) fn put(&mut self, key: StreamKey, head: Head) {
+    pub(in crate::journal) fn put(&mut self, key: StreamKey, head: Head) {
         if self.young.len() >= HALF {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, head);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::journal) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
     }
