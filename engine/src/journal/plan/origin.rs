@@ -36,8 +36,8 @@ pub(in crate::journal) fn origin_text(origin: &Origin) -> String {
 
 /// Reads an origin.
 pub(in crate::journal) fn read_origin(text: &str) -> Result<Arc<Origin>, Error> {
-    let stored: StoredOrigin<Arc<str>> =
-        serde_json::from_str(text).map_err(|error| Error::Corrupt { reason: format!("an origin: {error}") })?;
+    let stored: StoredOrigin<Arc<str>> = serde_json::from_str(text)
+        .map_err(|error| Error::Corrupt { reason: format!("an origin: {error}") })?;
     Ok(Arc::new(Origin {
         correlation: stored.correlation.unwrap_or_else(|| stored.causation.clone()),
         causation: stored.causation,

@@ -3,9 +3,7 @@
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey, EffectOutcome, EffectState};
 use crate::id::StreamKey;
-use crate::journal::{
-    KeyRecord, Message, MessageId, NewEvent, Position, Received, Seq, Snapshot,
-};
+use crate::journal::{KeyRecord, Message, MessageId, NewEvent, Position, Received, Seq, Snapshot};
 
 /// The rows that a batch commits. Streams go by their numbers.
 #[derive(Debug, Default)]

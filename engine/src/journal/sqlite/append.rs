@@ -135,7 +135,7 @@ impl SqliteJournal {
                 answers.push(answer);
                 continue;
             }
-            match writer.write_one(fence, &planned).await {
+            match writer.write_one(&planned).await {
                 Ok(()) => {
                     total.absorb(planned);
                     answers.push(answer);

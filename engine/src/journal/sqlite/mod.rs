@@ -15,6 +15,7 @@ mod journal;
 mod read;
 mod readers;
 mod rows;
+mod statements;
 mod tail;
 mod upkeep;
 mod writer;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::SqliteJournal;
 use super::error::corrupt;
-use super::rows::Table;
+use super::rows::{array, write_row};
 use super::writer::BoundQuery;
 use crate::clock::Timestamp;
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
@@ -289,9 +289,5 @@ pub(super) fn size(number: usize) -> i64 {
 
 /// Writes values as the text of a JSON array.
 pub(super) fn rows_text<T: Serialize>(values: impl IntoIterator<Item = T>) -> String {
-    let mut table = Table::default();
-    for value in values {
-        table.push(&value);
-    }
-    table.into_text()
+    array(values, |value, text| write_row(&value, text))
 }

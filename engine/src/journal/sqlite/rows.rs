@@ -6,38 +6,44 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::journal::plan::{Rows, json_text, origin_text, phase};
 
-/// The rows of one table as the text of a JSON array, for `jsonb_each`.
-#[derive(Debug)]
-pub(super) struct Table(Vec<u8>);
-
-impl Default for Table {
-    fn default() -> Self {
-        Self(vec![b'['])
-    }
+/// The rows of one table on their way, for `jsonb_each`.
+pub(super) struct Table<'a> {
+    rows: usize,
+    /// Writes one of them: a tuple of numbers and texts. What is JSON itself goes in as text.
+    write: Box<dyn Fn(usize, &mut Vec<u8>) + 'a>,
 }
 
-impl Table {
-    /// Adds a row: a tuple of numbers and texts. What is JSON itself goes in as text.
-    pub(super) fn push<T: Serialize>(&mut self, row: &T) {
-        if !self.is_empty() {
-            self.0.push(b',');
-        }
-        serde_json::to_writer(&mut self.0, row).expect("rows of numbers and texts can always be written");
-    }
-
+impl Table<'_> {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.len() == 1
+        self.rows == 0
     }
 
-    /// The whole array.
-    pub(super) fn into_text(mut self) -> String {
-        self.0.push(b']');
-        String::from_utf8(self.0).expect("JSON is written as UTF-8")
+    /// The text of a JSON array with every row.
+    pub(super) fn text(&self) -> String {
+        array(0..self.rows, |row, text| (self.write)(row, text))
     }
 }
 
-/// The rows of a plan, one array for each of the statements that write rows, in the order of their parameters.
-pub(super) fn texts(rows: &Rows<'_>) -> [String; 13] {
+/// The text of a JSON array, for `jsonb_each`.
+pub(super) fn array<T>(items: impl IntoIterator<Item = T>, write: impl Fn(T, &mut Vec<u8>)) -> String {
+    let mut text = vec![b'['];
+    for item in items {
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        write(item, &mut text);
+    }
+    text.push(b']');
+    String::from_utf8(text).expect("JSON is written as UTF-8")
+}
+
+/// Writes a number, a text or a tuple of such.
+pub(super) fn write_row<T: Serialize>(row: &T, text: &mut Vec<u8>) {
+    serde_json::to_writer(text, row).expect("rows of numbers and texts can always be written");
+}
+
+/// The rows of a plan: a table for each of the statements that write rows, in their order.
+pub(super) fn tables<'a>(rows: &'a Rows<'_>) -> [Table<'a>; 13] {
     [
         table(&rows.streams, |row| {
             let (tenant, prefix) = (row.key.tenant.as_str(), row.key.id.prefix());
@@ -68,6 +74,11 @@ pub(super) fn texts(rows: &Rows<'_>) -> [String; 13] {
         table(&rows.cleared, |(no, name)| (*no, *name)),
         table(&rows.fired, |(due, no, name)| (due.ms(), *no, *name)),
         table(&rows.timers, |row| (row.no, row.name, row.due.ms(), row.slot)),
+        table(&rows.steps, |row| {
+            let step = row.columns();
+            let key = Hex(row.key.uuid().into_bytes());
+            (key, row.no, step.dispatch, step.attempt, step.end, step.phase, step.at)
+        }),
         table(&rows.effects, |row| {
             let effect = &row.effect;
             let (connector, operation) = (effect.connector.as_ref(), effect.operation.as_ref());
@@ -77,21 +88,13 @@ pub(super) fn texts(rows: &Rows<'_>) -> [String; 13] {
             let life = (phase, ended, effect.attempts, at);
             (key, row.no, life.0, life.1, life.2, life.3, connector, operation, state, origin, request)
         }),
-        table(&rows.steps, |row| {
-            let step = row.columns();
-            let key = Hex(row.key.uuid().into_bytes());
-            (key, row.no, step.dispatch, step.attempt, step.end, step.phase, step.at)
-        }),
         table(&rows.snapshots, |(no, snapshot)| (*no, snapshot.seq, snapshot.version, snapshot.data.text())),
     ]
 }
 
-fn table<'a, T, R: Serialize>(rows: &'a [T], row: impl Fn(&'a T) -> R) -> String {
-    let mut table = Table::default();
-    for each in rows {
-        table.push(&row(each));
-    }
-    table.into_text()
+fn table<'a, T, R: Serialize>(rows: &'a [T], row: impl Fn(&'a T) -> R + 'a) -> Table<'a> {
+    let write = move |number: usize, text: &mut Vec<u8>| write_row(&row(&rows[number]), text);
+    Table { rows: rows.len(), write: Box::new(write) }
 }
 
 /// Sixteen bytes, written as 32 hexadecimal digits.

@@ -13,16 +13,11 @@ use uuid::Uuid;
 use super::error::{Blame, blame, corrupt, is_nothing_to_roll_back, unavailable};
 use super::files::Files;
 use super::read::{int, uint};
-use super::rows::texts;
+use super::statements::{FENCE_STATEMENT, FenceArguments, Statements};
 use crate::clock::Timestamp;
-use crate::journal::plan::{Heads, Planned};
+use crate::journal::plan::{Heads, Planned, Rows};
 use crate::journal::{Error, Fence, Lease, Position};
 
-const BEGIN: &str = include_str!("sql/fence.sql");
-const ROWS: &str = include_str!("sql/rows.sql");
-const BEGIN_AND_ROWS: &str = concat!(include_str!("sql/fence.sql"), include_str!("sql/rows.sql"));
-/// Which statement of `fence.sql` is the fence itself, from 0.
-const FENCE_STATEMENT: usize = 1;
 /// The partition there is.
 pub(super) const PARTITION: u32 = 0;
 
@@ -45,6 +40,7 @@ pub(super) struct Writer {
     lookup: Option<SqliteConnection>,
     pub(super) standing: Standing,
     pub(super) heads: Heads,
+    statements: Statements,
     pub(super) is_closed: bool,
 }
 
@@ -93,7 +89,8 @@ impl Writer {
     pub(super) async fn new(files: Files, mut conn: SqliteConnection) -> Result<Self, Error> {
         let standing = read_standing(&mut conn).await?;
         let heads = Heads::default();
-        Ok(Self { files, conn: Some(conn), lookup: None, standing, heads, is_closed: false })
+        let statements = Statements::default();
+        Ok(Self { files, conn: Some(conn), lookup: None, standing, heads, statements, is_closed: false })
     }
 
     /// The connection, opened anew where it was given up.
@@ -141,22 +138,23 @@ impl Writer {
         let commits = self.standing.commits;
         let events = planned.mark.pos - self.standing.pos;
         let latest = planned.latest.map_or(i64::MIN, Timestamp::ms);
-        let query = bind_fence(BEGIN_AND_ROWS, fence, commits, events, latest);
-        let query = bind_rows(query, planned);
+        let fence = FenceArguments { fence, commits, events, latest };
+        let query = self.statements.query(Some(fence), &planned.rows);
         run(self.open_conn()?, query, true).await
     }
 
     /// Begins a commit whose rows are written one entry at a time.
     pub(super) async fn begin(&mut self, fence: Fence) -> Result<(), WriteError> {
-        let query = bind_fence(BEGIN, fence, self.standing.commits, 0, i64::MIN);
+        let fence = FenceArguments { fence, commits: self.standing.commits, events: 0, latest: i64::MIN };
+        let query = self.statements.query(Some(fence), &Rows::default());
         run(self.open_conn()?, query, true).await
     }
 
     /// Writes one entry's rows within a commit that has begun; if that fails, nothing of them stays.
-    pub(super) async fn write_one(&mut self, fence: Fence, planned: &Planned<'_>) -> Result<(), WriteError> {
+    pub(super) async fn write_one(&mut self, planned: &Planned<'_>) -> Result<(), WriteError> {
+        let query = self.statements.query(None, &planned.rows);
         let conn = self.open_conn()?;
         conn.execute("SAVEPOINT entry").await?;
-        let query = bind_rows(bind_fence(ROWS, fence, 0, 0, 0), planned);
         let written = run(conn, query, false).await;
         if let Err(WriteError::Row(_)) = written {
             conn.execute("ROLLBACK TO entry").await?;
@@ -244,20 +242,6 @@ async fn read_standing(conn: &mut SqliteConnection) -> Result<Standing, Error> {
 }
 
 pub(super) type BoundQuery = Query<'static, Sqlite, SqliteArguments>;
-
-fn bind_fence(sql: &'static str, fence: Fence, commits: u64, events: u64, latest: i64) -> BoundQuery {
-    sqlx::query(sql)
-        .bind(i64::from(fence.partition))
-        .bind(int(fence.epoch))
-        .bind(fence.incarnation.as_bytes().to_vec())
-        .bind(int(commits))
-        .bind(int(events))
-        .bind(latest)
-}
-
-fn bind_rows(query: BoundQuery, planned: &Planned<'_>) -> BoundQuery {
-    texts(&planned.rows).into_iter().fold(query, |query, text| query.bind(text))
-}
 
 /// Runs several statements in one message to the connection's thread, and says which way they failed.
 async fn run(conn: &mut SqliteConnection, query: BoundQuery, is_fenced: bool) -> Result<(), WriteError> {

@@ -1,35 +1,36 @@
--- Writes what a batch commits: a JSON array of rows per table, in the order of `Rows`.
--- Parameters are $N and not ?N: with several statements in one text sqlx miscounts the gaps that ?N leaves.
--- Elements that are JSON themselves come as strings, so that SQLite never renders them anew.
+-- Writes what a batch commits: a JSON array of rows per table. Only the statements whose tables have rows are run, in
+-- this order; each has one parameter. Elements that are JSON themselves come as strings, so that SQLite never renders
+-- them anew. Parameters are ? and not ?N: with several statements in one text sqlx would miscount.
+
 INSERT INTO stream (no, tenant, prefix, uuid, at)
-SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4 FROM jsonb_each($7);
+SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4 FROM jsonb_each(?);
 
 INSERT INTO event (pos, slot, stream, seq, name, version, at, origin, data)
 SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8
-FROM jsonb_each($8);
+FROM jsonb_each(?);
 
 INSERT INTO idem (id, at, key, digest, stream, first_seq, last_seq, outcome)
 SELECT value->>0, value->>1, unhex(value->>2), unhex(value->>3), value->>4, value->>5, value->>6, value->>7
-FROM jsonb_each($9);
+FROM jsonb_each(?);
 
 INSERT INTO inbox (at, stream, message, outcome)
-SELECT value->>0, value->>1, unhex(value->>2), value->>3 FROM jsonb_each($10);
+SELECT value->>0, value->>1, unhex(value->>2), value->>3 FROM jsonb_each(?);
 
-DELETE FROM outbox WHERE (message, stream) IN (SELECT unhex(value->>0), value->>1 FROM jsonb_each($11));
+DELETE FROM outbox WHERE (message, stream) IN (SELECT unhex(value->>0), value->>1 FROM jsonb_each(?));
 
 INSERT INTO outbox (message, stream, prefix, uuid, command, origin, body)
 SELECT unhex(value->>0), value->>1, value->>2, unhex(value->>3), value->>4, value->>5, value->>6
-FROM jsonb_each($12);
+FROM jsonb_each(?);
 
-DELETE FROM outbox WHERE (message, stream) IN (SELECT unhex(value->>0), value->>1 FROM jsonb_each($13));
+DELETE FROM outbox WHERE (message, stream) IN (SELECT unhex(value->>0), value->>1 FROM jsonb_each(?));
 
-DELETE FROM timer WHERE (stream, name) IN (SELECT value->>0, value->>1 FROM jsonb_each($14));
+DELETE FROM timer WHERE (stream, name) IN (SELECT value->>0, value->>1 FROM jsonb_each(?));
 
 DELETE FROM timer
-WHERE (due, stream, name) IN (SELECT value->>0, value->>1, value->>2 FROM jsonb_each($15));
+WHERE (due, stream, name) IN (SELECT value->>0, value->>1, value->>2 FROM jsonb_each(?));
 
 INSERT INTO timer (stream, name, due, slot)
-SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($16) WHERE true
+SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each(?) WHERE true
 ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due;
 
 -- Before the new ones: steps of effects that the batch itself intends are folded into these.
@@ -42,7 +43,7 @@ UPDATE effect SET
 FROM (
     SELECT unhex(value->>0) AS key, value->>1 AS stream, value->>2 AS dispatch, value->>3 AS attempt,
         value->>4 AS end, value->>5 AS phase_after, value->>6 AS at
-    FROM jsonb_each($18)
+    FROM jsonb_each(?)
 ) AS step
 WHERE effect.key = step.key AND effect.stream = step.stream AND effect.phase <> 1;
 
@@ -50,7 +51,7 @@ INSERT INTO effect
     (key, stream, phase, ended, attempts, at, connector, operation, state, origin, request)
 SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
     value->>9, value->>10
-FROM jsonb_each($17) WHERE true
+FROM jsonb_each(?) WHERE true
 -- An effect whose end is not known may be intended again; any other one fails here, since a phase is never null.
 ON CONFLICT (key) DO UPDATE SET
     phase = CASE WHEN effect.phase = 2 AND effect.stream = excluded.stream THEN excluded.phase END,
@@ -58,5 +59,5 @@ ON CONFLICT (key) DO UPDATE SET
     operation = excluded.operation, state = excluded.state, origin = excluded.origin, request = excluded.request;
 
 INSERT INTO snapshot (stream, seq, version, data)
-SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($19) WHERE true
+SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each(?) WHERE true
 ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, version = excluded.version, data = excluded.data;
