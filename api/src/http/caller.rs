@@ -26,25 +26,30 @@ pub struct Caller {
     pub tenant: TenantId,
     /// What caused the request's consequences.
     pub origin: Arc<Origin>,
-    /// The method and path, which are part of a key's meaning.
+    /// The `Idempotency-Key`, with the method and path, which are part of its meaning.
+    pub key: Option<Key>,
+}
+
+/// A key under which a request counts once.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Method and path.
     pub operation: String,
-    /// The `Idempotency-Key`.
-    pub key: Option<String>,
+    /// The key itself.
+    pub text: String,
 }
 
 impl Caller {
     /// What makes a payload count once under the caller's key.
     pub fn dedup(&self, secret: &IdSecret, payload: &str) -> Dedup {
-        let Some(key) = &self.key else { return Dedup::None };
-        Dedup::Key {
-            key: secret.digest("idempotency key", &self.key_parts(key)),
-            digest: digest("payload", &[payload]),
-        }
+        let Some(parts) = self.key_parts() else { return Dedup::None };
+        Dedup::Key { key: secret.digest("idempotency key", &parts), digest: digest("payload", &[payload]) }
     }
 
-    /// The parts that an id created under the caller's key is derived from.
-    pub fn key_parts<'a>(&'a self, key: &'a str) -> [&'a str; 4] {
-        [self.tenant.as_str(), &self.origin.principal, &self.operation, key]
+    /// The parts that an id created under the caller's key is derived from, if there is a key.
+    pub fn key_parts(&self) -> Option<[&str; 4]> {
+        let key = self.key.as_ref()?;
+        Some([self.tenant.as_str(), &self.origin.principal, &key.operation, &key.text])
     }
 }
 
@@ -57,9 +62,11 @@ impl FromRequestParts<App> for Caller {
         let correlation =
             text(&parts.headers, "x-correlation-id", 128)?.map_or_else(|| id.clone(), Arc::from);
         let origin = Arc::new(Origin { causation: id, correlation, trace, principal: app.principal() });
-        let key = text(&parts.headers, "idempotency-key", LONGEST_KEY)?.map(str::to_owned);
-        let operation = format!("{} {}", parts.method, parts.uri.path());
-        Ok(Self { tenant: app.tenant(), origin, operation, key })
+        let key = text(&parts.headers, "idempotency-key", LONGEST_KEY)?.map(|key| Key {
+            operation: format!("{} {}", parts.method, parts.uri.path()),
+            text: key.to_owned(),
+        });
+        Ok(Self { tenant: app.tenant(), origin, key })
     }
 }
 

@@ -255,11 +255,9 @@ fn keyed_id(app: &App, kind: &KindInfo, caller: &Caller, key: &str) -> StreamId 
 /// The id of what is created: of the external key, of the idempotency key, or a fresh one.
 pub(super) fn new_id(app: &App, kind: &KindInfo, caller: &Caller, external_key: Option<&str>) -> StreamId {
     let prefix = kind.kind.prefix;
-    match (external_key, &caller.key) {
+    match (external_key, caller.key_parts()) {
         (Some(key), _) => keyed_id(app, kind, caller, key),
-        (None, Some(key)) => {
-            app.node().info().secret.derive(prefix, None, "created under key", &caller.key_parts(key))
-        }
+        (None, Some(parts)) => app.node().info().secret.derive(prefix, None, "created under key", &parts),
         (None, None) => app.node().cx().new_id(prefix, None),
     }
 }

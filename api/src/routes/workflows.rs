@@ -151,8 +151,8 @@ async fn start(
     let definition = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
     let definition = definition.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
     let info = app.node().info();
-    let id = match &caller.key {
-        Some(key) => info.secret.derive(RUN, None, "created under key", &caller.key_parts(key)),
+    let id = match caller.key_parts() {
+        Some(parts) => info.secret.derive(RUN, None, "created under key", &parts),
         None => app.node().cx().new_id(RUN, None),
     };
     let stream = StreamKey::new(caller.tenant.clone(), id);
