@@ -6,6 +6,7 @@ mod demo;
 mod every;
 mod faults;
 mod golden;
+mod journal;
 mod launch;
 mod runs;
 mod service;

@@ -2,11 +2,13 @@
 
 mod dice;
 mod http;
+mod postgres;
 mod server;
 mod shim;
 
 pub use dice::Dice;
 pub use http::{Answer, Http};
+pub use postgres::{Postgres, database_of, free_port};
 pub use server::{Server, Settings, binary};
 pub use shim::{Disk, Loss, Lost, WallClock};
 

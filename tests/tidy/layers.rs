@@ -20,6 +20,7 @@ const ONE_HOME: &[(&str, &str)] = &[
     ("utoipa-axum", "api"),
     ("ractor", "engine"),
     ("sqlx", "engine"),
+    ("tokio-postgres", "engine"),
     ("mongodb", "engine"),
     ("redis", "engine"),
 ];
@@ -40,6 +41,7 @@ const NOT_IN_ACTORS: &[&str] = &[
     "reqwest",
     "sqlx",
     "tokio",
+    "tokio-postgres",
     "tokio-stream",
     "tokio-util",
 ];

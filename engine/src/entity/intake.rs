@@ -100,9 +100,9 @@ impl From<journal::Error> for Fault {
             journal::Error::Unknown { .. } => Self::Unknown,
             journal::Error::Corrupt { reason } => Self::Refused { reason },
             journal::Error::Unavailable { reason } => Self::Unavailable { reason },
-            journal::Error::Fenced { .. } | journal::Error::InUse { .. } => {
-                Self::Unavailable { reason: error.to_string() }
-            }
+            journal::Error::Fenced { .. }
+            | journal::Error::Regressed { .. }
+            | journal::Error::InUse { .. } => Self::Unavailable { reason: error.to_string() },
         }
     }
 }

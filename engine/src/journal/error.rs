@@ -53,6 +53,13 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The database went back in time, and may have lost what it had acknowledged: drop every partition, take them
+    /// over anew, and load everything again. Nothing was committed.
+    #[error("the database went back in time, as partition {partition} shows")]
+    Regressed {
+        /// The partition.
+        partition: PartitionId,
+    },
     /// What is stored cannot be understood.
     #[error("the journal is corrupt: {reason}")]
     Corrupt {

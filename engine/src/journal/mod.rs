@@ -1,7 +1,7 @@
 //! The journal: the only truth. One append-only log of events per partition, and what is committed with them.
 //!
 //! Back ends share one contract ([`Journal`]) and one suite of cases ([`conformance`]): [`memory`] for simulation and
-//! tests, [`sqlite`] for one machine.
+//! tests, [`sqlite`] for one machine, [`postgres`] for many.
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ mod entry;
 mod error;
 pub mod memory;
 mod plan;
+pub mod postgres;
 mod record;
 pub mod sqlite;
 
@@ -118,7 +119,8 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Fenced`], [`Error::Unavailable`] (nothing was committed) or [`Error::Unknown`].
+    /// [`Error::Fenced`], [`Error::Unavailable`] and [`Error::Regressed`] (nothing was committed), or
+    /// [`Error::Unknown`].
     async fn append(&self, fence: Fence, batch: &[Entry]) -> BatchResult;
 
     /// Appends batches to several partitions, each under its own fence, in one commit where the back end can do

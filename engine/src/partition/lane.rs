@@ -161,6 +161,7 @@ fn refuse(
     }
     match error {
         journal::Error::Fenced { .. } => Err(ServiceFault::fatal(error.to_string())),
+        journal::Error::Regressed { .. } => Err(ServiceFault::fatal(error.to_string())),
         journal::Error::Unknown { .. }
         | journal::Error::Unavailable { .. }
         | journal::Error::Corrupt { .. }

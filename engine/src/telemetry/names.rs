@@ -6,6 +6,8 @@ pub const COMMIT_SECONDS: &str = "promptsales_commit_seconds";
 pub const COMMIT_ENTRIES: &str = "promptsales_commit_entries";
 /// Counter: commits that failed as a whole.
 pub const COMMIT_FAILURES: &str = "promptsales_commit_failures_total";
+/// Counter: times the database was found to have gone back in time.
+pub const HISTORY_REGRESSIONS: &str = "promptsales_history_regressions_total";
 /// Counter by `kind` and `outcome`: commands answered.
 pub const COMMANDS: &str = "promptsales_commands_total";
 /// Counter by `reason`: work refused because a limit was hit.

@@ -24,12 +24,10 @@ mod timers;
 
 pub(super) use heads::Heads;
 pub(super) use origin::{origin_text, read_origin};
-pub(super) use rows::{
-    EffectRow, EventRow, KeyRow, MessageRow, OPEN, ReceivedRow, Rows, StepRow, StreamRow, TimerRow, UNKNOWN,
-    json_text, phase,
-};
+pub(super) use rows::{EventRow, Rows, json_text, phase};
 
 use effects::Effects;
+use rows::{KeyRow, MessageRow, ReceivedRow, StreamRow};
 use timers::Timers;
 
 /// How much of a log something has seen: the last numbers of what only grows.
@@ -177,17 +175,19 @@ impl<'a> Plan<'a> {
 
     /// The number of the entry's stream; a new one if it has none yet.
     fn number(&mut self, entry: &'a Entry, head: Head) -> u64 {
-        let has_events = !entry.events.is_empty();
+        let begins = head.seq == 0 && !entry.events.is_empty();
+        let birth = begins.then_some(self.rows.births);
+        self.rows.births += u64::from(begins);
         if head.no == 0 {
             self.mark.stream += 1;
             let no = self.mark.stream;
-            self.rows.streams.push(StreamRow { no, key: &entry.stream, at: entry.at, is_born: has_events });
+            self.rows.streams.push(StreamRow { no, key: &entry.stream, at: entry.at, birth });
             return no;
         }
-        if head.seq == 0 && has_events {
+        if let Some(rank) = birth {
             match self.rows.streams.binary_search_by_key(&head.no, |row| row.no) {
-                Ok(place) => self.rows.streams[place].is_born = true,
-                Err(_) => self.rows.born.push(head.no),
+                Ok(place) => self.rows.streams[place].birth = Some(rank),
+                Err(_) => self.rows.born.push((head.no, rank)),
             }
         }
         head.no

@@ -9,8 +9,10 @@ use crate::journal::{KeyRecord, Message, MessageId, NewEvent, Position, Received
 #[derive(Debug, Default)]
 pub(in crate::journal) struct Rows<'a> {
     pub(in crate::journal) streams: Vec<StreamRow<'a>>,
-    /// Streams that stand already and get their first event.
-    pub(in crate::journal) born: Vec<u64>,
+    /// Streams that stand already and get their first event: number and rank.
+    pub(in crate::journal) born: Vec<(u64, u64)>,
+    /// How many streams get their first event; their ranks are the numbers below.
+    pub(in crate::journal) births: u64,
     pub(in crate::journal) events: Vec<EventRow<'a>>,
     pub(in crate::journal) keys: Vec<KeyRow<'a>>,
     pub(in crate::journal) received: Vec<ReceivedRow<'a>>,
@@ -37,8 +39,8 @@ pub(in crate::journal) struct StreamRow<'a> {
     pub(in crate::journal) no: u64,
     pub(in crate::journal) key: &'a StreamKey,
     pub(in crate::journal) at: Timestamp,
-    /// True if its first event comes with it.
-    pub(in crate::journal) is_born: bool,
+    /// The rank of its first event among the first events of the batch, if it comes with it.
+    pub(in crate::journal) birth: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -128,9 +130,9 @@ pub(in crate::journal) struct StepColumns {
 }
 
 /// An effect that is open.
-pub(in crate::journal) const OPEN: u8 = 0;
+pub(super) const OPEN: u8 = 0;
 /// An effect that ended without it being known how.
-pub(in crate::journal) const UNKNOWN: u8 = 2;
+pub(super) const UNKNOWN: u8 = 2;
 
 /// The phase as the ledger stores it, beside the state itself.
 pub(in crate::journal) fn phase(state: &EffectState) -> u8 {

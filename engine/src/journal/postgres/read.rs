@@ -1,0 +1,181 @@
+//! Reading streams, the log, lists and keys. Each call is one statement, and so one consistent view.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::PostgresJournal;
+use super::error::corrupt;
+use super::row::{body, get, int, json, size, stream_key, time, uint};
+use super::session::Param;
+use crate::id::{Prefix, StreamId, StreamKey, TenantId};
+use crate::journal::plan::read_origin;
+use crate::journal::{
+    Error, Event, KeyHash, KeyRecord, Loaded, MessageId, NewEvent, PartitionId, Position, Received, Seq,
+    Snapshot, StreamPage,
+};
+
+/// What brings a stream to life: 0 its snapshot, 1 the events after it, 2 the messages taken in.
+pub(super) const LOAD: &str = "WITH s AS MATERIALIZED (
+        SELECT no FROM promptsales.stream WHERE uuid = $1 AND prefix = $2 AND tenant = $3),
+    held AS MATERIALIZED (SELECT h.* FROM promptsales.snapshot AS h WHERE h.stream = (SELECT no FROM s))
+    SELECT 0 AS part, 0::int8 AS pos, seq AS seq, version, 0::int8, '', '', data, NULL::uuid FROM held
+    UNION ALL SELECT 1, pos, seq, version, at, name, origin, data, NULL FROM promptsales.event
+        WHERE stream = (SELECT no FROM s) AND seq > coalesce((SELECT seq FROM held), 0)
+    UNION ALL SELECT 2, 0, no, 0, 0, '', '', outcome, message FROM promptsales.inbox
+        WHERE stream = (SELECT no FROM s)
+    ORDER BY part, seq";
+
+pub(super) const STREAM: &str = "SELECT 1, pos, seq, version, at, name, origin, data FROM promptsales.event
+    WHERE stream = (SELECT no FROM promptsales.stream WHERE uuid = $1 AND prefix = $2 AND tenant = $3)
+        AND seq > $4 ORDER BY seq LIMIT $5";
+
+pub(super) const LOG: &str =
+    "SELECT 1, e.pos, e.seq, e.version, e.at, e.name, e.origin, e.data, s.tenant, s.prefix, s.uuid
+    FROM (SELECT * FROM promptsales.event WHERE partition = $1 AND pos > $2 ORDER BY pos LIMIT $3) AS e
+    JOIN promptsales.stream AS s ON s.no = e.stream ORDER BY e.pos";
+
+pub(super) const OLDEST: &str = "SELECT birth, uuid FROM promptsales.stream
+    WHERE tenant = $1 AND prefix = $2 AND birth > $3 AND birth < $4 ORDER BY birth LIMIT $5";
+
+pub(super) const NEWEST: &str = "SELECT birth, uuid FROM promptsales.stream
+    WHERE tenant = $1 AND prefix = $2 AND birth > $3 AND birth < $4 ORDER BY birth DESC LIMIT $5";
+
+pub(super) const KEY: &str =
+    "SELECT i.key, i.digest, i.first_seq, i.last_seq, i.outcome, s.tenant, s.prefix, s.uuid
+    FROM promptsales.idem AS i JOIN promptsales.stream AS s ON s.no = i.stream WHERE i.key = $1";
+
+impl PostgresJournal {
+    /// Runs a statement that only reads. It may be run twice.
+    pub(super) async fn fetch(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        self.check_open()?;
+        match self.readers.query(sql, params).await {
+            // A connection that was idle while the database was restarted fails at its next use.
+            Err(super::error::Failure::Lost(_)) => Ok(self.readers.query(sql, params).await?),
+            other => Ok(other?),
+        }
+    }
+
+    pub(super) async fn load_stream(&self, key: &StreamKey) -> Result<Loaded, Error> {
+        self.wait_settled(Some(self.infos.last().partition_of(key))).await?;
+        let (uuid, prefix, tenant) = (key.id.uuid(), key.id.prefix(), key.tenant.as_str());
+        let prefix = prefix.as_str();
+        let params: [Param<'_>; 3] = [(&uuid, Type::UUID), (&prefix, Type::TEXT), (&tenant, Type::TEXT)];
+        let mut loaded = Loaded::default();
+        for row in self.fetch(LOAD, &params).await? {
+            match get::<i32>(&row, 0)? {
+                0 => loaded.snapshot = Some(snapshot(&row)?),
+                1 => loaded.events.push(event(&row, key.clone())?),
+                _ => {
+                    let id = MessageId::from_uuid(get(&row, 8)?);
+                    loaded.received.push(Received { id, outcome: json(&row, 7)? });
+                }
+            }
+        }
+        let seen = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        check_gap_free(key, seen, &loaded.events)?;
+        loaded.head = seen + loaded.events.len() as u64;
+        Ok(loaded)
+    }
+
+    pub(super) async fn stream_events(
+        &self,
+        key: &StreamKey,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, Error> {
+        self.wait_settled(Some(self.infos.last().partition_of(key))).await?;
+        let (uuid, prefix, tenant) = (key.id.uuid(), key.id.prefix(), key.tenant.as_str());
+        let (prefix, from, limit) = (prefix.as_str(), int(after), size(limit));
+        let params: [Param<'_>; 5] = [
+            (&uuid, Type::UUID),
+            (&prefix, Type::TEXT),
+            (&tenant, Type::TEXT),
+            (&from, Type::INT8),
+            (&limit, Type::INT8),
+        ];
+        let rows = self.fetch(STREAM, &params).await?;
+        let events: Vec<_> = rows.iter().map(|row| event(row, key.clone())).collect::<Result<_, _>>()?;
+        check_gap_free(key, after, &events)?;
+        Ok(events)
+    }
+
+    pub(super) async fn log_events(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Event>, Error> {
+        self.wait_settled(Some(partition)).await?;
+        let (id, after, limit) = (partition.cast_signed(), int(after), size(limit));
+        let params: [Param<'_>; 3] = [(&id, Type::INT4), (&after, Type::INT8), (&limit, Type::INT8)];
+        let rows = self.fetch(LOG, &params).await?;
+        rows.iter().map(|row| event(row, stream_key(row, 8)?)).collect()
+    }
+
+    pub(super) async fn kind_page(
+        &self,
+        tenant: &TenantId,
+        prefix: Prefix,
+        (above, below): (u64, u64),
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<StreamPage, Error> {
+        self.wait_settled(None).await?;
+        let (kind, whose, limit) = (prefix.as_str(), tenant.as_str(), size(limit));
+        let (above, below) = (int(above), int(below));
+        let params: [Param<'_>; 5] = [
+            (&whose, Type::TEXT),
+            (&kind, Type::TEXT),
+            (&above, Type::INT8),
+            (&below, Type::INT8),
+            (&limit, Type::INT8),
+        ];
+        let rows = self.fetch(if newest_first { NEWEST } else { OLDEST }, &params).await?;
+        let stream = |row: &Row| {
+            let id = StreamId::new(prefix, get(row, 1)?);
+            Ok((StreamKey::new(tenant.clone(), id), uint(row, 0)?))
+        };
+        Ok(StreamPage { streams: rows.iter().map(stream).collect::<Result<_, Error>>()? })
+    }
+
+    pub(super) async fn key_record(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {
+        self.wait_settled(None).await?;
+        let rows = self.fetch(KEY, &[(&key.as_slice(), Type::BYTEA)]).await?;
+        rows.first().map(key_record).transpose()
+    }
+}
+
+fn check_gap_free(key: &StreamKey, after: Seq, events: &[Event]) -> Result<(), Error> {
+    let is_gap_free = events.iter().zip(after.saturating_add(1)..).all(|(event, seq)| event.seq == seq);
+    if is_gap_free { Ok(()) } else { Err(corrupt("the log", format!("it misses events of {key}"))) }
+}
+
+fn version(row: &Row) -> Result<u16, Error> {
+    u16::try_from(get::<i32>(row, 3)?).map_err(|error| corrupt("a stored version", error))
+}
+
+fn event(row: &Row, stream: StreamKey) -> Result<Event, Error> {
+    let name: String = get(row, 5)?;
+    let origin = read_origin(get(row, 6)?)?;
+    let body = NewEvent { name: name.into(), version: version(row)?, data: body(row, 7)?, origin };
+    Ok(Event { position: uint(row, 1)?, stream, seq: uint(row, 2)?, at: time(row, 4)?, body })
+}
+
+fn snapshot(row: &Row) -> Result<Snapshot, Error> {
+    Ok(Snapshot { seq: uint(row, 2)?, version: version(row)?, data: body(row, 7)? })
+}
+
+fn key_record(row: &Row) -> Result<KeyRecord, Error> {
+    let hash = |index| -> Result<[u8; 16], Error> {
+        let bytes: &[u8] = get(row, index)?;
+        bytes.try_into().map_err(|_| corrupt("an idempotency key", "it has not 16 bytes"))
+    };
+    let (first, last): (Option<i64>, Option<i64>) = (get(row, 2)?, get(row, 3)?);
+    Ok(KeyRecord {
+        key: hash(0)?,
+        digest: hash(1)?,
+        stream: stream_key(row, 5)?,
+        range: first.zip(last).map(|(first, last)| (first.unsigned_abs(), last.unsigned_abs())),
+        outcome: json(row, 4)?,
+    })
+}

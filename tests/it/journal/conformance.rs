@@ -1,0 +1,99 @@
+//! Every case of the contract, and the same random operations on PostgreSQL and on the other back ends.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use promptsales_engine::journal::Journal;
+use promptsales_engine::journal::conformance::{Backend, CASES, same_answers};
+use promptsales_engine::journal::memory::{MemoryJournal, MemoryStore};
+use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
+use promptsales_engine::journal::sqlite::SqliteJournal;
+use promptsales_tests::{Dice, Postgres};
+use tempfile::TempDir;
+
+/// A database of one partition, or of several.
+struct Database {
+    url: String,
+    partitions: u32,
+}
+
+impl Database {
+    fn new(server: &Postgres, partitions: u32) -> Arc<Self> {
+        Arc::new(Self { url: server.database(), partitions })
+    }
+}
+
+#[async_trait]
+impl Backend for Database {
+    async fn open(&self) -> Arc<dyn Journal> {
+        let options = PostgresOptions { partitions: self.partitions, ..PostgresOptions::default() };
+        Arc::new(PostgresJournal::open(&self.url, options).await.expect("the journal can be opened"))
+    }
+}
+
+#[tokio::test]
+async fn every_conformance_case_holds_in_postgres() {
+    let server = Postgres::shared();
+    let cases = CASES.iter().map(|(name, case)| {
+        let server = server.clone();
+        async move {
+            println!("{name}");
+            case(Database::new(&server, 1)).await;
+        }
+    });
+    futures_util::stream::iter(cases).buffer_unordered(4).collect::<Vec<_>>().await;
+}
+
+struct Memory(MemoryStore);
+
+#[async_trait]
+impl Backend for Memory {
+    async fn open(&self) -> Arc<dyn Journal> {
+        MemoryJournal::open(&self.0)
+    }
+}
+
+struct Sqlite(TempDir);
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn open(&self) -> Arc<dyn Journal> {
+        Arc::new(SqliteJournal::open(self.0.path()).await.expect("the journal can be opened"))
+    }
+}
+
+#[tokio::test]
+async fn random_operations_have_the_same_answers_in_postgres_and_in_memory() {
+    let server = Postgres::shared();
+    let mut dice = Dice::new("postgres and memory", 20);
+    for _ in 0..6 {
+        let seed = dice.roll(1 << 32);
+        println!("seed {seed}");
+        let memory = Arc::new(Memory(MemoryStore::new(seed)));
+        same_answers(seed, 120, memory, Database::new(&server, 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn random_operations_have_the_same_answers_in_postgres_and_in_sqlite() {
+    let server = Postgres::shared();
+    let mut dice = Dice::new("postgres and sqlite", 21);
+    for _ in 0..4 {
+        let seed = dice.roll(1 << 32);
+        println!("seed {seed}");
+        let sqlite = Arc::new(Sqlite(TempDir::new().expect("a folder can be made")));
+        same_answers(seed, 120, sqlite, Database::new(&server, 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_statement_fits_the_schema() {
+    let server = Postgres::shared();
+    let url = server.database();
+    let journal = PostgresJournal::open(&url, PostgresOptions::default()).await.expect("it can be opened");
+    let checked = journal.check_statements().await.expect("every statement fits");
+    assert!(checked > 15, "{checked} statements");
+    assert_eq!(journal.info().partitions.len(), 64);
+    journal.close().await;
+}

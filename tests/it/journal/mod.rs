@@ -1,0 +1,3 @@
+//! The journal in PostgreSQL: the contract that every back end keeps, and what goes wrong with a real server.
+
+mod conformance;
