@@ -2,13 +2,17 @@
 
 mod dice;
 mod http;
+mod pgbouncer;
 mod postgres;
+mod proxy;
 mod server;
 mod shim;
 
 pub use dice::Dice;
 pub use http::{Answer, Http};
+pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, database_of, free_port};
+pub use proxy::{Cut, Proxy};
 pub use server::{Server, Settings, binary};
 pub use shim::{Disk, Loss, Lost, WallClock};
 

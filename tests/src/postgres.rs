@@ -62,9 +62,18 @@ impl Postgres {
     ///
     /// When it does not start.
     pub fn launch(&self) {
+        self.launch_with("-c fsync=on");
+    }
+
+    /// Starts the server of a cluster that stands, with settings of its own.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn launch_with(&self, settings: &str) {
         let options = format!(
-            "-p {} -h 127.0.0.1 -k '' -c fsync=on -c max_connections=200 -c shared_buffers=64MB -c max_wal_size=512MB \
-             -c log_min_messages=fatal",
+            "-p {} -h 127.0.0.1 -k '' -c max_connections=200 -c shared_buffers=64MB -c max_wal_size=512MB \
+             -c log_min_messages=fatal {settings}",
             self.port
         );
         let log = text(&self.folder.path().join("log"));
@@ -129,6 +138,17 @@ impl Postgres {
             self.run("psql", &[&words[..], &["-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]].concat());
         assert!(ran.status.success(), "{sql}:\n{}", told(&ran));
         String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+    }
+
+    /// Makes a file the server's own, which nobody else may read.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made so.
+    pub fn own_file(&self, path: &Path) {
+        give_away(path);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .expect("permissions can be set");
     }
 
     /// The port that it listens on.

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use promptsales_engine::journal::Journal;
-use promptsales_engine::journal::conformance::{Backend, CASES, same_answers};
+use promptsales_engine::journal::conformance::{Backend, CASES, SEVERAL, same_answers};
 use promptsales_engine::journal::memory::{MemoryJournal, MemoryStore};
 use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
 use promptsales_engine::journal::sqlite::SqliteJournal;
-use promptsales_tests::{Dice, Postgres};
+use promptsales_tests::{Dice, PgBouncer, Postgres};
 use tempfile::TempDir;
 
 /// A database of one partition, or of several.
-struct Database {
+pub(super) struct Database {
     url: String,
     partitions: u32,
 }
@@ -21,6 +21,12 @@ struct Database {
 impl Database {
     fn new(server: &Postgres, partitions: u32) -> Arc<Self> {
         Arc::new(Self { url: server.database(), partitions })
+    }
+
+    /// A fresh database that is reached through a pooler.
+    pub(super) fn behind(server: &Postgres, pooler: &PgBouncer, partitions: u32) -> Self {
+        let url = server.database().replace(&server.port().to_string(), &pooler.port().to_string());
+        Self { url, partitions }
     }
 }
 
@@ -43,6 +49,10 @@ async fn every_conformance_case_holds_in_postgres() {
         }
     });
     futures_util::stream::iter(cases).buffer_unordered(4).collect::<Vec<_>>().await;
+    for (name, case) in SEVERAL {
+        println!("{name}");
+        case(Database::new(&server, 5)).await;
+    }
 }
 
 struct Memory(MemoryStore);

@@ -16,6 +16,7 @@ mod fixture;
 mod keys;
 mod random;
 mod reading;
+mod several;
 
 pub use random::{same_answers, same_state};
 
@@ -71,4 +72,12 @@ pub const CASES: &[(&str, Case)] = cases![
     beside::effect_steps_of_one_batch_come_in_order,
     beside::an_effect_of_unknown_end_may_be_intended_again,
     beside::ended_effects_are_forgotten_in_time,
+];
+
+/// Every case for stores of several partitions, with its name.
+pub const SEVERAL: &[(&str, Case)] = cases![
+    several::each_partition_has_positions_of_its_own,
+    several::one_fenced_partition_fails_alone,
+    several::refusals_in_one_partition_leave_the_other_alone,
+    several::what_waits_is_read_by_partition,
 ];

@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::*;
-use crate::journal::conformance::{Backend, CASES};
+use crate::journal::conformance::{Backend, CASES, SEVERAL};
 use crate::journal::{Json, NewEvent, Origin};
 
 struct Memory(MemoryStore);
@@ -20,6 +20,10 @@ async fn every_conformance_case_holds() {
     for (name, case) in CASES {
         println!("{name}");
         case(Arc::new(Memory(MemoryStore::new(1)))).await;
+    }
+    for (name, case) in SEVERAL {
+        println!("{name}");
+        case(Arc::new(Memory(MemoryStore::with_partitions(1, 3)))).await;
     }
 }
 

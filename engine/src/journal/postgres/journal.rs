@@ -47,9 +47,17 @@ impl PostgresJournal {
     /// [`Error::Unavailable`] when the URL cannot be understood, the database cannot be reached, its commits would not
     /// be safe, or it belongs to a newer program; [`Error::Corrupt`] when what is there is no journal.
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, Error> {
-        let target: Target = url.parse()?;
-        schema::migrate(&target, &options).await?;
-        let tls = tls::connector(&target)?;
+        Self::open_target(&url.parse()?, options).await
+    }
+
+    /// Opens the journal in a database whose URL has been understood.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresJournal::open`].
+    pub async fn open_target(target: &Target, options: PostgresOptions) -> Result<Self, Error> {
+        schema::migrate(target, &options).await?;
+        let tls = tls::connector(target)?;
         let pool = |size| Pool::new(target.clone(), tls.clone(), size, (options.connect, options.deadline));
         let (writers, readers) = (pool(options.writers), pool(options.readers));
         let info = schema::read_info(&mut readers.get().await?.session).await?;

@@ -39,7 +39,7 @@ mod upkeep;
 mod write;
 
 pub use journal::PostgresJournal;
-pub use schema::migrate;
+pub use schema::{check, migrate};
 pub use target::Target;
 
 /// How the database is used.

@@ -33,6 +33,28 @@ pub async fn migrate(target: &Target, options: &PostgresOptions) -> Result<usize
     Ok(MIGRATIONS.len())
 }
 
+/// Looks at a database without changing anything, and says how it stands.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] when it cannot be reached, must not be used, or belongs to a newer program.
+pub async fn check(target: &Target, options: &PostgresOptions) -> Result<String, Error> {
+    let mut session = Session::connect(target, tls::connector(target)?, options.connect).await?;
+    let looked = timeout(options.patience, async {
+        check_settings(&mut session).await?;
+        let is_there = has_layout(&mut session).await?;
+        let layout = if is_there { layout(&mut session).await? } else { 0 };
+        Ok(match layout {
+            0 => "reachable and safe; it holds no store yet".to_owned(),
+            found if found == MIGRATIONS.len() => format!("layout {found}, up to date"),
+            found => format!("layout {found}, to be brought to {} at the next start", MIGRATIONS.len()),
+        })
+    });
+    looked
+        .await
+        .map_err(|_| unavailable("the database", format!("no answer within {:?}", options.patience)))?
+}
+
 /// Checks that commits are safe on stable storage when they are answered, and that the server takes writes.
 pub(super) async fn check_settings(session: &mut Session) -> Result<(), Failure> {
     const SQL: &str = "SELECT current_setting('fsync'), current_setting('full_page_writes'),
@@ -78,7 +100,6 @@ async fn migrate_over(session: &mut Session, partitions: u32) -> Result<(), Erro
 
 /// Makes the table that counts the layouts, where it is not there.
 async fn make_layout(session: &mut Session) -> Result<(), Error> {
-    const FIND: &str = "SELECT to_regclass('promptsales.layout') IS NOT NULL";
     const MAKE: &str = "CREATE SCHEMA IF NOT EXISTS promptsales;
         CREATE TABLE IF NOT EXISTS promptsales.layout (
             version int PRIMARY KEY,
@@ -86,8 +107,7 @@ async fn make_layout(session: &mut Session) -> Result<(), Error> {
         )";
     let races = [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_SCHEMA];
     for _ in 0..TRIES {
-        let rows = session.query(FIND, &[]).await?;
-        if rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
+        if has_layout(session).await? {
             return Ok(());
         }
         match session.batch(MAKE).await {
@@ -96,6 +116,11 @@ async fn make_layout(session: &mut Session) -> Result<(), Error> {
         }
     }
     Err(unavailable("the schema", "others keep changing it"))
+}
+
+async fn has_layout(session: &mut Session) -> Result<bool, Error> {
+    let rows = session.query("SELECT to_regclass('promptsales.layout') IS NOT NULL", &[]).await?;
+    rows.first().map_or(Ok(false), |row| get(row, 0))
 }
 
 async fn layout(session: &mut Session) -> Result<usize, Error> {

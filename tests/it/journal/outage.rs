@@ -1,0 +1,107 @@
+//! The database goes away, and comes back: with everything, or as it was earlier.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use promptsales_engine::clock::Timestamp;
+use promptsales_engine::journal::postgres::PostgresJournal;
+use promptsales_engine::journal::{Error, Fence, Journal};
+use promptsales_tests::{Postgres, Stopwatch, pause, until};
+use uuid::Uuid;
+
+use super::fixture::{PARTITIONS, head, made, open, own};
+
+/// Appends to one stream again and again, and says how many appends were acknowledged.
+async fn append_until_told(journal: &PostgresJournal, fences: &[Fence], n: u64, ms: u128) -> (u64, u64) {
+    let place = usize::try_from(n % u64::from(PARTITIONS)).expect("small");
+    let begun = Stopwatch::start();
+    let (mut acknowledged, mut failed) = (0, 0);
+    while begun.ms() < ms {
+        match journal.append(fences[place], &[made(n, acknowledged)]).await {
+            Ok(answers) => {
+                let appended = answers.into_iter().next().expect("an answer").expect("taken");
+                assert_eq!(appended.seq, acknowledged + 1, "nothing is lost, and nothing is done twice");
+                acknowledged = appended.seq;
+            }
+            Err(Error::Unavailable { .. }) => {
+                failed += 1;
+                pause(20).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    (acknowledged, failed)
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_the_database_crashes_under_load() {
+    let server = std::sync::Arc::new(Postgres::start());
+    let journal = open(&server.database()).await;
+    let fences = own(&journal, 1).await;
+    let crashes = std::thread::spawn({
+        let server = server.clone();
+        move || {
+            for _ in 0..3 {
+                std::thread::sleep(Duration::from_millis(700));
+                server.stop("immediate");
+                std::thread::sleep(Duration::from_millis(300));
+                server.launch();
+            }
+        }
+    });
+    let done = join_all((0..12).map(|n| append_until_told(&journal, &fences, n, 6_000))).await;
+    crashes.join().expect("it crashed and came back");
+    assert!(done.iter().any(|(_, failed)| *failed > 0), "it was away: {done:?}");
+    for (n, (acknowledged, _)) in (0..).zip(&done) {
+        assert!(*acknowledged > 10, "{done:?}");
+        assert_eq!(head(&journal, n).await, *acknowledged, "stream {n}");
+    }
+    for id in 0..PARTITIONS {
+        let log = journal.read_log(id, 0, usize::MAX).await.expect("it can be read");
+        let positions: Vec<_> = log.iter().map(|event| event.position).collect();
+        assert_eq!(positions, (1..=positions.len() as u64).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_went_back_in_time_is_noticed() {
+    let server = Postgres::start();
+    let url = server.database();
+    let (journal, other) = (open(&url).await, open(&url).await);
+    let fences = own(&journal, 1).await;
+    for n in 0..8 {
+        assert!(journal.append(fences[usize::try_from(n % 4).expect("small")], &[made(n, 0)]).await.is_ok());
+    }
+    server.stop("fast");
+    server.copy_to("older");
+    server.launch();
+    let first = until("the database", || async { journal.append(fences[1], &[made(1, 1)]).await.ok() }).await;
+    assert!(first[0].is_ok(), "{first:?}");
+    assert_eq!(head(&other, 1).await, 2);
+    other.maintain(Timestamp::from_ms(1)).await.expect("upkeep is possible");
+    server.stop("immediate");
+    server.restore("older");
+    server.launch();
+
+    let (history, others) = (journal.info().history, other.info().history);
+    let error = journal.append(fences[1], &[made(1, 2)]).await.expect_err("what it rests on is gone");
+    assert!(matches!(error, Error::Regressed { .. }), "{error}");
+    let error = journal.append(fences[2], &[made(2, 1)]).await.expect_err("and so with every partition");
+    assert!(matches!(error, Error::Regressed { partition: 2 }), "{error}");
+    assert_ne!(journal.info().history, history, "old tokens do not hold");
+    let error = other.maintain(Timestamp::from_ms(1)).await.expect_err("who only looks on notices it too");
+    assert!(matches!(error, Error::Regressed { .. }), "{error}");
+
+    let lease = journal.take_over(1, Uuid::from_u128(2)).await.expect("it can be taken over");
+    assert!(lease.fence.epoch > fences[1].epoch);
+    assert_eq!(lease.position, 2);
+    assert_eq!(head(&journal, 1).await, 1, "as the database has it");
+    assert!(journal.append(lease.fence, &[made(1, 1)]).await.expect("it goes on")[0].is_ok());
+    let again = own(&journal, 3).await;
+    journal.maintain(Timestamp::from_ms(1)).await.expect("all is well again");
+    assert!(journal.append(again[2], &[made(2, 1)]).await.expect("it goes on")[0].is_ok());
+    own(&other, 4).await;
+    other.maintain(Timestamp::from_ms(1)).await.expect("all is well again");
+    assert_eq!(other.info().history, journal.info().history, "one history for all");
+    assert_ne!(other.info().history, others);
+}
