@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use promptsales_engine::effect::Connectors;
 use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
 use promptsales_engine::id::{StreamKey, TenantId};
+use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
 use promptsales_engine::journal::sqlite::SqliteJournal;
 use promptsales_engine::journal::{Journal, Json, Origin, Outcome};
 use promptsales_engine::runtime::{self, Command, Context, Node, NodeSeed};
@@ -86,10 +87,7 @@ impl App {
         let cx = Context::real();
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
-        let journal = SqliteJournal::open(&config.data_dir).await;
-        let journal: Arc<dyn Journal> = Arc::new(
-            journal.with_context(|| format!("cannot use the store in {}", config.data_dir.display()))?,
-        );
+        let journal = open_journal(config).await?;
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
         let app = Self::compose(journal, sandbox, runtime::Config::default(), cx.clone()).await?;
         let upkeep = app.0.metrics.clone();
@@ -272,6 +270,31 @@ impl App {
     /// Ends in good order. `false` if something was still under way when the patience for it ran out.
     pub async fn stop(&self) -> bool {
         self.0.node.stop().await
+    }
+}
+
+/// Opens the journal: in the database where one is named, otherwise in the folder.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub async fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
+    let place = place(config);
+    let cannot = || format!("cannot use the store in {place}");
+    Ok(match &config.database {
+        Some(target) => {
+            let journal = PostgresJournal::open_target(target, PostgresOptions::default()).await;
+            Arc::new(journal.with_context(cannot)?)
+        }
+        None => Arc::new(SqliteJournal::open(&config.data_dir).await.with_context(cannot)?),
+    })
+}
+
+/// Where the journal is, for people; without the password.
+pub fn place(config: &Config) -> String {
+    match &config.database {
+        Some(target) => target.to_string(),
+        None => config.data_dir.display().to_string(),
     }
 }
 

@@ -1,10 +1,14 @@
 //! The settings of a server: flags before environment before file before defaults.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use promptsales_engine::journal::postgres::Target;
 use promptsales_workflows::connectors::sandbox::SandboxConfig;
 use serde::Deserialize;
 
@@ -17,6 +21,9 @@ pub struct ServeArgs {
     /// The folder that everything is kept in (SQLite).
     #[arg(long, env = "PROMPTSALES_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
+    /// The PostgreSQL that everything is kept in instead: `postgres://user:password@host/database`.
+    #[arg(long, env = "PROMPTSALES_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<DatabaseUrl>,
     /// A YAML file with settings; flags and environment go before it.
     #[arg(long, env = "PROMPTSALES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -32,6 +39,25 @@ pub struct ServeArgs {
     /// The form of the log: `text` or `json`.
     #[arg(long, env = "PROMPTSALES_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+/// The URL of a database. It may hold a password, so neither it nor what is wrong with it is ever shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl FromStr for DatabaseUrl {
+    type Err = Infallible;
+
+    fn from_str(url: &str) -> Result<Self, Infallible> {
+        Ok(Self(url.to_owned()))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
 }
 
 /// The form of the log.
@@ -51,6 +77,7 @@ pub enum LogFormat {
 struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
+    database_url: Option<DatabaseUrl>,
     dev: Option<bool>,
     sandbox: Option<SandboxConfig>,
     log: Option<String>,
@@ -62,8 +89,10 @@ struct File {
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// The folder that everything is kept in.
+    /// The folder that everything is kept in, but for what is in the database.
     pub data_dir: PathBuf,
+    /// The database that everything is kept in, where it is not SQLite in the folder.
+    pub database: Option<Target>,
     /// How the sandbox of the outside behaves.
     pub sandbox: SandboxConfig,
     /// What goes to the log.
@@ -91,8 +120,10 @@ impl Config {
             Some(text) => serde_json::from_str(&text).context("--sandbox is not the JSON of a sandbox")?,
             None => file.sandbox.unwrap_or_default(),
         };
+        let database = args.database_url.or(file.database_url).map(|url| url.0.parse()).transpose()?;
         Ok(Self {
             listen,
+            database,
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("data")),
             sandbox,
             log: args.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
@@ -112,6 +143,17 @@ mod tests {
 
     fn args(dev: bool, listen: &str) -> ServeArgs {
         ServeArgs { dev, listen: Some(listen.parse().unwrap()), ..ServeArgs::default() }
+    }
+
+    #[test]
+    fn the_password_of_the_database_is_never_shown() {
+        let database_url = Some("postgres://ada:s3cret@db/market".parse().unwrap());
+        let args = ServeArgs { database_url, ..args(true, "127.0.0.1:0") };
+        let shown = format!("{args:?} {:?}", Config::resolve(args.clone()).unwrap());
+        assert!(shown.contains("postgres://db:5432/market") && !shown.contains("s3cret"), "{shown}");
+        let database_url = Some("postgres://ada:s3cret@db:port/market".parse().unwrap());
+        let error = Config::resolve(ServeArgs { database_url, ..args }).unwrap_err();
+        assert!(!format!("{error:#}").contains("s3cret"), "{error:#}");
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! `promptsales check` and `migrate`.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use promptsales_engine::journal::Journal;
-use promptsales_engine::journal::sqlite::SqliteJournal;
+use promptsales_engine::journal::postgres;
 use promptsales_engine::workflow::check::check;
 
 use super::Ended;
-use crate::app::Registry;
+use crate::app::{Registry, open_journal, place};
 use crate::config::{Config, ServeArgs};
 use crate::http::openapi;
 use crate::routes;
@@ -17,8 +15,13 @@ use crate::routes;
 /// Checks settings, registry and shipped definitions; touches nothing.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let config = Config::resolve(ServeArgs { dev: true, ..args })?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "settings     ok: {} on {}", config.data_dir.display(), config.listen)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "settings     ok: {} on {}", place(&config), config.listen)?;
+    if let Some(target) = &config.database {
+        let checked = postgres::check(target, &postgres::PostgresOptions::default()).await;
+        let found = checked.with_context(|| format!("cannot use the store in {target}"))?;
+        writeln!(out, "database     ok: {found}")?;
+    }
     let registry = Registry::new()?;
     let kinds: Vec<_> = registry.catalog.kinds().iter().map(|k| k.kind.name).collect();
     writeln!(out, "kinds        ok: {}", kinds.join(", "))?;
@@ -41,15 +44,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
 pub(crate) async fn migrate(args: ServeArgs) -> anyhow::Result<Ended> {
     let config = Config::resolve(ServeArgs { dev: true, ..args })?;
     std::fs::create_dir_all(&config.data_dir)?;
-    let journal = SqliteJournal::open(&config.data_dir).await;
-    let journal: Arc<dyn Journal> =
-        Arc::new(journal.with_context(|| format!("cannot use the store in {}", config.data_dir.display()))?);
-    writeln!(
-        std::io::stdout(),
-        "the store in {} is up to date, log {}",
-        config.data_dir.display(),
-        journal.info().log
-    )?;
+    let journal = open_journal(&config).await?;
+    let log = journal.info().log;
+    writeln!(std::io::stdout(), "the store in {} is up to date, log {log}", place(&config))?;
     journal.close().await;
     Ok(Ended::Done)
 }
