@@ -6,11 +6,13 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::journal::plan::{Rows, json_text, origin_text, phase};
 
+/// Writes the row of this number: a tuple of numbers and texts. What is JSON itself goes in as text.
+type WriteRow<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
+
 /// The rows of one table on their way, for `jsonb_each`.
 pub(super) struct Table<'a> {
     rows: usize,
-    /// Writes one of them: a tuple of numbers and texts. What is JSON itself goes in as text.
-    write: Box<dyn Fn(usize, &mut Vec<u8>) + 'a>,
+    write: WriteRow<'a>,
 }
 
 impl Table<'_> {
