@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use async_trait::async_trait;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use promptsales_engine::effect::Connectors;
 use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
 use promptsales_engine::id::{StreamKey, TenantId};
 use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
 use promptsales_engine::journal::sqlite::SqliteJournal;
-use promptsales_engine::journal::{Journal, Json, Origin, Outcome};
-use promptsales_engine::runtime::{self, Command, Context, Node, NodeSeed};
+use promptsales_engine::journal::{self, Journal, Json, Origin, Outcome};
+use promptsales_engine::partition::Ownership;
+use promptsales_engine::runtime::{self, Command, Context, Leasing, Node, NodeSeed, Prepare};
 use promptsales_engine::supervise::DeadLetter;
 use promptsales_engine::workflow::action::Actions;
 use promptsales_engine::workflow::check::check;
@@ -47,6 +49,45 @@ struct Parts {
     requests: RequestMetrics,
     openapi: Value,
     stopping: AtomicBool,
+    /// True once the definitions that come with the product are registered.
+    set_up: AtomicBool,
+}
+
+/// Where everything is kept.
+struct Store {
+    journal: Arc<dyn Journal>,
+    /// The leases, where several nodes share the store.
+    ownership: Option<Arc<dyn Ownership>>,
+}
+
+/// Opens the store that the settings name.
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let cannot = || format!("cannot use the store in {}", place(config));
+    Ok(match &config.database {
+        Some(target) => {
+            let journal = PostgresJournal::open_target(target, PostgresOptions::default()).await;
+            let journal = Arc::new(journal.with_context(cannot)?);
+            Store { journal: journal.clone(), ownership: Some(journal) }
+        }
+        None => {
+            let journal = SqliteJournal::open(&config.data_dir).await.with_context(cannot)?;
+            Store { journal: Arc::new(journal), ownership: None }
+        }
+    })
+}
+
+/// The definitions that a node has to know before it serves runs.
+struct Known {
+    tenant: TenantId,
+    actions: Arc<Actions>,
+    definitions: Arc<Definitions>,
+}
+
+#[async_trait]
+impl Prepare for Known {
+    async fn prepare(&self, journal: &Arc<dyn Journal>) -> Result<(), journal::Error> {
+        load_definitions(journal, &self.tenant, &self.actions, &self.definitions).await
+    }
 }
 
 /// What the product is made of, whatever it runs on.
@@ -87,9 +128,13 @@ impl App {
         let cx = Context::real();
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
-        let journal = open_journal(config).await?;
+        let Store { journal, ownership } = open_store(config).await?;
+        let leasing = match ownership {
+            Some(ownership) => Some(config.leasing(ownership, &cx)?),
+            None => None,
+        };
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
-        let app = Self::compose(journal, sandbox, runtime::Config::default(), cx.clone()).await?;
+        let app = Self::compose(journal, leasing, sandbox, config.engine(), cx.clone()).await?;
         let upkeep = app.0.metrics.clone();
         cx.clone().spawn("metrics", async move {
             loop {
@@ -107,16 +152,21 @@ impl App {
     /// As [`App::start`].
     pub async fn compose(
         journal: Arc<dyn Journal>,
+        leasing: Option<Leasing>,
         sandbox: Arc<Sandbox>,
         config: runtime::Config,
         cx: Context,
     ) -> anyhow::Result<Self> {
         let Registry { catalog, definitions, actions } = Registry::new()?;
         let tenant = TenantId::default_tenant();
-        load_definitions(&journal, &tenant, &actions, &definitions).await?;
+        let prepare =
+            Known { tenant: tenant.clone(), actions: actions.clone(), definitions: definitions.clone() };
+        let prepare: Option<Arc<dyn Prepare>> = Some(Arc::new(prepare));
+        let shared = leasing.is_some();
         let connectors = Connectors::new(connectors::all(sandbox))?;
         let openapi = openapi::document(&routes::endpoints(), &catalog);
-        let node = Node::start(NodeSeed { journal, catalog, connectors, config, cx }).await?;
+        let node =
+            Node::start(NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx }).await?;
         let metrics = metrics_handle();
         let parts = Parts {
             node,
@@ -128,24 +178,71 @@ impl App {
             requests: RequestMetrics::new(),
             openapi,
             stopping: AtomicBool::new(false),
+            set_up: AtomicBool::new(false),
         };
         let app = Self(Arc::new(parts));
-        app.register_shipped().await?;
+        if shared {
+            let registering = app.clone();
+            app.node().cx().spawn("registration", async move { registering.register_when_owned().await });
+        } else {
+            app.register_shipped().await?;
+        }
         Ok(app)
     }
 
     /// Registers the definitions that come with the product.
     async fn register_shipped(&self) -> anyhow::Result<()> {
         for (name, source) in promptsales_workflows::definitions() {
-            let origin = Arc::new(Origin::root("start", "system"));
-            let registered = self.register(&self.tenant(), origin, Dedup::None, (*source).to_owned()).await;
-            let (_, _, answer) =
-                registered.map_err(|problem| anyhow::anyhow!("definition `{name}`: {problem:?}"))?;
-            if let Outcome::Rejected(rejected) = answer.outcome {
-                anyhow::bail!("definition `{name}`: {}", rejected.message);
+            self.register_one(name, source).await?;
+        }
+        self.0.set_up.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Registers the definitions that come with the product as soon as this node owns where each belongs. Once they
+    /// are in the journal, whoever takes over finds them there.
+    async fn register_when_owned(&self) {
+        let mut changes = self.node().ownership_changes();
+        let mut left = promptsales_workflows::definitions().to_vec();
+        while !left.is_empty() {
+            let mut again = Vec::new();
+            let mut failed = false;
+            for (name, source) in left {
+                if self.node().check_owner(&self.definition_stream(&self.tenant(), name)).is_err() {
+                    again.push((name, source));
+                } else if let Err(error) = self.register_one(name, source).await {
+                    tracing::error!(name, error = %error, "a definition of the product could not be registered");
+                    again.push((name, source));
+                    failed = true;
+                }
+            }
+            left = again;
+            self.0.set_up.store(left.is_empty(), Ordering::Release);
+            // Nobody who changes what is owned is ever gone before this task is.
+            let changed = changes.changed();
+            if failed {
+                let _ = tokio::time::timeout(Duration::from_secs(1), changed).await;
+            } else if !left.is_empty() {
+                let _ = changed.await;
             }
         }
-        Ok(())
+    }
+
+    async fn register_one(&self, name: &str, source: &str) -> anyhow::Result<()> {
+        let origin = Arc::new(Origin::root("start", "system"));
+        let registered = self.register(&self.tenant(), origin, Dedup::None, source.to_owned()).await;
+        let (_, _, answer) =
+            registered.map_err(|problem| anyhow::anyhow!("definition `{name}`: {problem:?}"))?;
+        match answer.outcome {
+            Outcome::Accepted(_) => Ok(()),
+            Outcome::Rejected(rejected) => anyhow::bail!("definition `{name}`: {}", rejected.message),
+        }
+    }
+
+    /// The stream of the definitions of a workflow.
+    pub fn definition_stream(&self, tenant: &TenantId, name: &str) -> StreamKey {
+        let id = definition_id(&self.node().info().secret, tenant, name);
+        StreamKey::new(tenant.clone(), id.stream())
     }
 
     /// Checks a definition and registers it.
@@ -167,14 +264,13 @@ impl App {
             Problem::new(Code::InvalidDefinition, refused.to_string()).with_errors(json!(refused.problems))
         })?;
         let definition = Arc::new(checked.definition);
-        let id = definition_id(&self.node().info().secret, tenant, &definition.name);
         let body = json!({
             "name": definition.name, "version": definition.version, "digest": definition.digest, "source": source,
         });
         let answer = self
             .node()
             .command(Command {
-                stream: StreamKey::new(tenant.clone(), id.stream()),
+                stream: self.definition_stream(tenant, &definition.name),
                 name: "register".into(),
                 body: Json::from(&body),
                 external_key: None,
@@ -257,6 +353,11 @@ impl App {
         &self.0.openapi
     }
 
+    /// True once the definitions that come with the product are registered.
+    pub fn is_set_up(&self) -> bool {
+        self.0.set_up.load(Ordering::Acquire)
+    }
+
     /// Notes that the end has been asked for: readiness says so.
     pub fn stopping(&self) {
         self.0.stopping.store(true, Ordering::Release);
@@ -279,15 +380,7 @@ impl App {
 ///
 /// When it cannot be opened.
 pub async fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
-    let place = place(config);
-    let cannot = || format!("cannot use the store in {place}");
-    Ok(match &config.database {
-        Some(target) => {
-            let journal = PostgresJournal::open_target(target, PostgresOptions::default()).await;
-            Arc::new(journal.with_context(cannot)?)
-        }
-        None => Arc::new(SqliteJournal::open(&config.data_dir).await.with_context(cannot)?),
-    })
+    Ok(open_store(config).await?.journal)
 }
 
 /// Where the journal is, for people; without the password.

@@ -5,12 +5,20 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use promptsales_engine::journal::postgres::Target;
+use promptsales_engine::partition::Ownership;
+use promptsales_engine::runtime::{self, Leasing};
 use promptsales_workflows::connectors::sandbox::SandboxConfig;
 use serde::Deserialize;
+use uuid::Uuid;
+
+/// Writers over a database: while one waits for its commit, the other puts the next together.
+const DATABASE_LANES: usize = 2;
 
 /// What `serve` can be told.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,6 +32,18 @@ pub struct ServeArgs {
     /// The PostgreSQL that everything is kept in instead: `postgres://user:password@host/database`.
     #[arg(long, env = "PROMPTSALES_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<DatabaseUrl>,
+    /// Where other nodes and clients reach this node: `http://host:port`; otherwise the address it listens on.
+    #[arg(long, env = "PROMPTSALES_ADVERTISE", value_name = "URL")]
+    pub advertise: Option<String>,
+    /// The node's own id, a UUID; otherwise one is made and kept in the data folder.
+    #[arg(long, env = "PROMPTSALES_NODE_ID", value_name = "UUID")]
+    pub node_id: Option<Uuid>,
+    /// How long a node's lease holds, where several share a store: how long the others wait for it when it is gone.
+    #[arg(long, env = "PROMPTSALES_LEASE_MS", value_name = "MILLISECONDS")]
+    pub lease_ms: Option<u32>,
+    /// How often a node renews its lease; a third of it at most.
+    #[arg(long, env = "PROMPTSALES_HEARTBEAT_MS", value_name = "MILLISECONDS")]
+    pub heartbeat_ms: Option<u32>,
     /// A YAML file with settings; flags and environment go before it.
     #[arg(long, env = "PROMPTSALES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -78,10 +98,27 @@ struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     database_url: Option<DatabaseUrl>,
+    advertise: Option<String>,
+    node_id: Option<Uuid>,
+    lease_ms: Option<u32>,
+    heartbeat_ms: Option<u32>,
     dev: Option<bool>,
     sandbox: Option<SandboxConfig>,
     log: Option<String>,
     log_format: Option<LogFormat>,
+}
+
+/// How a node takes part where several share a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Where it can be reached.
+    pub advertise: String,
+    /// Its own id, where it was given.
+    pub node_id: Option<Uuid>,
+    /// How long its lease holds.
+    pub lease: Duration,
+    /// How often it is renewed.
+    pub heartbeat: Duration,
 }
 
 /// The settings of a server, complete and checked.
@@ -93,6 +130,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database that everything is kept in, where it is not SQLite in the folder.
     pub database: Option<Target>,
+    /// How the node takes part where several share a store.
+    pub membership: Membership,
     /// How the sandbox of the outside behaves.
     pub sandbox: SandboxConfig,
     /// What goes to the log.
@@ -116,6 +155,7 @@ impl Config {
         if !listen.ip().is_loopback() {
             bail!("--dev turns authentication off and binds loopback addresses only: {listen} is none");
         }
+        let membership = Membership::resolve(&args, &file, listen)?;
         let sandbox = match args.sandbox {
             Some(text) => serde_json::from_str(&text).context("--sandbox is not the JSON of a sandbox")?,
             None => file.sandbox.unwrap_or_default(),
@@ -124,11 +164,71 @@ impl Config {
         Ok(Self {
             listen,
             database,
+            membership,
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("data")),
             sandbox,
             log: args.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
+    }
+}
+
+impl Config {
+    /// The limits of the engine.
+    pub fn engine(&self) -> runtime::Config {
+        let Membership { lease, heartbeat, .. } = self.membership;
+        let lanes = if self.database.is_some() { DATABASE_LANES } else { 1 };
+        runtime::Config { lease, heartbeat, lease_margin: lease / 8, lanes, ..runtime::Config::default() }
+    }
+
+    /// How the node takes part under leases. Its id is kept in the data folder, so that it stays over restarts.
+    ///
+    /// # Errors
+    ///
+    /// When the id cannot be read or kept.
+    pub fn leasing(&self, ownership: Arc<dyn Ownership>, cx: &runtime::Context) -> anyhow::Result<Leasing> {
+        let node = match self.membership.node_id {
+            Some(node) => node,
+            None => kept_id(&self.data_dir.join("node-id"), cx)?,
+        };
+        Ok(Leasing { ownership, node, address: self.membership.advertise.clone() })
+    }
+}
+
+impl Membership {
+    fn resolve(args: &ServeArgs, file: &File, listen: SocketAddr) -> anyhow::Result<Self> {
+        let millis = |arg: Option<u32>, file: Option<u32>, other: Duration| {
+            arg.or(file).map_or(other, |ms| Duration::from_millis(ms.into()))
+        };
+        let defaults = runtime::Config::default();
+        let lease = millis(args.lease_ms, file.lease_ms, defaults.lease);
+        let heartbeat = millis(args.heartbeat_ms, file.heartbeat_ms, (lease / 4).min(defaults.heartbeat));
+        if lease < Duration::from_millis(500) || heartbeat.is_zero() || heartbeat * 3 > lease {
+            bail!(
+                "a lease of {lease:?} and a heartbeat each {heartbeat:?} do not go together: 500 ms at least, and three heartbeats within it"
+            );
+        }
+        let advertise = args.advertise.clone().or_else(|| file.advertise.clone());
+        let advertise = advertise.unwrap_or_else(|| format!("http://{listen}"));
+        if !(advertise.starts_with("http://") || advertise.starts_with("https://")) {
+            bail!("--advertise takes http://host:port: `{advertise}` is none");
+        }
+        let advertise = advertise.trim_end_matches('/').to_owned();
+        Ok(Self { advertise, node_id: args.node_id.or(file.node_id), lease, heartbeat })
+    }
+}
+
+/// Reads the node's id, or makes one and keeps it.
+fn kept_id(path: &Path, cx: &runtime::Context) -> anyhow::Result<Uuid> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.trim().parse().with_context(|| format!("{} holds no node id", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let id = cx.uuid();
+            std::fs::write(path, format!("{id}\n"))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(id)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 
@@ -162,5 +262,29 @@ mod tests {
         assert!(Config::resolve(args(true, "0.0.0.0:0")).is_err());
         assert!(Config::resolve(args(true, "127.0.0.1:0")).is_ok());
         assert!(Config::resolve(args(true, "[::1]:0")).is_ok());
+    }
+
+    #[test]
+    fn a_lease_holds_for_three_heartbeats() {
+        let with = |lease_ms, heartbeat_ms| {
+            Config::resolve(ServeArgs { lease_ms, heartbeat_ms, ..args(true, "127.0.0.1:80") })
+        };
+        let membership = with(None, None).unwrap().membership;
+        assert_eq!((membership.lease.as_millis(), membership.heartbeat.as_millis()), (2_000, 500));
+        assert_eq!(membership.advertise, "http://127.0.0.1:80");
+        assert_eq!(with(Some(600), None).unwrap().membership.heartbeat.as_millis(), 150);
+        for (lease, heartbeat) in [(499, 100), (2_000, 700), (2_000, 0)] {
+            assert!(with(Some(lease), Some(heartbeat)).is_err(), "{lease} {heartbeat}");
+        }
+    }
+
+    #[test]
+    fn a_node_keeps_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, cx) = (folder.path().join("node-id"), runtime::Context::real());
+        let id = kept_id(&path, &cx).unwrap();
+        assert_eq!(kept_id(&path, &cx).unwrap(), id);
+        std::fs::write(&path, "nothing").unwrap();
+        assert!(kept_id(&path, &cx).is_err());
     }
 }

@@ -6,14 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use metrics::{Gauge, Histogram};
 
 use super::caller::{RequestId, new_request_id};
-use super::problem::{Code, Problem};
+use super::problem::{Code, OwnerAddress, Problem};
 use crate::app::App;
 
 /// Counts of requests under way and their durations, by route.
@@ -56,7 +57,7 @@ impl Default for RequestMetrics {
     }
 }
 
-/// Gives the request its id, measures it, and turns a panic into a problem.
+/// Gives the request its id, measures it, turns a panic into a problem, and says where else the request can go.
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let given = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
     let id: Arc<str> = match given.filter(|text| (1..=128).contains(&text.len())) {
@@ -66,6 +67,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(RequestId(id.clone()));
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = || route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let asked = request.uri().clone();
     let begun = app.node().cx().monotonic();
     let measured = app.requests();
     measured.inflight.increment(1.0);
@@ -76,6 +78,12 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         Problem::new(Code::Internal, "the request failed; its id is in `X-Request-Id`").into_response()
     });
     measured.record(route(), response.status().as_u16(), begun.elapsed());
+    if let Some(OwnerAddress(owner)) = response.extensions().get() {
+        let asked = asked.path_and_query().map_or("", PathAndQuery::as_str);
+        if let Ok(location) = HeaderValue::from_str(&format!("{owner}{asked}")) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);
     }

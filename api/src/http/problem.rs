@@ -49,6 +49,10 @@ pub enum Code {
     OutcomeUnknown,
     /// The log has not come to the position of the consistency token.
     PositionNotReached,
+    /// Another node owns what the request is for.
+    NotOwner,
+    /// The node stands by and owns nothing.
+    Standby,
     /// A defect of this program.
     Internal,
 }
@@ -75,6 +79,8 @@ impl Code {
         Self::RefusedByJournal,
         Self::OutcomeUnknown,
         Self::PositionNotReached,
+        Self::NotOwner,
+        Self::Standby,
         Self::Internal,
     ];
 
@@ -126,12 +132,20 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The log has not come to the position of the consistency token",
             ),
+            Self::NotOwner => {
+                ("not_owner", StatusCode::MISDIRECTED_REQUEST, "Another node owns what the request is for")
+            }
+            Self::Standby => ("standby", StatusCode::SERVICE_UNAVAILABLE, "The node stands by"),
             Self::Internal => {
                 ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side")
             }
         }
     }
 }
+
+/// The address of the node that owns what was asked for, for whoever handles the response further.
+#[derive(Debug, Clone)]
+pub struct OwnerAddress(pub String);
 
 /// An error as it goes to the client.
 #[derive(Debug, Clone)]
@@ -146,6 +160,8 @@ struct Members {
     code: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
     #[serde(skip_serializing_if = "Value::is_null")]
     errors: Value,
     #[serde(skip)]
@@ -166,6 +182,7 @@ impl Problem {
             status: status.as_u16(),
             code: name.to_owned(),
             detail: Some(detail.into()),
+            owner: None,
             errors: Value::Null,
             retry_after,
         }))
@@ -177,17 +194,27 @@ impl Problem {
         self.0.errors = errors;
         self
     }
+
+    /// The same with the address of the node that can do it.
+    #[must_use]
+    pub fn with_owner(mut self, owner: Option<String>) -> Self {
+        self.0.owner = owner;
+        self
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.0.retry_after;
+        let (retry_after, owner) = (self.0.retry_after, self.0.owner.clone());
         let mut response = (status, Json(self.0)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(owner) = owner {
+            response.extensions_mut().insert(OwnerAddress(owner));
         }
         response
     }
@@ -207,6 +234,7 @@ impl From<Rejected> for Problem {
             status: status.as_u16(),
             code: rejected.code.into_owned(),
             detail: Some(rejected.message),
+            owner: None,
             errors: rejected.detail.value(),
             retry_after: None,
         }))
@@ -222,9 +250,16 @@ impl From<Fault> for Problem {
             Fault::ShuttingDown => Code::ShuttingDown,
             Fault::Unavailable { .. } => Code::JournalUnavailable,
             Fault::Refused { .. } => Code::RefusedByJournal,
+            Fault::NotOwner { .. } => Code::NotOwner,
             Fault::Unknown => Code::OutcomeUnknown,
         };
-        Self::new(code, fault.to_string())
+        let problem = Self::new(code, fault.to_string());
+        match fault {
+            Fault::NotOwner { address } => problem.with_owner(address),
+            Fault::Overloaded { .. } | Fault::Quarantined { .. } | Fault::KeyReused => problem,
+            Fault::ShuttingDown | Fault::Unavailable { .. } | Fault::Refused { .. } => problem,
+            Fault::Unknown => problem,
+        }
     }
 }
 

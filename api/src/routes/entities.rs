@@ -80,9 +80,10 @@ async fn create(
     let stream = StreamKey::new(caller.tenant.clone(), id);
     let dedup = caller.dedup(&app.node().info().secret, body.0.text());
     let origin = caller.origin.clone();
-    let command = Command { stream, name: name.into(), body: body.0, external_key, origin, dedup };
+    let command =
+        Command { stream: stream.clone(), name: name.into(), body: body.0, external_key, origin, dedup };
     let answer = app.node().command(command).await?;
-    let mut response = answered(&app, id, answer, StatusCode::CREATED)?;
+    let mut response = answered(&app, &stream, answer, StatusCode::CREATED)?;
     let location = HeaderValue::from_str(&format!("/api/v1/{plural}/{id}"));
     if let Ok(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
@@ -106,9 +107,10 @@ async fn command(
     let stream = StreamKey::new(caller.tenant.clone(), id);
     let dedup = caller.dedup(&app.node().info().secret, body.0.text());
     let origin = caller.origin.clone();
-    let command = Command { stream, name: name.into(), body: body.0, external_key, origin, dedup };
+    let command =
+        Command { stream: stream.clone(), name: name.into(), body: body.0, external_key, origin, dedup };
     let answer = app.node().command(command).await?;
-    answered(&app, id, answer, StatusCode::OK)
+    answered(&app, &stream, answer, StatusCode::OK)
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,7 +140,7 @@ async fn read(
     let view = view.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no `{id}`")))?;
     let (position, version) = (view.position, view.seq);
     let mut response = axum::Json(shown(id, view)).into_response();
-    response.headers_mut().insert(token::HEADER, token::write(app.node().info(), position));
+    response.headers_mut().insert(token::HEADER, token::write(app.node().info(), &stream, position));
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -153,6 +155,7 @@ async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let kind = kind(&app, &plural)?;
+    app.node().check_any()?;
     wait_for(&app, &headers).await?;
     let limit = page.limit()?;
     let streams =
@@ -207,11 +210,12 @@ fn event_json(event: &Event) -> Value {
     })
 }
 
-/// Waits until the journal has come to where the caller's token stands; 503 after its time.
+/// Waits until the journal has come to where the caller's token stands; 503 after its time, 421 where another node
+/// has to be asked.
 pub(super) async fn wait_for(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(given) = text(headers, token::HEADER, 256)? {
-        let position = token::read(app.node().info(), given)?;
-        if !app.node().until(position, TOKEN_PATIENCE).await {
+        let marks = token::read(app.node().info(), given)?;
+        if !app.node().until(&marks, TOKEN_PATIENCE).await? {
             return Err(Problem::new(
                 Code::PositionNotReached,
                 "repeat the read a little later, or without the token",
@@ -293,7 +297,7 @@ struct Answered {
 /// Turns an answer into a response, with its token.
 pub(super) fn answered(
     app: &App,
-    id: StreamId,
+    stream: &StreamKey,
     answer: Answer,
     status: StatusCode,
 ) -> Result<Response, Problem> {
@@ -303,8 +307,9 @@ pub(super) fn answered(
         Outcome::Rejected(rejected) => return Err(rejected.into()),
     };
     let Accepted { seq: version, events, reply } = accepted;
+    let id = stream.id;
     let mut response = (status, axum::Json(Answered { id, version, events, reply })).into_response();
-    response.headers_mut().insert(token::HEADER, token::write(app.node().info(), position));
+    response.headers_mut().insert(token::HEADER, token::write(app.node().info(), stream, position));
     if replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }

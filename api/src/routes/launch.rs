@@ -42,7 +42,8 @@ async fn launch(State(app): State<App>, caller: Caller, body: JsonBody) -> Resul
     let dedup = caller.dedup(&app.node().info().secret, body.0.text());
     let stream = StreamKey::new(caller.tenant.clone(), campaign);
     let origin = caller.origin.clone();
-    let command = Command { stream, name: "launch".into(), body: body.0, external_key, origin, dedup };
+    let command =
+        Command { stream: stream.clone(), name: "launch".into(), body: body.0, external_key, origin, dedup };
     let answer = app.node().command(command).await?;
     let accepted = match answer.outcome {
         Outcome::Accepted(accepted) => accepted,
@@ -53,9 +54,11 @@ async fn launch(State(app): State<App>, caller: Caller, body: JsonBody) -> Resul
     let run =
         run.ok_or_else(|| Problem::new(Code::Internal, "the campaign did not say which run it started"))?;
     app.until_exists(&StreamKey::new(caller.tenant.clone(), run)).await?;
+    // The run stands in the same slot, behind the campaign.
+    let position = app.node().position(&stream).map_or(answer.position, |(_, position)| position);
     let body = json!({ "runId": run, "campaignId": campaign });
     let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
-    response.headers_mut().insert(token::HEADER, token::write(app.node().info(), app.node().position()));
+    response.headers_mut().insert(token::HEADER, token::write(app.node().info(), &stream, position));
     if answer.replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }

@@ -116,6 +116,7 @@ async fn list(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    app.node().check_any()?;
     wait_for(&app, &headers).await?;
     let limit = page.limit()?;
     let wrong = |e| Problem::new(Code::InvalidParameter, format!("`since`: {e}"));
@@ -237,10 +238,11 @@ async fn act(
 ) -> Result<Response, Problem> {
     let stream = address(&caller, &id)?;
     let dedup = caller.dedup(&app.node().info().secret, body.text());
-    let (id, origin) = (stream.id, caller.origin.clone());
-    let command = Command { stream, name: name.into(), body, external_key: None, origin, dedup };
+    let origin = caller.origin.clone();
+    let command =
+        Command { stream: stream.clone(), name: name.into(), body, external_key: None, origin, dedup };
     let answer = app.node().command(command).await?;
-    answered(&app, id, answer, StatusCode::OK)
+    answered(&app, &stream, answer, StatusCode::OK)
 }
 
 fn address(caller: &Caller, text: &str) -> Result<StreamKey, Problem> {

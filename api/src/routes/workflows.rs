@@ -78,7 +78,9 @@ async fn registered(State(app): State<App>, caller: Caller, body: TextBody) -> R
             if let Ok(location) = HeaderValue::from_str(&location) {
                 response.headers_mut().insert(header::LOCATION, location);
             }
-            response.headers_mut().insert(token::HEADER, token::write(app.node().info(), answer.position));
+            let stream = app.definition_stream(&caller.tenant, &definition.name);
+            let token = token::write(app.node().info(), &stream, answer.position);
+            response.headers_mut().insert(token::HEADER, token);
             Ok(response)
         }
     }
@@ -89,6 +91,7 @@ async fn list(
     Query(page): Query<PageQuery>,
     caller: Caller,
 ) -> Result<Response, Problem> {
+    app.node().check_any()?;
     let limit = page.limit()?;
     let skip = usize::try_from(page.after()?.unwrap_or(0)).unwrap_or(usize::MAX);
     let all = app.definitions().list(&caller.tenant);
@@ -110,6 +113,7 @@ async fn show_version(
 }
 
 fn shown(app: &App, caller: &Caller, name: &str, version: Option<&str>) -> Result<Response, Problem> {
+    app.node().check_any()?;
     let found = app.definitions().get(&caller.tenant, name, version);
     let definition = found.ok_or_else(|| no_workflow(name, version))?;
     let mut body = brief(&definition);
@@ -148,6 +152,7 @@ async fn start(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let wait = wait_of(query.wait.as_deref())?;
+    app.node().check_any()?;
     let definition = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
     let definition = definition.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
     let info = app.node().info();
@@ -173,7 +178,7 @@ async fn start(
         }
     }
     let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
-    response.headers_mut().insert(token::HEADER, token::write(info, answer.position));
+    response.headers_mut().insert(token::HEADER, token::write(info, &stream, answer.position));
     if answer.replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }

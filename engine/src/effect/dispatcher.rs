@@ -13,8 +13,8 @@ use super::{
     OnUnknown, Policy, Verified,
 };
 use crate::entity::{Dedup, Directory, Fault, Input, again};
-use crate::journal::{self, Entry, Journal, Json, PartitionId};
-use crate::partition::{Backlog, Carried, Carrier, Feeds, LaneHandle};
+use crate::journal::{self, Entry, Journal, Json};
+use crate::partition::{Backlog, Carried, Carrier, Owned};
 use crate::runtime::{Config, Context};
 use crate::telemetry::names;
 
@@ -28,6 +28,9 @@ pub struct DuplicateConnector {
     /// Its name.
     pub name: &'static str,
 }
+
+/// The connectors with the state of their circuits, which all dispatchers of a node share.
+pub(crate) type Circuits = Arc<BTreeMap<&'static str, (Arc<dyn Connector>, Breaker)>>;
 
 /// The connectors that effects can call: an explicit list.
 #[derive(Clone, Default)]
@@ -50,6 +53,12 @@ impl Connectors {
         Ok(Self(by_name))
     }
 
+    /// The connectors with closed circuits.
+    pub(crate) fn circuits(&self, config: &Config) -> Circuits {
+        let breaker = || Breaker::new(config.breaker_failures, config.breaker_cooldown);
+        Arc::new(self.0.iter().map(|(name, c)| (*name, (c.clone(), breaker()))).collect())
+    }
+
     /// Finds a connector that has an operation.
     pub fn get(&self, name: &str, operation: &str) -> Option<&Arc<dyn Connector>> {
         self.0.get(name).filter(|c| c.operations().contains(&operation))
@@ -58,30 +67,23 @@ impl Connectors {
 
 /// Carries effects out.
 pub struct Dispatcher {
-    connectors: BTreeMap<&'static str, (Arc<dyn Connector>, Breaker)>,
+    connectors: Circuits,
     directory: Directory,
     journal: Arc<dyn Journal>,
-    lane: LaneHandle,
-    feeds: Arc<Feeds>,
-    partition: PartitionId,
+    owned: Arc<Owned>,
     cx: Context,
 }
 
 impl Dispatcher {
     /// The dispatcher of a partition.
-    pub fn new(
-        connectors: &Connectors,
+    pub(crate) fn new(
+        connectors: Circuits,
         directory: Directory,
         journal: Arc<dyn Journal>,
-        lane: LaneHandle,
-        feeds: Arc<Feeds>,
-        config: &Config,
+        owned: Arc<Owned>,
         cx: Context,
     ) -> Self {
-        let breaker = || Breaker::new(config.breaker_failures, config.breaker_cooldown);
-        let connectors = connectors.0.iter().map(|(name, c)| (*name, (c.clone(), breaker()))).collect();
-        let partition = lane.fence().partition;
-        Self { connectors, directory, journal, lane, feeds, partition, cx }
+        Self { connectors, directory, journal, owned, cx }
     }
 
     /// Carries an effect out, as often as its policy allows.
@@ -108,7 +110,16 @@ impl Dispatcher {
             if calls.policy.on_unknown != OnUnknown::Retry {
                 self.note_dispatch(effect, attempt).await?;
             }
-            let error = match calls.once(&request, attempt).await {
+            let left = calls.leave().await;
+            if !self.owned.serves() {
+                // Another node may be about to make the same call.
+                return Err(Fault::NotOwner { address: None });
+            }
+            let called = match left {
+                Ok(()) => calls.once(&request, attempt).await,
+                Err(error) => Err(error),
+            };
+            let error = match called {
                 Ok(answer) => return Ok(EffectOutcome::Confirmed(Json::from(&answer))),
                 Err(error) => error,
             };
@@ -143,9 +154,9 @@ impl Dispatcher {
     /// Commits that a call begins, for connectors where a repeat is not safe.
     async fn note_dispatch(&self, effect: &Effect, attempt: u32) -> Result<(), Fault> {
         let mut entry = Entry::new(effect.stream.clone(), self.cx.now());
-        let epoch = self.lane.fence().epoch;
+        let epoch = self.owned.fence().epoch;
         entry.effects.push(EffectOp::Dispatch { key: effect.key, epoch, attempt });
-        let appended = self.lane.append(entry).await;
+        let appended = self.owned.append(entry).await;
         appended.map(|_| ()).map_err(|e| Fault::Unavailable { reason: e.to_string() })
     }
 }
@@ -170,9 +181,8 @@ impl Calls<'_> {
         Call { key, stream, operation: &self.effect.operation, request, attempt }
     }
 
-    /// Makes one call, within its deadline and with the circuit's leave.
+    /// Makes one call, within its deadline; to be made with the circuit's leave.
     async fn once(&self, request: &Value, attempt: u32) -> Result<Value, CallError> {
-        self.leave().await?;
         metrics::counter!(names::EFFECT_CALLS, "connector" => self.connector.name()).increment(1);
         let call = self.connector.call(self.call(request, attempt));
         let answered = tokio::time::timeout(self.policy.deadline, call).await;
@@ -233,8 +243,12 @@ impl Carrier for Dispatcher {
     type Key = EffectKey;
     const NAME: &'static str = "effects";
 
+    fn owned(&self) -> &Arc<Owned> {
+        &self.owned
+    }
+
     fn feed(&self) -> &Backlog<Effect> {
-        &self.feeds.effects
+        &self.owned.feeds().effects
     }
 
     fn key(effect: &Effect) -> EffectKey {
@@ -242,7 +256,7 @@ impl Carrier for Dispatcher {
     }
 
     async fn page(&self, after: u64, limit: usize) -> Result<Vec<(u64, Effect)>, journal::Error> {
-        self.journal.open_effects(self.partition, after, limit).await
+        self.journal.open_effects(self.owned.partition(), after, limit).await
     }
 
     async fn carry(&self, effect: &Effect, tries: u32) -> Carried {

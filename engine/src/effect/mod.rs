@@ -11,5 +11,6 @@ mod ledger;
 
 pub use breaker::Breaker;
 pub use connector::{Call, CallError, Connector, OnUnknown, Policy, Verified};
+pub(crate) use dispatcher::Circuits;
 pub use dispatcher::{Connectors, Dispatcher, DuplicateConnector};
 pub use ledger::{Effect, EffectFailure, EffectKey, EffectOp, EffectOutcome, EffectState};

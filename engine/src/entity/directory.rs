@@ -11,8 +11,8 @@ use super::{Catalog, Input};
 use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::id::StreamKey;
-use crate::journal::{Journal, Origin};
-use crate::partition::LaneHandle;
+use crate::journal::{self, Journal, Origin};
+use crate::partition::{Holdings, Owned};
 use crate::runtime::{Config, Context};
 use crate::supervise::HostSupervisorHandle;
 use crate::telemetry::names;
@@ -21,9 +21,31 @@ use crate::telemetry::names;
 pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) lane: LaneHandle,
+    pub(crate) holdings: Arc<Holdings>,
     pub(crate) config: Config,
     pub(crate) cx: Context,
+}
+
+impl Shared {
+    /// Says that a partition is not this node's any more.
+    pub(crate) fn not_owner(&self, owned: &Owned) -> Fault {
+        self.holdings.not_owner(owned.partition()).into()
+    }
+
+    /// What a caller is told where the journal failed.
+    pub(crate) fn failed(&self, owned: &Owned, error: &journal::Error) -> Fault {
+        match error {
+            journal::Error::Fenced { .. } => self.not_owner(owned),
+            journal::Error::Regressed { .. } => {
+                owned.found_regressed();
+                error.clone().into()
+            }
+            journal::Error::Unknown { .. }
+            | journal::Error::Unavailable { .. }
+            | journal::Error::Corrupt { .. }
+            | journal::Error::InUse { .. } => error.clone().into(),
+        }
+    }
 }
 
 /// The way to every entity. Cheap to clone.
@@ -122,8 +144,15 @@ impl Directory {
         }
         let mut work = Some(work);
         loop {
-            let cell = self.cell(stream);
+            let owned = shared.holdings.of(stream)?;
+            let cell = self.cell(stream, &owned);
             let mut inner = cell.lock();
+            // Whoever clears away what is lost comes after it was ended: what is put in before that is found then.
+            if cell.owned.ended() {
+                drop(inner);
+                self.evict(&cell);
+                continue;
+            }
             match &inner.phase {
                 Phase::Removed => continue,
                 Phase::Quarantined { cause, .. } => {
@@ -158,13 +187,13 @@ impl Directory {
         }
     }
 
-    fn cell(&self, stream: &StreamKey) -> Arc<Cell<HostRef>> {
+    fn cell(&self, stream: &StreamKey, owned: &Arc<Owned>) -> Arc<Cell<HostRef>> {
         if let Some(cell) = self.0.cells.get(stream) {
             return cell.clone();
         }
         let now = self.0.shared.cx.monotonic();
         let entry = self.0.cells.entry(stream.clone());
-        entry.or_insert_with(|| Arc::new(Cell::new(stream.clone(), now))).clone()
+        entry.or_insert_with(|| Arc::new(Cell::new(stream.clone(), owned.clone(), now))).clone()
     }
 
     /// Counts pieces of work as no longer waiting.
@@ -182,6 +211,38 @@ impl Directory {
             }
             empty
         });
+    }
+
+    /// Clears away every entity whose partition is lost: its actor ends, and what waits for it is answered.
+    pub(crate) fn evict_lost(&self) {
+        let lost = self.0.cells.iter().filter(|cell| cell.owned.ended());
+        let lost: Vec<_> = lost.map(|cell| cell.value().clone()).collect();
+        for cell in lost {
+            self.evict(&cell);
+        }
+    }
+
+    fn evict(&self, cell: &Arc<Cell<HostRef>>) {
+        let mut inner = cell.lock();
+        let phase = std::mem::replace(&mut inner.phase, Phase::Removed);
+        let waiting = std::mem::take(&mut inner.queue);
+        drop(inner);
+        self.0.cells.remove_if(&cell.key, |_, held| Arc::ptr_eq(held, cell));
+        if let Phase::Active { actor, .. } = phase {
+            actor.rest();
+        }
+        self.refuse(waiting, &self.0.shared.not_owner(&cell.owned));
+    }
+
+    /// Answers work that was taken in and will not be done.
+    pub(crate) fn refuse(
+        &self,
+        work: impl IntoIterator<Item = Work, IntoIter: ExactSizeIterator>,
+        fault: &Fault,
+    ) {
+        let work = work.into_iter();
+        self.answered(work.len());
+        super::intake::refuse_all(work, fault);
     }
 
     /// Asks the entities that have been idle too long, and the ones idle longest beyond the cap, to go to rest.

@@ -76,9 +76,12 @@ impl Actor for Host {
         seed: HostSeed,
     ) -> Result<HostState, ActorProcessingErr> {
         let mut inner = seed.cell.lock();
-        inner.phase = Phase::Active { actor: HostRef(myself.clone()), awake: true };
+        let removed = matches!(inner.phase, Phase::Removed);
+        if !removed {
+            inner.phase = Phase::Active { actor: HostRef(myself.clone()), awake: true };
+        }
         drop(inner);
-        myself.send_message(HostMsg::Wake)?;
+        myself.send_message(if removed { HostMsg::Rest } else { HostMsg::Wake })?;
         Ok(HostState { seed, loaded: None, singly: 0 })
     }
 
@@ -92,7 +95,10 @@ impl Actor for Host {
             HostMsg::Wake => state.work().await?,
             HostMsg::Rest => {
                 let mut inner = state.seed.cell.lock();
-                if inner.queue.is_empty() {
+                if matches!(inner.phase, Phase::Removed) {
+                    drop(inner);
+                    myself.stop(Some("lost".to_owned()));
+                } else if inner.queue.is_empty() {
                     inner.phase = Phase::Dormant;
                     drop(inner);
                     state.seed.directory.remove(&state.seed.cell.key);
@@ -120,15 +126,15 @@ impl HostState {
     async fn batch(&mut self, work: Vec<Work>) -> Result<(), HostFault> {
         let count = work.len();
         if self.loaded.is_none() {
-            match Loaded::load(&self.seed.shared, &self.seed.cell.key).await {
+            let HostSeed { cell, shared, .. } = &self.seed;
+            match Loaded::load(shared, &cell.owned, &cell.key).await {
                 Ok(loaded) => self.loaded = Some(loaded),
                 Err(Fault::Refused { reason }) => {
-                    self.seed.cell.lock().put_back(work);
+                    self.put_back(work);
                     return Err(HostFault::Load { reason });
                 }
                 Err(fault) => {
-                    self.seed.directory.answered(count);
-                    super::intake::refuse_all(work, &fault);
+                    self.seed.directory.refuse(work, &fault);
                     return Ok(());
                 }
             }
@@ -142,7 +148,7 @@ impl HostState {
                 back.push(guilty);
                 back.extend(queue);
                 self.loaded = None;
-                self.seed.cell.lock().put_back(back);
+                self.put_back(back);
                 return Err(fault);
             }
         }
@@ -212,7 +218,8 @@ impl HostState {
                     None => match self.seed.shared.journal.find_key(&key).await {
                         Ok(record) => record.map(|r| (r.digest, r.outcome)),
                         Err(e) => {
-                            batch.replay(delivery, Err(e.into()));
+                            let fault = self.seed.shared.failed(&self.seed.cell.owned, &e);
+                            batch.replay(delivery, Err(fault));
                             return None;
                         }
                     },
@@ -236,10 +243,10 @@ impl HostState {
         tracing::error!(stream = %self.seed.cell.key, input, cause, "a command was set aside as a dead letter");
         metrics::counter!(names::DEAD_LETTERS).increment(1);
         let letter = super::batch::dead_letter(&self.seed.cell.key, &delivery, batch.entry.at);
-        match self.seed.shared.lane.append(letter).await {
+        match self.seed.cell.owned.append(letter).await {
             Ok(_) | Err(LaneError::Entry(EntryError::Conflict { .. })) => {}
             Err(error) => {
-                batch.replay(delivery, Err(lane_fault(&error)));
+                batch.replay(delivery, Err(self.lane_fault(&error)));
                 return;
             }
         }
@@ -266,7 +273,7 @@ impl HostState {
             }
             let (at, received) = (entry.at, entry.received.clone());
             let made = entry.events.len();
-            match self.seed.shared.lane.append(entry).await {
+            match self.seed.cell.owned.append(entry).await {
                 Ok(appended) => {
                     position = appended.position;
                     loaded.committed(made, at, appended, received);
@@ -276,6 +283,12 @@ impl HostState {
                     return;
                 }
             }
+        } else if !self.seed.cell.owned.serves() {
+            // No commit of its own vouches for the state, and somebody else may have changed it since.
+            self.seed.directory.answered(count);
+            let fault = self.seed.shared.not_owner(&self.seed.cell.owned);
+            pending.into_iter().for_each(|pending| pending.fail(&fault));
+            return;
         }
         let view = || {
             Some(View {
@@ -306,22 +319,29 @@ impl HostState {
             self.singly = count;
             let back = pending.into_iter().filter_map(Pending::into_work).collect::<Vec<_>>();
             self.seed.directory.answered(count - back.len());
-            self.seed.cell.lock().put_back(back);
+            self.put_back(back);
             return;
         }
         self.seed.directory.answered(count);
-        let fault = lane_fault(error);
+        let fault = self.lane_fault(error);
         for pending in pending {
             pending.fail(&fault);
         }
     }
-}
 
-fn lane_fault(error: &LaneError) -> Fault {
-    match error {
-        LaneError::Entry(e) => Fault::Refused { reason: e.to_string() },
-        LaneError::Gone => Fault::Unknown,
-        LaneError::Journal(e) => e.clone().into(),
+    fn lane_fault(&self, error: &LaneError) -> Fault {
+        match error {
+            LaneError::Entry(e) => Fault::Refused { reason: e.to_string() },
+            LaneError::Gone => Fault::Unknown,
+            LaneError::Journal(e) => self.seed.shared.failed(&self.seed.cell.owned, e),
+        }
+    }
+
+    /// Puts work back to the front of the queue; where the partition has been lost meanwhile, it is answered.
+    fn put_back(&self, work: Vec<Work>) {
+        let HostSeed { cell, directory, shared } = &self.seed;
+        let left = cell.lock().put_back(work);
+        directory.refuse(left, &shared.not_owner(&cell.owned));
     }
 }
 

@@ -10,6 +10,7 @@ use super::Input;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::{self, KeyHash, MessageId, Origin, Outcome, Position, Seq};
+use crate::partition::{NotOwner, Owned};
 use crate::runtime::Caught;
 
 /// What makes a delivery count once.
@@ -89,6 +90,12 @@ pub enum Fault {
         /// What it said.
         reason: String,
     },
+    /// The stream belongs to a partition that this node does not own; nothing was done.
+    #[error("another node owns what the command is for")]
+    NotOwner {
+        /// Where the owner can be reached, as far as known.
+        address: Option<String>,
+    },
     /// It is not known whether the command was carried out.
     #[error("it is not known whether the command was carried out; repeat it under the same Idempotency-Key")]
     Unknown,
@@ -100,10 +107,17 @@ impl From<journal::Error> for Fault {
             journal::Error::Unknown { .. } => Self::Unknown,
             journal::Error::Corrupt { reason } => Self::Refused { reason },
             journal::Error::Unavailable { reason } => Self::Unavailable { reason },
-            journal::Error::Fenced { .. }
-            | journal::Error::Regressed { .. }
-            | journal::Error::InUse { .. } => Self::Unavailable { reason: error.to_string() },
+            journal::Error::Fenced { .. } => Self::NotOwner { address: None },
+            journal::Error::Regressed { .. } | journal::Error::InUse { .. } => {
+                Self::Unavailable { reason: error.to_string() }
+            }
         }
+    }
+}
+
+impl From<NotOwner> for Fault {
+    fn from(NotOwner { address }: NotOwner) -> Self {
+        Self::NotOwner { address }
     }
 }
 
@@ -138,7 +152,7 @@ pub(crate) enum Phase<A> {
     BackingOff,
     /// Set aside.
     Quarantined { cause: String, since: Timestamp },
-    /// Out of the directory; look again.
+    /// Out of the directory, for ever; look again.
     Removed,
 }
 
@@ -159,6 +173,8 @@ impl<A> Phase<A> {
 /// The place of one entity on this node.
 pub(crate) struct Cell<A> {
     pub(crate) key: StreamKey,
+    /// What this node owns, and had when the entity came to life; ends with it.
+    pub(crate) owned: Arc<Owned>,
     inner: Mutex<Inner<A>>,
 }
 
@@ -172,7 +188,7 @@ pub(crate) struct Inner<A> {
 }
 
 impl<A> Cell<A> {
-    pub(crate) fn new(key: StreamKey, now: Instant) -> Self {
+    pub(crate) fn new(key: StreamKey, owned: Arc<Owned>, now: Instant) -> Self {
         let inner = Inner {
             queue: VecDeque::new(),
             phase: Phase::Dormant,
@@ -181,7 +197,7 @@ impl<A> Cell<A> {
             last_fault: None,
             intensity: None,
         };
-        Self { key, inner: Mutex::new(inner) }
+        Self { key, owned, inner: Mutex::new(inner) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<A>> {
@@ -202,11 +218,16 @@ impl<A> Inner<A> {
         self.queue.drain(..count).collect()
     }
 
-    /// Puts work back to the front, in its order.
-    pub(crate) fn put_back(&mut self, work: Vec<Work>) {
+    /// Puts work back to the front, in its order; gives it back where the place is gone.
+    #[must_use]
+    pub(crate) fn put_back(&mut self, work: Vec<Work>) -> Vec<Work> {
+        if matches!(self.phase, Phase::Removed) {
+            return work;
+        }
         for piece in work.into_iter().rev() {
             self.queue.push_front(piece);
         }
+        Vec::new()
     }
 }
 

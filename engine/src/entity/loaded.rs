@@ -8,6 +8,7 @@ use super::intake::Fault;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::{Appended, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot};
+use crate::partition::Owned;
 use crate::runtime::guard;
 use crate::telemetry::names;
 
@@ -26,12 +27,13 @@ impl Loaded {
     /// Reads a stream and folds it.
     ///
     /// [`Fault::Refused`] means that what is stored cannot be folded; any other fault may pass.
-    pub(super) async fn load(shared: &Shared, key: &StreamKey) -> Result<Self, Fault> {
+    pub(super) async fn load(shared: &Shared, owned: &Owned, key: &StreamKey) -> Result<Self, Fault> {
         let kind = shared.catalog.by_prefix(key.id.prefix());
         let kind =
             kind.ok_or_else(|| Fault::Refused { reason: format!("`{}` is of no known kind", key.id) })?;
         metrics::counter!(names::ACTIVATIONS, "kind" => kind.kind.name).increment(1);
-        let stored = shared.journal.load(key).await.map_err(Fault::from)?;
+        let failed = |error| shared.failed(owned, &error);
+        let stored = shared.journal.load(key).await.map_err(failed)?;
         let mut machine = (kind.machine)(key);
         let mut events = stored.events;
         let mut snapshot_seq = 0;
@@ -41,7 +43,7 @@ impl Loaded {
             if !taken {
                 machine = (kind.machine)(key);
                 snapshot_seq = 0;
-                events = shared.journal.read_stream(key, 0, usize::MAX).await.map_err(Fault::from)?;
+                events = shared.journal.read_stream(key, 0, usize::MAX).await.map_err(failed)?;
             }
         }
         for event in &events {
@@ -53,13 +55,13 @@ impl Loaded {
         machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
         let first = match events.first().filter(|e| e.seq == 1) {
             Some(event) => Some(event.at),
-            None => shared.journal.read_stream(key, 0, 1).await.map_err(Fault::from)?.first().map(|e| e.at),
+            None => shared.journal.read_stream(key, 0, 1).await.map_err(failed)?.first().map(|e| e.at),
         };
         let created_at = first.unwrap_or_default();
         let last = match events.pop() {
             // The snapshot holds the last event too, and knows neither its place nor its time.
             None if stored.head > 0 => {
-                shared.journal.read_stream(key, stored.head - 1, 1).await.map_err(Fault::from)?.pop()
+                shared.journal.read_stream(key, stored.head - 1, 1).await.map_err(failed)?.pop()
             }
             last => last,
         };

@@ -21,7 +21,7 @@ pub(crate) use directory::Shared;
 pub use directory::{Directory, LiveStatus};
 pub(crate) use host::{Host, HostRef, HostSeed};
 pub use intake::{Answer, Dedup, Fault, View};
-pub(crate) use intake::{Cell as IntakeCell, Phase, refuse_all};
+pub(crate) use intake::{Cell as IntakeCell, Phase};
 pub use machine::{Corruption, Input, Machine, Step, StepCx, invalid, not_found};
 pub use outbox::Outbox;
 pub(crate) use outbox::again;

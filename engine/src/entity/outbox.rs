@@ -7,26 +7,20 @@ use async_trait::async_trait;
 
 use super::{Dedup, Directory, Fault, Input};
 use crate::id::StreamKey;
-use crate::journal::{self, Journal, Message, MessageId, Outcome, PartitionId, Rejected, RejectionKind};
-use crate::partition::{Backlog, Carried, Carrier, Feeds};
+use crate::journal::{self, Journal, Message, MessageId, Outcome, Rejected, RejectionKind};
+use crate::partition::{Backlog, Carried, Carrier, Owned};
 
 /// Carries messages.
 pub struct Outbox {
     directory: Directory,
     journal: Arc<dyn Journal>,
-    feeds: Arc<Feeds>,
-    partition: PartitionId,
+    owned: Arc<Owned>,
 }
 
 impl Outbox {
     /// The outbox of a partition.
-    pub fn new(
-        directory: Directory,
-        journal: Arc<dyn Journal>,
-        feeds: Arc<Feeds>,
-        partition: PartitionId,
-    ) -> Self {
-        Self { directory, journal, feeds, partition }
+    pub fn new(directory: Directory, journal: Arc<dyn Journal>, owned: Arc<Owned>) -> Self {
+        Self { directory, journal, owned }
     }
 }
 
@@ -36,8 +30,12 @@ impl Carrier for Outbox {
     type Key = MessageId;
     const NAME: &'static str = "outbox";
 
+    fn owned(&self) -> &Arc<Owned> {
+        &self.owned
+    }
+
     fn feed(&self) -> &Backlog<Message> {
-        &self.feeds.messages
+        &self.owned.feeds().messages
     }
 
     fn key(message: &Message) -> MessageId {
@@ -45,7 +43,7 @@ impl Carrier for Outbox {
     }
 
     async fn page(&self, after: u64, limit: usize) -> Result<Vec<(u64, Message)>, journal::Error> {
-        self.journal.outbox(self.partition, after, limit).await
+        self.journal.outbox(self.owned.partition(), after, limit).await
     }
 
     async fn carry(&self, message: &Message, tries: u32) -> Carried {

@@ -53,8 +53,9 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
-    /// The database went back in time, and may have lost what it had acknowledged: drop every partition, take them
-    /// over anew, and load everything again. Nothing was committed.
+    /// The database went back in time (it was restored, or a replica that lagged took its place), and may have lost
+    /// what it had acknowledged: drop every partition, take them over anew, and load everything again. Nothing was
+    /// committed.
     #[error("the database went back in time, as partition {partition} shows")]
     Regressed {
         /// The partition.

@@ -28,6 +28,9 @@ struct Queue<T> {
 }
 
 impl<T> Backlog<T> {
+    /// What a queue holds at least, however many partitions share a node's limit.
+    pub(crate) const LEAST: usize = 128;
+
     /// A queue of at most `limit` items, which begins with "there may be more in the journal".
     pub fn new(limit: usize) -> Self {
         let queue = Queue { items: VecDeque::new(), overflowed: true };

@@ -1,15 +1,16 @@
-//! Lanes: one writer over partitions, with group commit.
+//! Lanes: one writer over many partitions, with group commit.
 //!
 //! A lane commits at once when it is idle, and otherwise gathers what came while the last commit ran. What a
 //! commit set off is handed to the feeds before the callers hear of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::Feeds;
-use crate::journal::{self, Appended, Entry, EntryError, Fence, Journal};
+use super::owned::Owned;
+use crate::journal::{self, Appended, BatchResult, Entry, EntryError, Fence, Journal, PartitionId};
 use crate::runtime::Context;
 use crate::supervise::{Service, ServiceFault};
 use crate::telemetry::names;
@@ -28,25 +29,20 @@ pub enum LaneError {
     Gone,
 }
 
+type Caller = oneshot::Sender<Result<Appended, LaneError>>;
+
 struct Request {
+    owned: Arc<Owned>,
     entry: Entry,
-    done: oneshot::Sender<Result<Appended, LaneError>>,
+    done: Caller,
 }
 
 /// The way into a lane. Cheap to clone.
 #[derive(Clone)]
-pub struct LaneHandle {
-    queue: mpsc::Sender<Request>,
-    fence: Fence,
-}
+pub struct LaneHandle(mpsc::Sender<Request>);
 
 impl LaneHandle {
-    /// The fence that the lane appends with.
-    pub fn fence(&self) -> Fence {
-        self.fence
-    }
-
-    /// Commits an entry; returns when it is on stable storage.
+    /// Commits an entry under the fence of what is owned; returns when it is on stable storage.
     ///
     /// # Errors
     ///
@@ -55,10 +51,10 @@ impl LaneHandle {
     /// # Cancel safety
     ///
     /// When dropped, the entry may still be committed.
-    pub async fn append(&self, entry: Entry) -> Result<Appended, LaneError> {
+    pub(super) async fn append(&self, owned: Arc<Owned>, entry: Entry) -> Result<Appended, LaneError> {
         let (done, answer) = oneshot::channel();
-        let request = Request { entry, done };
-        self.queue.send(request).await.map_err(|_| LaneError::Gone)?;
+        let request = Request { owned, entry, done };
+        self.0.send(request).await.map_err(|_| LaneError::Gone)?;
         answer.await.map_err(|_| LaneError::Gone)?
     }
 }
@@ -67,8 +63,6 @@ impl LaneHandle {
 pub struct Lane {
     queue: Arc<Mutex<mpsc::Receiver<Request>>>,
     journal: Arc<dyn Journal>,
-    feeds: Arc<Feeds>,
-    fence: Fence,
     batch: usize,
     cx: Context,
 }
@@ -76,23 +70,14 @@ pub struct Lane {
 /// Makes a lane and the way into it. The maker can be called again for a fresh writer over the same queue.
 pub fn lane(
     journal: Arc<dyn Journal>,
-    fence: Fence,
-    feeds: Arc<Feeds>,
     queue: usize,
     batch: usize,
     cx: Context,
 ) -> (LaneHandle, impl Fn() -> Lane + Send + Sync + 'static) {
     let (sender, receiver) = mpsc::channel(queue);
     let receiver = Arc::new(Mutex::new(receiver));
-    let make = move || Lane {
-        queue: receiver.clone(),
-        journal: journal.clone(),
-        feeds: feeds.clone(),
-        fence,
-        batch,
-        cx: cx.clone(),
-    };
-    (LaneHandle { queue: sender, fence }, make)
+    let make = move || Lane { queue: receiver.clone(), journal: journal.clone(), batch, cx: cx.clone() };
+    (LaneHandle(sender), make)
 }
 
 #[async_trait]
@@ -108,66 +93,127 @@ impl Service for Lane {
     }
 }
 
+/// The requests of one partition, under one fence.
+struct Group {
+    unsettled: Unsettled,
+    callers: Vec<Caller>,
+}
+
 /// A commit of which it is not known whether it happened. Left so, also by a panic, what it may have set off is to be
 /// found in the journal.
-struct Unsettled<'a>(&'a Feeds);
+struct Unsettled {
+    owned: Arc<Owned>,
+    settled: bool,
+}
 
-impl Drop for Unsettled<'_> {
+impl Drop for Unsettled {
     fn drop(&mut self) {
-        self.0.mark_stale();
+        if !self.settled {
+            self.owned.feeds().mark_stale();
+        }
     }
 }
 
 impl Lane {
     async fn commit(&self, requests: &mut Vec<Request>) -> Result<(), ServiceFault> {
-        let (entries, callers): (Vec<_>, Vec<_>) = requests.drain(..).map(|r| (r.entry, r.done)).unzip();
+        let taken = requests.len();
+        let (groups, batches) = gather(requests);
+        if groups.is_empty() {
+            return Ok(());
+        }
         let begun = self.cx.monotonic();
-        let unsettled = Unsettled(&self.feeds);
-        let result = self.journal.append(self.fence, &entries).await;
-        if !matches!(result, Err(journal::Error::Unknown { .. })) {
-            std::mem::forget(unsettled);
-        }
-        metrics::histogram!(names::COMMIT_SECONDS).record(begun.elapsed().as_secs_f64());
-        metrics::histogram!(names::COMMIT_ENTRIES).record(entries.len() as f64);
-        let results = match result {
-            Ok(results) => results,
-            Err(error) => return refuse(callers, &error),
+        let results = match batches.as_slice() {
+            [(fence, entries)] => vec![self.journal.append(*fence, entries).await],
+            several => self.journal.append_all(several).await,
         };
-        let mut position = *self.feeds.position.borrow();
-        let mut answers = Vec::with_capacity(callers.len());
-        for ((entry, caller), result) in entries.into_iter().zip(callers).zip(results) {
-            if let Ok(appended) = &result {
-                position = position.max(appended.position);
-                self.feeds.committed(entry);
-            }
-            answers.push((caller, result));
+        metrics::histogram!(names::COMMIT_SECONDS).record(begun.elapsed().as_secs_f64());
+        metrics::histogram!(names::COMMIT_ENTRIES).record(taken as f64);
+        let mut ended = Ok(());
+        for ((group, (_, entries)), result) in groups.into_iter().zip(batches).zip(results) {
+            ended = ended.and(settle(group, entries, result));
         }
-        self.feeds.position.send_replace(position);
-        for (caller, result) in answers {
-            // A caller that has gone away needs no answer; what it asked for stands.
-            let _ = caller.send(result.map_err(LaneError::Entry));
-        }
-        Ok(())
+        ended
     }
 }
 
-fn refuse(
-    callers: Vec<oneshot::Sender<Result<Appended, LaneError>>>,
-    error: &journal::Error,
-) -> Result<(), ServiceFault> {
-    metrics::counter!(names::COMMIT_FAILURES).increment(1);
-    for caller in callers {
-        let _ = caller.send(Err(LaneError::Journal(error.clone())));
+/// Puts requests together by partition, in the order in which each partition came first.
+///
+/// Those of a partition that is lost are answered at once: the journal need not be asked. Since a partition is ended
+/// before it is taken over anew, none comes under two fences.
+fn gather(requests: &mut Vec<Request>) -> (Vec<Group>, Vec<(Fence, Vec<Entry>)>) {
+    let count = requests.len();
+    let (mut groups, mut batches) = (Vec::<Group>::new(), Vec::<(Fence, Vec<Entry>)>::new());
+    let mut known = BTreeMap::<PartitionId, usize>::new();
+    let mut last = 0;
+    for Request { owned, entry, done } in requests.drain(..) {
+        let partition = owned.partition();
+        if owned.ended() {
+            // Who does not listen any more needs no answer.
+            let _ = done.send(Err(LaneError::Journal(journal::Error::Fenced { partition })));
+            continue;
+        }
+        if groups.get(last).is_none_or(|group| !Arc::ptr_eq(&group.unsettled.owned, &owned)) {
+            last = *known.entry(partition).or_insert(groups.len());
+        }
+        if last == groups.len() {
+            let room = if last == 0 { count } else { 0 };
+            batches.push((owned.fence(), Vec::with_capacity(room)));
+            let unsettled = Unsettled { owned, settled: false };
+            groups.push(Group { unsettled, callers: Vec::with_capacity(room) });
+        }
+        batches[last].1.push(entry);
+        groups[last].callers.push(done);
     }
+    (groups, batches)
+}
+
+/// Hands on what a commit set off, and answers its callers.
+fn settle(group: Group, entries: Vec<Entry>, result: BatchResult) -> Result<(), ServiceFault> {
+    let Group { mut unsettled, callers } = group;
+    unsettled.settled = !matches!(result, Err(journal::Error::Unknown { .. }));
+    let owned = unsettled.owned.clone();
+    let results = match result {
+        Ok(results) => results,
+        Err(error) => {
+            drop(unsettled);
+            return refuse(&owned, callers, &error);
+        }
+    };
+    let feeds = owned.feeds();
+    let mut position = *feeds.position.borrow();
+    let mut answers = Vec::with_capacity(callers.len());
+    for ((entry, caller), result) in entries.into_iter().zip(callers).zip(results) {
+        if let Ok(appended) = &result {
+            position = position.max(appended.position);
+            feeds.committed(entry);
+        }
+        answers.push((caller, result));
+    }
+    feeds.position.send_replace(position);
+    for (caller, result) in answers {
+        // A caller that has gone away needs no answer; what it asked for stands.
+        let _ = caller.send(result.map_err(LaneError::Entry));
+    }
+    Ok(())
+}
+
+fn refuse(owned: &Arc<Owned>, callers: Vec<Caller>, error: &journal::Error) -> Result<(), ServiceFault> {
+    metrics::counter!(names::COMMIT_FAILURES).increment(1);
+    // Before the callers hear of it, so that they find nobody who serves.
     match error {
-        journal::Error::Fenced { .. } => Err(ServiceFault::fatal(error.to_string())),
-        journal::Error::Regressed { .. } => Err(ServiceFault::fatal(error.to_string())),
+        journal::Error::Fenced { .. } => owned.found_fenced(),
+        journal::Error::Regressed { .. } => owned.found_regressed(),
         journal::Error::Unknown { .. }
         | journal::Error::Unavailable { .. }
         | journal::Error::Corrupt { .. }
-        | journal::Error::InUse { .. } => {
-            tracing::error!(error = %error, "a commit failed");
-            Ok(())
-        }
+        | journal::Error::InUse { .. } => {}
     }
+    for caller in callers {
+        let _ = caller.send(Err(LaneError::Journal(error.clone())));
+    }
+    if owned.ended() && owned.is_for_life() {
+        return Err(ServiceFault::fatal(error.to_string()));
+    }
+    tracing::error!(partition = owned.partition(), error = %error, "a commit failed");
+    Ok(())
 }

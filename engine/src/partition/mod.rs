@@ -1,11 +1,16 @@
 //! Partitions: which node may append for a slot, and the lanes that do it.
 
 mod feed;
+mod holdings;
 mod lane;
+mod owned;
 mod ownership;
 mod pump;
 
 pub use feed::{Backlog, Feeds, TimerFeed};
+pub use holdings::{Holdings, NotOwner};
 pub use lane::{Lane, LaneError, LaneHandle, lane};
-pub use ownership::{Beat, Member, Owner, Ownership, Standing};
+pub(crate) use owned::share_of_backlog;
+pub use owned::{Owned, Serving, WhileOwned};
+pub use ownership::{Beat, Member, Owner, Ownership, Standing, wanted};
 pub use pump::{Carried, Carrier, Pump};

@@ -88,3 +88,10 @@ pub trait Ownership: Send + Sync + 'static {
     /// [`Error::Unavailable`].
     async fn release(&self, fences: &[Fence]) -> Result<(), Error>;
 }
+
+/// Chooses from how the partitions stand those that a node takes over.
+///
+/// Every free one for now; where nodes share partitions out, this is the place that does it.
+pub fn wanted(standings: &[Standing], _: &Member) -> Vec<Standing> {
+    standings.iter().filter(|standing| standing.free).cloned().collect()
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Backlog;
+use super::{Backlog, Owned};
 use crate::journal;
 use crate::runtime::Context;
 use crate::supervise::{Service, ServiceFault};
@@ -33,6 +33,9 @@ pub trait Carrier: Send + Sync + 'static {
     type Key: Ord + Copy + Send + Sync + 'static;
     /// The name of the service.
     const NAME: &'static str;
+
+    /// The partition that it carries for.
+    fn owned(&self) -> &Arc<Owned>;
 
     /// The feed of items.
     fn feed(&self) -> &Backlog<Self::Item>;
@@ -59,9 +62,8 @@ pub struct Pump<C: Carrier> {
 }
 
 impl<C: Carrier> Pump<C> {
-    /// A pump that carries at most `at_once` items at the same time.
-    pub fn new(carrier: Arc<C>, at_once: usize, cx: Context) -> Self {
-        let permits = Arc::new(Semaphore::new(at_once));
+    /// A pump that carries as many items at the same time as there are permits, which pumps may share.
+    pub fn new(carrier: Arc<C>, permits: Arc<Semaphore>, cx: Context) -> Self {
         Self { carrier, under_way: Arc::default(), permits, cx }
     }
 
@@ -83,7 +85,12 @@ impl<C: Carrier> Pump<C> {
         if fresh {
             let place =
                 Place { carrier: self.carrier.clone(), under_way: self.under_way.clone(), key, done: false };
-            self.cx.spawn(C::NAME, carry(place, item, permit, self.permits.clone(), self.cx.clone()));
+            let owned = self.carrier.owned().clone();
+            let carried = carry(place, item, permit, self.permits.clone(), self.cx.clone());
+            self.cx.spawn(C::NAME, async move {
+                // What is left when the partition is lost stands in the journal, for the next owner.
+                owned.while_owned(carried).await;
+            });
         }
     }
 }

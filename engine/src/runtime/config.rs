@@ -11,6 +11,8 @@ pub struct Config {
     pub entity_batch: usize,
     /// Commands waiting on the whole node; beyond it they are answered 429.
     pub intake_total: usize,
+    /// The lanes: writers that commit at the same time, each for its share of the partitions.
+    pub lanes: usize,
     /// Entries waiting for a lane.
     pub lane_queue: usize,
     /// Entries that one commit takes.
@@ -39,6 +41,12 @@ pub struct Config {
     pub upkeep: Duration,
     /// How long a shutdown waits for work under way.
     pub drain: Duration,
+    /// How long a node's lease holds from each heartbeat, where several nodes share a store.
+    pub lease: Duration,
+    /// How often it is renewed.
+    pub heartbeat: Duration,
+    /// How long before its lease can have run out a node stops serving.
+    pub lease_margin: Duration,
 }
 
 impl Default for Config {
@@ -47,6 +55,7 @@ impl Default for Config {
             intake_per_entity: 1_024,
             entity_batch: 128,
             intake_total: 65_536,
+            lanes: 1,
             lane_queue: 16_384,
             lane_batch: 1_024,
             live_entities: 100_000,
@@ -61,6 +70,9 @@ impl Default for Config {
             breaker_cooldown: Duration::from_secs(5),
             upkeep: Duration::from_secs(1),
             drain: Duration::from_secs(20),
+            lease: Duration::from_secs(2),
+            heartbeat: Duration::from_millis(500),
+            lease_margin: Duration::from_millis(250),
         }
     }
 }

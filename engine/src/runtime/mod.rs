@@ -2,13 +2,18 @@
 
 mod config;
 mod context;
+mod keeper;
 mod node;
 mod panics;
+mod partitions;
+mod seed;
+mod upkeep;
 
 pub use config::Config;
 pub use context::{Context, Exit, Panicked};
-pub use node::{Command, Node, NodeSeed, StartError, Tree};
+pub use node::{Command, Node, Tree};
 pub(crate) use panics::{Caught, guard};
+pub use seed::{Leasing, NodeSeed, Prepare, StartError};
 
 #[cfg(test)]
 mod tests;

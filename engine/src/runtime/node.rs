@@ -2,34 +2,26 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use tokio::sync::watch;
+use uuid::Uuid;
 
+use super::keeper::Keeper;
+use super::partitions::{Partitions, Permits};
+use super::seed::{Leasing, NodeSeed, Prepare, StartError};
+use super::upkeep::Upkeep;
 use super::{Config, Context};
 use crate::clock::Timestamp;
-use crate::effect::{Connectors, Dispatcher};
-use crate::entity::{Answer, Catalog, Dedup, Directory, Fault, Input, LiveStatus, Outbox, Shared, View};
+use crate::entity::{Answer, Catalog, Dedup, Fault, Input, LiveStatus, Shared, View};
 use crate::id::{Prefix, StreamKey, TenantId};
-use crate::journal::{self, Event, Journal, Json, Origin, Position, Seq, StreamPage};
-use crate::partition::{Feeds, Pump, lane};
-use crate::supervise::{Root, Service, ServiceFault, ServiceSpec, ServiceStatus, spawn_host_supervisor};
-use crate::telemetry::names;
-use crate::timer::Timers;
+use crate::journal::{self, Event, Journal, Json, Origin, PartitionId, Position, Seq, StreamPage};
+use crate::partition::{Holdings, LaneHandle, Member, Owned, Ownership, Serving, lane};
+use crate::supervise::{Root, ServiceFault, ServiceSpec, ServiceStatus, spawn_host_supervisor};
 
-/// What a node is made of.
-pub struct NodeSeed {
-    /// The store.
-    pub journal: Arc<dyn Journal>,
-    /// The kinds that it hosts.
-    pub catalog: Catalog,
-    /// The ways to the outside.
-    pub connectors: Connectors,
-    /// The limits.
-    pub config: Config,
-    /// Time, chance, tasks and exit.
-    pub cx: Context,
-}
+/// How long each part of an ending may take once the drain is over.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// A command for a stream.
 #[derive(Debug, Clone)]
@@ -48,17 +40,6 @@ pub struct Command {
     pub dedup: Dedup,
 }
 
-/// Why a node cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The journal cannot be taken over.
-    #[error("the journal cannot be taken over")]
-    Journal(#[from] journal::Error),
-    /// An actor cannot be started.
-    #[error("the supervisors cannot be started")]
-    Supervision(#[from] ServiceFault),
-}
-
 /// The whole supervision tree as data.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Tree {
@@ -73,53 +54,66 @@ pub struct Tree {
 pub struct Node(Arc<Parts>);
 
 struct Parts {
-    directory: Directory,
-    journal: Arc<dyn Journal>,
+    partitions: Arc<Partitions>,
     catalog: Catalog,
-    feeds: Arc<Feeds>,
-    root: Root,
-    config: Config,
-    cx: Context,
+    ownership: Option<Arc<dyn Ownership>>,
 }
 
-/// The partition of a store that has only one.
-const PARTITION: journal::PartitionId = 0;
-
 impl Node {
-    /// Takes the journal over and starts everything.
+    /// Starts everything; without leases it has taken every partition over when this returns.
     ///
     /// # Errors
     ///
     /// [`StartError`].
     pub async fn start(seed: NodeSeed) -> Result<Self, StartError> {
-        let NodeSeed { journal, catalog, connectors, config, cx } = seed;
         super::panics::install_hook();
-        let lease = journal.take_over(PARTITION, cx.uuid()).await?;
-        cx.not_before(lease.last);
-        let feeds = Arc::new(Feeds::new(config.backlog, lease.position));
-        let (queue, batch) = (config.lane_queue, config.lane_batch);
-        let (handle, make_lane) = lane(journal.clone(), lease.fence, feeds.clone(), queue, batch, cx.clone());
-        let root = Root::start(vec![ServiceSpec::new("lane", make_lane)], &config, cx.clone()).await?;
-        let shared = Arc::new(Shared {
+        let NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx } = seed;
+        let incarnation = cx.uuid();
+        let mut leases = Vec::new();
+        if leasing.is_none() {
+            for partition in &journal.info().partitions {
+                leases.push(journal.take_over(*partition, incarnation).await?);
+            }
+            if let Some(prepare) = &prepare {
+                prepare.prepare(&journal).await?;
+            }
+        }
+        let tenure =
+            if leasing.is_none() { Serving::for_life(cx.clone()) } else { Serving::leased(cx.clone()) };
+        let (lanes, writers) = make_lanes(&journal, &config, &cx);
+        let root = Root::start(writers, &config, cx.clone()).await?;
+        let holdings = Arc::new(Holdings::new(journal.info(), tenure));
+        let shared = Shared {
             catalog: catalog.clone(),
             journal: journal.clone(),
-            lane: handle.clone(),
+            holdings: holdings.clone(),
             config: config.clone(),
             cx: cx.clone(),
+        };
+        let directory = spawn_host_supervisor(Arc::new(shared), root.cell()).await?;
+        let (circuits, permits) = (connectors.circuits(&config), Permits::new(config.deliveries));
+        let (takings, closing) = (AtomicU64::new(0), AtomicBool::new(false));
+        let partitions = Arc::new(Partitions {
+            holdings,
+            directory,
+            journal,
+            root,
+            lanes,
+            circuits,
+            permits,
+            config,
+            cx,
+            takings,
+            closing,
         });
-        let directory = spawn_host_supervisor(shared, root.cell()).await?;
-        let dispatcher = Dispatcher::new(
-            &connectors,
-            directory.clone(),
-            journal.clone(),
-            handle,
-            feeds.clone(),
-            &config,
-            cx.clone(),
-        );
-        let parts = Parts { directory, journal, catalog, feeds, root, config, cx };
-        parts.start_services(dispatcher)?;
-        Ok(Self(Arc::new(parts)))
+        leases.iter().try_for_each(|lease| partitions.take(lease))?;
+        let upkeep = Upkeep(partitions.clone());
+        partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()))?;
+        let ownership = leasing.as_ref().map(|leasing| leasing.ownership.clone());
+        if let Some(leasing) = leasing {
+            keep_leases(&partitions, leasing, incarnation, prepare)?;
+        }
+        Ok(Self(Arc::new(Parts { partitions, catalog, ownership })))
     }
 
     /// Sends a command and waits for its answer.
@@ -130,7 +124,7 @@ impl Node {
     pub async fn command(&self, command: Command) -> Result<Answer, Fault> {
         let input =
             Input::Command { name: command.name, body: command.body, external_key: command.external_key };
-        self.0.directory.deliver(&command.stream, input, command.origin, command.dedup).await
+        self.0.partitions.directory.deliver(&command.stream, input, command.origin, command.dedup).await
     }
 
     /// Reads the state of a stream; `None` if it does not exist.
@@ -139,7 +133,7 @@ impl Node {
     ///
     /// [`Fault`].
     pub async fn read(&self, stream: &StreamKey) -> Result<Option<View>, Fault> {
-        self.0.directory.read(stream).await
+        self.0.partitions.directory.read(stream).await
     }
 
     /// Reads the state of a stream as of a moment; `None` if it did not exist then.
@@ -148,7 +142,8 @@ impl Node {
     ///
     /// [`Fault::Unavailable`], and [`Fault::Refused`] where what is stored cannot be folded.
     pub async fn read_at(&self, stream: &StreamKey, at: Timestamp) -> Result<Option<View>, Fault> {
-        let events = self.0.journal.read_stream(stream, 0, usize::MAX).await.map_err(Fault::from)?;
+        let events =
+            self.0.partitions.journal.read_stream(stream, 0, usize::MAX).await.map_err(Fault::from)?;
         let events: Vec<_> = events.into_iter().take_while(|e| e.at <= at).collect();
         let (Some(kind), Some(first), Some(last)) =
             (self.0.catalog.by_prefix(stream.id.prefix()), events.first(), events.last())
@@ -169,7 +164,7 @@ impl Node {
     ///
     /// Why it cannot.
     pub async fn probe(&self) -> Result<(), journal::Error> {
-        self.0.journal.find_key(&[0; 16]).await.map(|_| ())
+        self.0.partitions.journal.find_key(&[0; 16]).await.map(|_| ())
     }
 
     /// Reads events of a stream with numbers above `after`.
@@ -183,7 +178,7 @@ impl Node {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Event>, journal::Error> {
-        self.0.journal.read_stream(stream, after, limit).await
+        self.0.partitions.journal.read_stream(stream, after, limit).await
     }
 
     /// Lists streams of a kind by age.
@@ -199,24 +194,76 @@ impl Node {
         newest_first: bool,
         limit: usize,
     ) -> Result<StreamPage, journal::Error> {
-        self.0.journal.list_streams(tenant, prefix, after, newest_first, limit).await
+        self.0.partitions.journal.list_streams(tenant, prefix, after, newest_first, limit).await
     }
 
-    /// Waits until the log has come to a position; `false` if it has not within the patience.
-    pub async fn until(&self, position: Position, patience: Duration) -> bool {
-        let mut reached = self.0.feeds.position.subscribe();
-        let reached = tokio::time::timeout(patience, reached.wait_for(|at| *at >= position)).await;
-        reached.is_ok_and(|held| held.is_ok())
+    /// Waits until partitions have come to positions; `false` if they have not within the patience.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NotOwner`] where a partition is not this node's: it does not know how far it is.
+    pub async fn until(&self, marks: &[(PartitionId, Position)], patience: Duration) -> Result<bool, Fault> {
+        let holdings = &self.0.partitions.holdings;
+        let reached = async {
+            for (partition, position) in marks {
+                let owned = holdings.serving(*partition)?;
+                let mut at = owned.feeds().position.subscribe();
+                let reached = owned.while_owned(at.wait_for(|at| at >= position)).await;
+                if !matches!(reached, Some(Ok(_))) {
+                    return Err(holdings.not_owner(*partition));
+                }
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(patience, reached).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(not_owner)) => Err(not_owner.into()),
+            Err(_) => Ok(false),
+        }
     }
 
-    /// The last committed position.
-    pub fn position(&self) -> Position {
-        *self.0.feeds.position.borrow()
+    /// The last committed position of every partition that this node owns.
+    pub fn positions(&self) -> Vec<(PartitionId, Position)> {
+        let position = |owned: &Arc<Owned>| (owned.partition(), *owned.feeds().position.borrow());
+        self.0.partitions.holdings.all().iter().filter(|owned| owned.serves()).map(position).collect()
+    }
+
+    /// The last committed position of the partition that a stream belongs to, where this node owns it.
+    pub fn position(&self, stream: &StreamKey) -> Option<(PartitionId, Position)> {
+        let owned = self.0.partitions.holdings.of(stream).ok()?;
+        Some((owned.partition(), *owned.feeds().position.borrow()))
+    }
+
+    /// Makes sure that this node may serve a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NotOwner`].
+    pub fn check_owner(&self, stream: &StreamKey) -> Result<(), Fault> {
+        self.0.partitions.holdings.of(stream).map(|_| ()).map_err(Fault::from)
+    }
+
+    /// Makes sure that this node owns anything.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NotOwner`], with who owns most.
+    pub fn check_any(&self) -> Result<(), Fault> {
+        let holdings = &self.0.partitions.holdings;
+        if holdings.all().iter().any(|owned| owned.serves()) {
+            return Ok(());
+        }
+        Err(holdings.owns_nothing().into())
+    }
+
+    /// Tells of every change of what this node owns.
+    pub fn ownership_changes(&self) -> watch::Receiver<u64> {
+        self.0.partitions.holdings.changes()
     }
 
     /// What identifies the journal.
     pub fn info(&self) -> &journal::Info {
-        self.0.journal.info()
+        self.0.partitions.journal.info()
     }
 
     /// The kinds that the node hosts.
@@ -226,88 +273,70 @@ impl Node {
 
     /// Time, chance, tasks and exit.
     pub fn cx(&self) -> &Context {
-        &self.0.cx
+        &self.0.partitions.cx
     }
 
     /// The supervision tree as data.
     pub fn tree(&self) -> Tree {
-        Tree { services: self.0.root.services(), entities: self.0.directory.live() }
+        Tree { services: self.0.partitions.root.services(), entities: self.0.partitions.directory.live() }
     }
 
     /// Releases an entity from quarantine; `false` if it is not there.
     pub fn release(&self, stream: &StreamKey) -> bool {
-        self.0.directory.release(stream)
+        self.0.partitions.directory.release(stream)
     }
 
-    /// Ends in good order: takes nothing more in, finishes what is under way, closes the journal.
+    /// Ends in good order: takes nothing more in, finishes what is under way, gives up what it owns, closes the journal.
     ///
     /// Returns `false` if something was still under way when the patience for it ran out.
     pub async fn stop(&self) -> bool {
-        let (cx, directory) = (&self.0.cx, &self.0.directory);
+        let Partitions { cx, directory, config, root, journal, holdings, closing, .. } = &*self.0.partitions;
+        closing.store(true, Ordering::Release);
         directory.close();
         let begun = cx.monotonic();
-        while directory.waiting() > 0 && begun.elapsed() < self.0.config.drain {
+        while directory.waiting() > 0 && begun.elapsed() < config.drain {
             cx.sleep(Duration::from_millis(5)).await;
         }
         let drained = directory.waiting() == 0;
-        cx.cancel_tasks(Duration::from_secs(2)).await;
-        self.0.root.stop(Duration::from_secs(2)).await;
-        self.0.journal.close().await;
+        cx.cancel_tasks(ENDING).await;
+        if let Some(ownership) = &self.0.ownership {
+            let fences = self.0.partitions.let_go(&holdings.all(), "released");
+            let released = tokio::time::timeout(ENDING, ownership.release(&fences)).await;
+            if !matches!(released, Ok(Ok(()))) {
+                tracing::warn!("partitions could not be given up; others wait for the lease to run out");
+            }
+        }
+        root.stop(ENDING).await;
+        journal.close().await;
         drained
     }
 }
 
-impl Parts {
-    fn start_services(&self, dispatcher: Dispatcher) -> Result<(), ServiceFault> {
-        let (config, cx) = (&self.config, &self.cx);
-        let outbox = Outbox::new(self.directory.clone(), self.journal.clone(), self.feeds.clone(), PARTITION);
-        let messages = Pump::new(Arc::new(outbox), config.deliveries, cx.clone());
-        let effects = Pump::new(Arc::new(dispatcher), config.deliveries, cx.clone());
-        let (directory, journal, feeds) = (self.directory.clone(), self.journal.clone(), self.feeds.clone());
-        let limits = (config.deliveries, config.backlog);
-        let timers_cx = cx.clone();
-        let timers = move || {
-            let (directory, journal, feeds) = (directory.clone(), journal.clone(), feeds.clone());
-            Timers::new(directory, journal, feeds, PARTITION, limits, timers_cx.clone())
-        };
-        let upkeep = Upkeep {
-            directory: self.directory.clone(),
-            journal: self.journal.clone(),
-            every: config.upkeep,
-            cx: cx.clone(),
-        };
-        self.root.add(ServiceSpec::new("outbox", move || messages.again()))?;
-        self.root.add(ServiceSpec::new("effects", move || effects.again()))?;
-        self.root.add(ServiceSpec::new("timers", timers))?;
-        self.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()))
-    }
+/// Makes the lanes, with the services that write.
+fn make_lanes(
+    journal: &Arc<dyn Journal>,
+    config: &Config,
+    cx: &Context,
+) -> (Vec<LaneHandle>, Vec<ServiceSpec>) {
+    let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(u32::MAX);
+    let made = (0..lanes).map(|number| {
+        let (handle, make) = lane(journal.clone(), config.lane_queue, config.lane_batch, cx.clone());
+        let spec = ServiceSpec::new("lane", make);
+        (handle, if lanes > 1 { spec.of(number, 0) } else { spec })
+    });
+    made.unzip()
 }
 
-/// The upkeep of a node: passivation, the clock's discipline, the journal's indexes.
-#[derive(Clone)]
-struct Upkeep {
-    directory: Directory,
-    journal: Arc<dyn Journal>,
-    every: Duration,
-    cx: Context,
-}
-
-#[async_trait]
-impl Service for Upkeep {
-    async fn run(&mut self) -> Result<(), ServiceFault> {
-        loop {
-            self.cx.sleep(self.every).await;
-            self.directory.passivate_idle();
-            let ahead = self.cx.discipline();
-            metrics::gauge!(names::CLOCK_OFFSET).set(ahead as f64 / 1_000.0);
-            if ahead.abs() > 1_000 {
-                tracing::warn!(
-                    ahead_ms = ahead,
-                    "the machine's clock has been moved; the engine follows slowly"
-                );
-            }
-            let done = self.journal.maintain(self.cx.now()).await;
-            done.map_err(|e| ServiceFault::passing(e.to_string()))?;
-        }
-    }
+/// Starts the keeper of the leases.
+fn keep_leases(
+    partitions: &Arc<Partitions>,
+    leasing: Leasing,
+    incarnation: Uuid,
+    prepare: Option<Arc<dyn Prepare>>,
+) -> Result<(), ServiceFault> {
+    let (address, lease) = (leasing.address.clone(), partitions.config.lease);
+    let member = Member { node: leasing.node, incarnation, address, lease };
+    let for_keeper = partitions.clone();
+    let keeper = move || Keeper::new(for_keeper.clone(), leasing.clone(), member.clone(), prepare.clone());
+    partitions.root.add(ServiceSpec::new("ownership", keeper))
 }

@@ -1,4 +1,4 @@
-//! The supervisor of a partition's hosts: starts them, restarts them, quarantines them.
+//! The supervisor of the hosts of every partition: starts them, restarts them, quarantines them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -34,7 +34,7 @@ pub(crate) enum HostSupervisorMsg {
     Activate(Place),
 }
 
-/// The supervisor of the hosts of a partition.
+/// The supervisor of the hosts of every partition that the node owns.
 struct HostSupervisor;
 
 /// What the supervisor knows of its hosts.
@@ -120,6 +120,9 @@ impl HostSupervisorState {
     fn faulted(&self, myself: &ActorRef<HostSupervisorMsg>, place: &Place, reason: String) {
         let (config, cx) = (&self.shared.config, &self.shared.cx);
         let mut inner = place.lock();
+        if matches!(inner.phase, Phase::Removed) {
+            return;
+        }
         inner.last_fault = Some(reason.clone());
         inner.restarts += 1;
         let fresh = || Intensity::new(config.restart_intensity, config.restart_window);
@@ -131,9 +134,8 @@ impl HostSupervisorState {
                 inner.phase = Phase::Quarantined { cause: reason.clone(), since: cx.now() };
                 let waiting = std::mem::take(&mut inner.queue);
                 drop(inner);
-                self.directory.answered(waiting.len());
                 let fault = Fault::Quarantined { stream: place.key.to_string(), cause: reason };
-                crate::entity::refuse_all(waiting, &fault);
+                self.directory.refuse(waiting, &fault);
             }
             Verdict::Restart(wait) => {
                 let wait_ms = wait.as_millis() as u64;

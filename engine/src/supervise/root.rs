@@ -15,14 +15,25 @@ use crate::telemetry::names;
 
 /// A service to be kept running.
 pub struct ServiceSpec {
-    name: &'static str,
+    key: Key,
     make: Maker,
 }
+
+/// What a service is known by: its name, the number of its lane or partition, and which taking of the partition.
+type Key = (&'static str, Option<u32>, u64);
 
 impl ServiceSpec {
     /// Names a service and says how to make it.
     pub fn new<S: Service>(name: &'static str, make: impl Fn() -> S + Send + Sync + 'static) -> Self {
-        Self { name, make: Arc::new(move || Box::new(make())) }
+        Self { key: (name, None, 0), make: Arc::new(move || Box::new(make())) }
+    }
+
+    /// Makes it one of several services of its name: that of a lane or partition. Where a partition is lost and taken
+    /// again, the `taking` tells its services apart from those before.
+    #[must_use]
+    pub fn of(mut self, number: u32, taking: u64) -> Self {
+        self.key = (self.key.0, Some(number), taking);
+        self
     }
 }
 
@@ -32,6 +43,9 @@ impl ServiceSpec {
 pub struct ServiceStatus {
     /// Its name.
     pub name: &'static str,
+    /// The lane or partition that it serves, where there may be several of its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
     /// `running`, `restarting` or `ended`.
     pub state: &'static str,
     /// How often it was restarted.
@@ -40,7 +54,7 @@ pub struct ServiceStatus {
     pub last_fault: Option<(Timestamp, String)>,
 }
 
-type Board = Arc<Mutex<BTreeMap<&'static str, ServiceStatus>>>;
+type Board = Arc<Mutex<BTreeMap<Key, ServiceStatus>>>;
 
 /// The way to the root supervisor. Cheap to clone.
 #[derive(Clone)]
@@ -51,15 +65,15 @@ pub struct Root {
 
 enum RootMsg {
     Add(ServiceSpec),
-    Start(&'static str),
+    Start(Key),
 }
 
 struct RootActor;
 
 struct RootState {
-    specs: BTreeMap<&'static str, (Maker, Intensity)>,
+    specs: BTreeMap<Key, (Maker, Intensity)>,
     fresh: Intensity,
-    children: BTreeMap<ActorId, &'static str>,
+    children: BTreeMap<ActorId, Key>,
     board: Board,
     cx: Context,
 }
@@ -132,18 +146,18 @@ impl Actor for RootActor {
         message: RootMsg,
         state: &mut RootState,
     ) -> Result<(), ActorProcessingErr> {
-        let name = match message {
-            RootMsg::Start(name) => name,
+        let key = match message {
+            RootMsg::Start(key) => key,
             RootMsg::Add(spec) => {
-                state.specs.insert(spec.name, (spec.make, state.fresh.clone()));
-                spec.name
+                state.specs.insert(spec.key, (spec.make, state.fresh.clone()));
+                spec.key
             }
         };
-        let Some((make, _)) = state.specs.get(name) else { return Ok(()) };
+        let Some((make, _)) = state.specs.get(&key) else { return Ok(()) };
         let spawned = Actor::spawn_linked(None, ServiceActor, make.clone(), myself.get_cell()).await;
         let (child, _): (ActorRef<Begin>, _) = spawned.map_err(|e| e.to_string())?;
-        state.children.insert(child.get_id(), name);
-        state.note(name, "running", None);
+        state.children.insert(child.get_id(), key);
+        state.note(key, "running", None);
         Ok(())
     }
 
@@ -159,8 +173,8 @@ impl Actor for RootActor {
                 state.faulted(&myself, who.get_id(), error.to_string(), fatal);
             }
             SupervisionEvent::ActorTerminated(who, _, _) => {
-                if let Some(name) = state.children.remove(&who.get_id()) {
-                    state.note(name, "ended", None);
+                if let Some(key) = state.children.remove(&who.get_id()) {
+                    state.ended(key);
                 }
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
@@ -170,10 +184,22 @@ impl Actor for RootActor {
 }
 
 impl RootState {
-    fn note(&self, name: &'static str, state: &'static str, fault: Option<String>) {
+    /// Forgets the service of a partition that is lost; shows any other one as ended.
+    fn ended(&mut self, key: Key) {
+        match key {
+            (_, None, _) => self.note(key, "ended", None),
+            (_, Some(_), _) => {
+                self.specs.remove(&key);
+                self.board.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            }
+        }
+    }
+
+    fn note(&self, key: Key, state: &'static str, fault: Option<String>) {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = board.entry(name);
-        let status = entry.or_insert(ServiceStatus { name, state, restarts: 0, last_fault: None });
+        let (name, number, _) = key;
+        let fresh = ServiceStatus { name, number, state, restarts: 0, last_fault: None };
+        let status = board.entry(key).or_insert(fresh);
         status.state = state;
         if let Some(fault) = fault {
             status.restarts += 1;
@@ -182,12 +208,13 @@ impl RootState {
     }
 
     fn faulted(&mut self, myself: &ActorRef<RootMsg>, who: ActorId, reason: String, fatal: bool) {
-        let Some(name) = self.children.remove(&who) else {
+        let Some(key) = self.children.remove(&who) else {
             self.cx.exit(1, format!("a supervisor failed: {reason}"));
             return;
         };
-        self.note(name, "restarting", Some(reason.clone()));
-        let Some((_, intensity)) = self.specs.get_mut(name) else { return };
+        let name = key.0;
+        self.note(key, "restarting", Some(reason.clone()));
+        let Some((_, intensity)) = self.specs.get_mut(&key) else { return };
         let verdict = intensity.fault(self.cx.monotonic());
         match verdict {
             Verdict::Restart(wait) if !fatal => {
@@ -202,7 +229,7 @@ impl RootState {
                 self.cx.spawn("restart", async move {
                     cx.sleep(cx.jitter(wait)).await;
                     // The root is only gone when the node is ending.
-                    let _ = root.send_message(RootMsg::Start(name));
+                    let _ = root.send_message(RootMsg::Start(key));
                 });
             }
             Verdict::Restart(_) | Verdict::GiveUp => {

@@ -32,3 +32,15 @@ pub const TIMER_LATENESS: &str = "promptsales_timer_lateness_seconds";
 pub const CLOCK_OFFSET: &str = "promptsales_clock_offset_seconds";
 /// Counter by `kind`: entities brought to life.
 pub const ACTIVATIONS: &str = "promptsales_activations_total";
+/// Gauge: partitions that this node owns.
+pub const PARTITIONS_OWNED: &str = "promptsales_partitions_owned";
+/// Gauge, seconds: how long this node may still serve unless its lease is renewed.
+pub const LEASE_REMAINING: &str = "promptsales_lease_remaining_seconds";
+/// Counter: partitions taken over.
+pub const TAKE_OVERS: &str = "promptsales_take_overs_total";
+/// Counter by `reason`: partitions given up or lost.
+pub const STEP_DOWNS: &str = "promptsales_step_downs_total";
+/// Counter: heartbeats that failed.
+pub const HEARTBEAT_FAILURES: &str = "promptsales_heartbeat_failures_total";
+/// Counter: times that the store was found to have gone back in time.
+pub const REGRESSIONS: &str = "promptsales_journal_regressions_total";

@@ -34,7 +34,8 @@ pub async fn node(
 ) -> Result<Node, StartError> {
     let journal: Arc<dyn Journal> = MemoryJournal::open(store);
     let connectors = Connectors::default();
-    Node::start(NodeSeed { journal, catalog, connectors, config, cx }).await
+    let (leasing, prepare) = (None, None);
+    Node::start(NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx }).await
 }
 
 /// A catalog with [`Tally`] and dead letters.

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use crate::entity::{Dedup, Directory, Input, again};
-use crate::journal::{Journal, Origin, PartitionId, Timer};
-use crate::partition::{Carried, Feeds};
+use crate::journal::{Journal, Origin, Timer};
+use crate::partition::{Carried, Owned};
 use crate::runtime::Context;
 use crate::supervise::{Service, ServiceFault};
 use crate::telemetry::names;
@@ -17,51 +17,51 @@ use crate::telemetry::names;
 const HORIZON: Duration = Duration::from_secs(600);
 
 /// The service that fires the timers of a partition.
+#[derive(Clone)]
 pub struct Timers {
     directory: Directory,
     journal: Arc<dyn Journal>,
-    feeds: Arc<Feeds>,
-    partition: PartitionId,
+    owned: Arc<Owned>,
     permits: Arc<Semaphore>,
     backlog: usize,
     cx: Context,
 }
 
 impl Timers {
-    /// The timers of a partition; at most `at_once` of them are being taken in at the same time.
+    /// The timers of a partition; as many of them are being taken in at the same time as there are permits.
     pub fn new(
         directory: Directory,
         journal: Arc<dyn Journal>,
-        feeds: Arc<Feeds>,
-        partition: PartitionId,
-        (at_once, backlog): (usize, usize),
+        owned: Arc<Owned>,
+        permits: Arc<Semaphore>,
+        backlog: usize,
         cx: Context,
     ) -> Self {
-        let permits = Arc::new(Semaphore::new(at_once));
-        Self { directory, journal, feeds, partition, permits, backlog, cx }
+        Self { directory, journal, owned, permits, backlog, cx }
     }
 
     /// Reads the timers up to a new horizon into memory.
     async fn fill(&self) -> Result<(), ServiceFault> {
         let horizon = self.cx.now().plus(HORIZON);
-        self.feeds.timers.open(horizon);
-        let read = self.journal.due_timers(self.partition, horizon, self.backlog).await;
+        self.owned.feeds().timers.open(horizon);
+        let read = self.journal.due_timers(self.owned.partition(), horizon, self.backlog).await;
         let due = read.map_err(|e| ServiceFault::passing(e.to_string()))?;
         let full = due.len() == self.backlog;
         let last = due.last().map(|t| t.due);
         for timer in due {
-            self.feeds.timers.load(timer);
+            self.owned.feeds().timers.load(timer);
         }
         if let (true, Some(last)) = (full, last) {
-            self.feeds.timers.open(last);
+            self.owned.feeds().timers.open(last);
         }
         Ok(())
     }
 
     async fn fire(&self, timer: Timer) {
         let permit = self.permits.clone().acquire_owned().await;
-        let (directory, feeds, cx) = (self.directory.clone(), self.feeds.clone(), self.cx.clone());
-        self.cx.spawn("timer", async move {
+        let (directory, owned, cx) = (self.directory.clone(), self.owned.clone(), self.cx.clone());
+        let until_lost = owned.clone();
+        let fired = async move {
             let _held = permit;
             let late = cx.now().since(timer.due);
             metrics::histogram!(names::TIMER_LATENESS).record(late.as_secs_f64());
@@ -77,7 +77,11 @@ impl Timers {
                     }
                 }
             }
-            feeds.timers.fired(&timer);
+            owned.feeds().timers.fired(&timer);
+        };
+        self.cx.spawn("timer", async move {
+            // Until it was taken in, the timer stands in the journal, for the next owner.
+            until_lost.while_owned(fired).await;
         });
     }
 }
@@ -88,19 +92,19 @@ impl Service for Timers {
         self.fill().await?;
         loop {
             let now = self.cx.now();
-            let timers = &self.feeds.timers;
+            let timers = &self.owned.feeds().timers;
             let (horizon, room) = (timers.horizon(), timers.len() < self.backlog / 2);
             if horizon <= now || (horizon <= now.plus(HORIZON / 2) && room) {
                 self.fill().await?;
             }
-            match self.feeds.timers.next(now) {
+            match self.owned.feeds().timers.next(now) {
                 Ok(timer) => self.fire(timer).await,
                 Err(next) => {
                     let refill = now.plus(HORIZON / 4);
                     let wait = next.min(refill);
                     tokio::select! {
                         biased;
-                        () = self.feeds.timers.changed() => {}
+                        () = self.owned.feeds().timers.changed() => {}
                         () = self.cx.sleep_until(wait) => {}
                     }
                 }

@@ -215,7 +215,8 @@ impl WorkflowDefinition {
     }
 }
 
-/// Reads every registered definition of a tenant into the registry; to be done before runs come to life.
+/// Reads every registered definition of a tenant into the registry; to be done before runs come to life, which is
+/// whenever partitions have been taken over: others may have registered definitions since.
 ///
 /// A version that this build cannot compile any more is reported and left out: its runs are quarantined, the rest
 /// goes on.

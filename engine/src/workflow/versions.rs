@@ -53,7 +53,7 @@ impl Definitions {
         self.add(None, definition)
     }
 
-    /// Adds all versions of a registered workflow.
+    /// Adds all versions of a registered workflow; those that are there are not compiled again.
     ///
     /// # Errors
     ///
@@ -67,6 +67,9 @@ impl Definitions {
     ) -> Result<(), Vec<(String, Vec<Problem>)>> {
         let mut broken = Vec::new();
         for version in registered.versions() {
+            if self.pinned(tenant, registered.name(), &version.version, &version.digest).is_some() {
+                continue;
+            }
             match check(&version.source, actions) {
                 Ok(checked) => {
                     // The journal has one text for each version, so that nothing can be taken here.

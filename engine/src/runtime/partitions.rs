@@ -1,0 +1,113 @@
+//! What a node does to take a partition, and to let it go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::{Config, Context};
+use crate::effect::{Circuits, Dispatcher};
+use crate::entity::{Directory, Outbox};
+use crate::journal::{Fence, Journal, Lease};
+use crate::partition::{Holdings, LaneHandle, Owned, Pump, WhileOwned, share_of_backlog};
+use crate::supervise::{Root, ServiceFault, ServiceSpec};
+use crate::telemetry::names;
+use crate::timer::Timers;
+
+/// Takes partitions and lets them go, with everything that is done for them.
+pub(super) struct Partitions {
+    pub(super) holdings: Arc<Holdings>,
+    pub(super) directory: Directory,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) root: Root,
+    pub(super) lanes: Vec<LaneHandle>,
+    pub(super) circuits: Circuits,
+    pub(super) permits: Permits,
+    pub(super) config: Config,
+    pub(super) cx: Context,
+    /// Rises with each partition taken.
+    pub(super) takings: AtomicU64,
+    /// True once the node ends: it takes nothing any more.
+    pub(super) closing: AtomicBool,
+}
+
+/// How much the services of all partitions may have under way at the same time.
+pub(super) struct Permits {
+    messages: Arc<Semaphore>,
+    effects: Arc<Semaphore>,
+    timers: Arc<Semaphore>,
+}
+
+impl Permits {
+    pub(super) fn new(of_each: usize) -> Self {
+        let permits = || Arc::new(Semaphore::new(of_each));
+        Self { messages: permits(), effects: permits(), timers: permits() }
+    }
+}
+
+impl Partitions {
+    /// Serves a partition that has been taken over.
+    pub(super) fn take(&self, lease: &Lease) -> Result<(), ServiceFault> {
+        let partition = lease.fence.partition;
+        if let Some(before) = self.holdings.get(partition) {
+            self.let_go(&[before], "taken anew");
+        }
+        self.cx.not_before(lease.last);
+        let partitions = self.journal.info().partitions.len();
+        let backlog = share_of_backlog(self.config.backlog, partitions);
+        let lane = self.lanes[partition as usize % self.lanes.len()].clone();
+        let owned = Owned::new(lease, backlog, lane, self.holdings.tenure());
+        self.holdings.put(owned.clone());
+        self.start_services(&owned, backlog)?;
+        metrics::counter!(names::TAKE_OVERS).increment(1);
+        metrics::gauge!(names::PARTITIONS_OWNED).set(self.holdings.all().len() as f64);
+        Ok(())
+    }
+
+    /// Stops serving partitions: from now on nothing of them is answered, done or decided here.
+    pub(super) fn let_go(&self, lost: &[Arc<Owned>], reason: &'static str) -> Vec<Fence> {
+        if lost.is_empty() {
+            return Vec::new();
+        }
+        for owned in lost {
+            owned.end();
+            self.holdings.remove(owned);
+        }
+        self.directory.evict_lost();
+        metrics::counter!(names::STEP_DOWNS, "reason" => reason).increment(lost.len() as u64);
+        metrics::gauge!(names::PARTITIONS_OWNED).set(self.holdings.all().len() as f64);
+        lost.iter().map(|owned| owned.fence()).collect()
+    }
+
+    /// True once the node ends.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    fn start_services(&self, owned: &Arc<Owned>, backlog: usize) -> Result<(), ServiceFault> {
+        let Self { directory, journal, cx, permits, .. } = self;
+        let (partition, taking) = (owned.partition(), self.takings.fetch_add(1, Ordering::Relaxed));
+        let outbox = Outbox::new(directory.clone(), journal.clone(), owned.clone());
+        let messages = Pump::new(Arc::new(outbox), permits.messages.clone(), cx.clone());
+        let (circuits, own) = (self.circuits.clone(), owned.clone());
+        let dispatcher = Dispatcher::new(circuits, directory.clone(), journal.clone(), own, cx.clone());
+        let effects = Pump::new(Arc::new(dispatcher), permits.effects.clone(), cx.clone());
+        let timers = Timers::new(
+            directory.clone(),
+            journal.clone(),
+            owned.clone(),
+            permits.timers.clone(),
+            backlog,
+            cx.clone(),
+        );
+        let own = owned.clone();
+        let messages = move || WhileOwned::new(own.clone(), messages.again());
+        let own = owned.clone();
+        let effects = move || WhileOwned::new(own.clone(), effects.again());
+        let own = owned.clone();
+        let timers = move || WhileOwned::new(own.clone(), timers.clone());
+        self.root.add(ServiceSpec::new("outbox", messages).of(partition, taking))?;
+        self.root.add(ServiceSpec::new("effects", effects).of(partition, taking))?;
+        self.root.add(ServiceSpec::new("timers", timers).of(partition, taking))
+    }
+}
