@@ -9,13 +9,15 @@ use std::sync::Arc;
 pub use outside::{Outside, OutsideCall};
 pub use tally::{Tally, TallyCommand, TallyEvent, TallyRejection};
 
+use uuid::Uuid;
+
 use crate::clock::Timestamp;
 use crate::effect::Connectors;
 use crate::entity::{Catalog, Dedup};
-use crate::id::{StreamId, StreamKey, TenantId, digest};
+use crate::id::{StreamId, StreamKey, TenantId, digest, uuid_v8};
 use crate::journal::memory::{MemoryJournal, MemoryStore};
 use crate::journal::{Journal, Json, Origin};
-use crate::runtime::{Command, Config, Context, Node, NodeSeed, StartError};
+use crate::runtime::{Command, Config, Context, Leasing, Node, NodeSeed, StartError};
 use crate::supervise::DeadLetter;
 
 /// The moment at which simulated time begins: 2026-01-01T00:00:00Z.
@@ -36,6 +38,34 @@ pub async fn node(
     let connectors = Connectors::default();
     let (leasing, prepare) = (None, None);
     Node::start(NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx }).await
+}
+
+/// Starts a node that shares a store in memory with others under leases; its number decides its id and its address.
+///
+/// # Errors
+///
+/// When the node cannot start.
+pub async fn member(
+    journal: &Arc<MemoryJournal>,
+    number: u64,
+    config: Config,
+    cx: Context,
+) -> Result<Node, StartError> {
+    let (connectors, prepare) = (Connectors::default(), None);
+    let leasing =
+        Leasing { ownership: journal.clone(), node: node_id(number), address: node_address(number) };
+    let (journal, leasing): (Arc<dyn Journal>, _) = (journal.clone(), Some(leasing));
+    Node::start(NodeSeed { journal, leasing, prepare, catalog: catalog(), connectors, config, cx }).await
+}
+
+/// The id of the node of a number.
+pub fn node_id(number: u64) -> Uuid {
+    uuid_v8(digest("node", &[&number.to_string()]), None)
+}
+
+/// The address of the node of a number.
+pub fn node_address(number: u64) -> String {
+    format!("http://node-{number}")
 }
 
 /// A catalog with [`Tally`] and dead letters.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::roster::Roster;
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
@@ -12,6 +13,7 @@ use crate::journal::{
     Appended, EFFECTS_KEPT, Entry, EntryError, Error, Event, Fence, INBOX_KEPT, KEYS_KEPT, KeyHash,
     KeyRecord, Lease, Message, MessageId, PartitionId, Received, Seq, Snapshot, TimerOp,
 };
+use crate::partition::Owner;
 
 /// Everything that is on stable storage.
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ pub(super) struct Disk {
     pub(super) open_effects: BTreeSet<u64>,
     effect_numbers: BTreeMap<EffectKey, u64>,
     message_numbers: BTreeMap<MessageId, u64>,
+    pub(super) roster: Roster,
     /// Gives numbers to streams, kind cursors, messages and effects; never falls.
     counter: u64,
 }
@@ -36,8 +39,10 @@ pub(super) struct Disk {
 #[derive(Debug, Default)]
 pub(super) struct Partition {
     pub(super) log: Vec<Event>,
-    epoch: u64,
-    incarnation: Option<Uuid>,
+    pub(super) epoch: u64,
+    pub(super) incarnation: Option<Uuid>,
+    /// The node that took it over under a lease.
+    pub(super) owner: Option<Owner>,
     last: Timestamp,
 }
 
@@ -71,6 +76,7 @@ impl Disk {
         };
         row.epoch += 1;
         row.incarnation = Some(incarnation);
+        row.owner = None;
         let fence = Fence { partition, epoch: row.epoch, incarnation };
         Ok(Lease { fence, position: row.log.len() as u64, last: row.last })
     }
@@ -82,11 +88,7 @@ impl Disk {
         batch: &[Entry],
         sabotage: Option<usize>,
     ) -> Result<Vec<Result<Appended, EntryError>>, Error> {
-        let holds = self
-            .partitions
-            .get(&fence.partition)
-            .is_some_and(|row| (row.epoch, row.incarnation) == (fence.epoch, Some(fence.incarnation)));
-        if !holds {
+        if !self.holds(&fence) {
             return Err(Error::Fenced { partition: fence.partition });
         }
         let one = |(at, entry): (usize, &Entry)| match sabotage {
@@ -94,6 +96,12 @@ impl Disk {
             Some(_) | None => self.commit(fence.partition, entry),
         };
         Ok(batch.iter().enumerate().map(one).collect())
+    }
+
+    /// True if a fence holds.
+    pub(super) fn holds(&self, fence: &Fence) -> bool {
+        let row = self.partitions.get(&fence.partition);
+        row.is_some_and(|row| (row.epoch, row.incarnation) == (fence.epoch, Some(fence.incarnation)))
     }
 
     pub(super) fn find_effect(&self, key: &EffectKey) -> Option<&Effect> {

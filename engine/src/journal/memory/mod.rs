@@ -1,7 +1,8 @@
 //! A journal in memory, for simulation and tests. It models a disk, the processes that open it, and its faults.
 //!
 //! [`MemoryStore`] is the disk: it survives, and tests steer it. [`MemoryJournal`] is one process's view of it;
-//! dropping the view and opening another one is a restart. Nothing here knows real time, threads or randomness:
+//! dropping the view and opening another one is a restart; several that are open at once are nodes that share the
+//! store, under leases by the store's own clock. Nothing here knows real time, threads or randomness:
 //! latencies are tokio sleeps, so that paused time works.
 
 use std::sync::Arc;
@@ -19,32 +20,43 @@ use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 
 mod disk;
+mod roster;
 mod store;
 
-pub use store::{AfterCrash, CrashPoint, Fault, MemoryStore, SyncMode};
+pub use store::{AfterCrash, CrashPoint, Fault, Link, MemoryStore, SyncMode};
 
 use disk::Disk;
+use store::View;
 
 /// One process's view of a [`MemoryStore`].
 #[derive(Debug)]
 pub struct MemoryJournal {
     store: MemoryStore,
     info: Info,
-    life: u64,
+    view: Arc<View>,
     closed: AtomicBool,
 }
 
 impl MemoryJournal {
     /// Opens a store, as a process does that starts. Views that are open already stay so, until they are fenced.
     pub fn open(store: &MemoryStore) -> Arc<Self> {
-        let (info, life) = store.open();
-        Arc::new(Self { store: store.clone(), info, life, closed: AtomicBool::new(false) })
+        let (info, view) = store.open();
+        Arc::new(Self { store: store.clone(), info, view: Arc::new(view), closed: AtomicBool::new(false) })
+    }
+
+    /// This process dies now, and no other: what it has under way and is not synced is gone.
+    pub fn kill(&self) {
+        self.store.kill(&self.view);
+    }
+
+    /// Sets how this process reaches the store.
+    pub fn set_link(&self, link: Link) {
+        self.view.set_link(link);
     }
 
     async fn read<T>(&self, read: impl FnOnce(&Disk) -> T) -> Result<T, Error> {
         self.check_open()?;
-        self.store.alive(self.life).await?;
-        Ok(self.store.with_disk(|disk| read(disk)))
+        self.store.call(&self.view, |disk| read(disk)).await
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -63,8 +75,7 @@ impl Journal for MemoryJournal {
 
     async fn take_over(&self, partition: PartitionId, incarnation: Uuid) -> Result<Lease, Error> {
         self.check_open()?;
-        self.store.alive(self.life).await?;
-        self.store.with_disk(|disk| disk.take_over(partition, incarnation))
+        self.store.call(&self.view, |disk| disk.take_over(partition, incarnation)).await?
     }
 
     async fn append(
@@ -73,7 +84,7 @@ impl Journal for MemoryJournal {
         batch: &[Entry],
     ) -> Result<Vec<Result<Appended, EntryError>>, Error> {
         self.check_open()?;
-        self.store.append(self.life, fence, batch).await
+        self.store.append(&self.view, fence, batch).await
     }
 
     async fn load(&self, stream: &StreamKey) -> Result<Loaded, Error> {
@@ -191,9 +202,7 @@ impl Journal for MemoryJournal {
 
     async fn maintain(&self, now: Timestamp) -> Result<(), Error> {
         self.check_open()?;
-        self.store.alive(self.life).await?;
-        self.store.with_disk(|disk| disk.maintain(now));
-        Ok(())
+        self.store.call(&self.view, |disk| disk.maintain(now)).await
     }
 
     async fn close(&self) {

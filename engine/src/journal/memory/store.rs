@@ -1,6 +1,7 @@
 //! The disk as tests hold it: latency, faults, crashes, and what came of it all.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,27 @@ use crate::id::{IdSecret, SlotMap, digest, uuid_v8};
 use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info};
 
 type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
+
+/// One process's life with the store.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The life of the store in which it was opened.
+    life: u64,
+    killed: AtomicBool,
+    link: Mutex<Link>,
+}
+
+/// How a process reaches the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    /// As usual.
+    #[default]
+    Up,
+    /// Nothing arrives: calls fail after this long, appends without its being known that nothing came of them.
+    Cut(Duration),
+    /// What is asked arrives and is done, and no answer comes back: calls fail after this long.
+    Deaf(Duration),
+}
 
 /// A disk in memory. Clones are the same disk.
 #[derive(Debug, Clone)]
@@ -36,6 +58,8 @@ pub enum Fault {
     UnknownCommitted,
     /// It is not committed, and never known not to be.
     UnknownLost,
+    /// The store is found to have gone back in time, and nothing is committed.
+    Regressed,
     /// The entry with this index is refused for itself.
     Refuse(usize),
 }
@@ -62,6 +86,8 @@ pub enum AfterCrash {
 struct Shared {
     state: Mutex<State>,
     changed: Notify,
+    /// When the store's time began, unless a test sets it.
+    begun: tokio::time::Instant,
 }
 
 #[derive(Debug)]
@@ -79,12 +105,16 @@ struct State {
     held: VecDeque<Held>,
     synced: Vec<(u64, Answer)>,
     next_ticket: u64,
+    /// The store's time where a test sets it; otherwise tokio's.
+    clock: Option<Duration>,
 }
 
 /// An append that is on its way to stable storage.
 #[derive(Debug)]
 struct Held {
     ticket: u64,
+    /// The process that waits for it; once that is dead, it is gone.
+    view: Arc<View>,
     fence: Fence,
     batch: Vec<Entry>,
 }
@@ -130,11 +160,13 @@ impl MemoryStore {
             held: VecDeque::new(),
             synced: Vec::new(),
             next_ticket: 0,
+            clock: None,
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
+        Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), begun: begun() }))
     }
 
-    /// Makes every append take this long before it commits. Dropped in that time, it commits nothing.
+    /// Makes every append and every call about leases take this long before it is done. Dropped in that time, it does
+    /// nothing.
     pub fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
     }
@@ -192,20 +224,73 @@ impl MemoryStore {
         self.lock().disk.partitions.values().flat_map(|row| row.log.iter().cloned()).collect()
     }
 
-    pub(super) fn open(&self) -> (Info, u64) {
+    /// Sets the store's time, by which leases run out. Until it is first set, it is tokio's.
+    pub fn set_clock(&self, now: Duration) {
+        self.lock().clock = Some(now);
+    }
+
+    /// The store's time.
+    #[expect(clippy::disallowed_methods, reason = "the store's own clock, which tests pause or set")]
+    pub(super) fn now(&self) -> Duration {
+        let set = self.lock().clock;
+        set.unwrap_or_else(|| tokio::time::Instant::now().saturating_duration_since(self.0.begun))
+    }
+
+    pub(super) fn open(&self) -> (Info, View) {
         let state = self.lock();
-        (state.info.clone(), state.life)
+        let (killed, link) = (AtomicBool::new(false), Mutex::default());
+        (state.info.clone(), View { life: state.life, killed, link })
+    }
+
+    pub(super) fn kill(&self, view: &Arc<View>) {
+        view.killed.store(true, Ordering::Relaxed);
+        self.lock().held.retain(|held| !Arc::ptr_eq(&held.view, view));
+        self.0.changed.notify_waiters();
     }
 
     pub(super) fn with_disk<T>(&self, work: impl FnOnce(&mut Disk) -> T) -> T {
         work(&mut self.lock().disk)
     }
 
-    /// Returns where the view's process lives; what a dead one gets is set by [`AfterCrash`].
-    pub(super) async fn alive(&self, life: u64) -> Result<(), Error> {
+    /// Calls the store for a process: what a dead one gets is set by [`AfterCrash`], and what comes of a bad link by
+    /// [`Link`].
+    pub(super) async fn call<T>(&self, view: &View, work: impl FnOnce(&mut Disk) -> T) -> Result<T, Error> {
+        self.alive(view).await?;
+        let cut = || Error::Unavailable { reason: "the store cannot be reached".to_owned() };
+        match view.link() {
+            Link::Up => Ok(self.with_disk(work)),
+            Link::Cut(after) => {
+                pass(after).await;
+                Err(cut())
+            }
+            Link::Deaf(after) => {
+                drop(self.with_disk(work));
+                pass(after).await;
+                Err(cut())
+            }
+        }
+    }
+
+    /// The same, with the store's time.
+    pub(super) async fn call_at<T>(
+        &self,
+        view: &View,
+        work: impl FnOnce(&mut Disk, Duration) -> T,
+    ) -> Result<T, Error> {
+        let latency = self.lock().latency;
+        if !latency.is_zero() {
+            pass(latency).await;
+        }
+        self.alive(view).await?;
+        let now = self.now();
+        self.call(view, |disk| work(disk, now)).await
+    }
+
+    /// Returns where the view's process lives.
+    async fn alive(&self, view: &View) -> Result<(), Error> {
         let after_crash = {
             let state = self.lock();
-            if state.life == life {
+            if state.lives(view) {
                 return Ok(());
             }
             state.after_crash
@@ -216,23 +301,32 @@ impl MemoryStore {
         }
     }
 
-    pub(super) async fn append(&self, life: u64, fence: Fence, batch: &[Entry]) -> Answer {
-        self.alive(life).await?;
+    pub(super) async fn append(&self, view: &Arc<View>, fence: Fence, batch: &[Entry]) -> Answer {
+        self.alive(view).await?;
         let latency = self.lock().latency;
         if !latency.is_zero() {
             pass(latency).await;
-            self.alive(life).await?;
+            self.alive(view).await?;
         }
-        let begun = self.lock().begin(fence, batch);
+        let link = view.link();
+        if let Link::Cut(after) = link {
+            pass(after).await;
+            return Err(Error::Unknown { reason: "the store cannot be reached".to_owned() });
+        }
+        let begun = self.lock().begin(view, fence, batch);
         self.0.changed.notify_waiters();
+        if let Link::Deaf(after) = link {
+            pass(after).await;
+            return Err(Error::Unknown { reason: "the store does not answer".to_owned() });
+        }
         match begun {
             Begun::Done(answer) => answer,
             Begun::Later(after, answer) => {
                 pass(after).await;
-                self.alive(life).await?;
+                self.alive(view).await?;
                 answer
             }
-            Begun::Held(ticket) => self.wait(|state| state.take_synced(ticket, life)).await?,
+            Begun::Held(ticket) => self.wait(|state| state.take_synced(ticket, view)).await?,
             Begun::Died => self.died_in_append().await,
         }
     }
@@ -261,8 +355,22 @@ impl MemoryStore {
     }
 }
 
+impl View {
+    pub(super) fn set_link(&self, link: Link) {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+
+    fn link(&self) -> Link {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl State {
-    fn begin(&mut self, fence: Fence, batch: &[Entry]) -> Begun {
+    fn lives(&self, view: &View) -> bool {
+        self.life == view.life && !view.killed.load(Ordering::Relaxed)
+    }
+
+    fn begin(&mut self, view: &Arc<View>, fence: Fence, batch: &[Entry]) -> Begun {
         self.appends += 1;
         match self.crash.take() {
             Some((0, CrashPoint::BeforeCommit)) => {
@@ -279,7 +387,7 @@ impl State {
         }
         let unknown = || Error::Unknown { reason: "a fault that a test injected".to_owned() };
         match self.faults.pop_front() {
-            None if self.sync == SyncMode::Held => Begun::Held(self.hold(fence, batch)),
+            None if self.sync == SyncMode::Held => Begun::Held(self.hold(view, fence, batch)),
             None => Begun::Done(self.disk.append(fence, batch, None)),
             Some(Fault::Unavailable) => {
                 Begun::Done(Err(Error::Unavailable { reason: "a fault that a test injected".to_owned() }))
@@ -289,13 +397,15 @@ impl State {
                 Begun::Done(self.disk.append(fence, batch, None).and_then(|_| Err(unknown())))
             }
             Some(Fault::UnknownLost) => Begun::Done(Err(unknown())),
+            Some(Fault::Regressed) => Begun::Done(Err(Error::Regressed { partition: fence.partition })),
             Some(Fault::Refuse(guilty)) => Begun::Done(self.disk.append(fence, batch, Some(guilty))),
         }
     }
 
-    fn hold(&mut self, fence: Fence, batch: &[Entry]) -> u64 {
+    fn hold(&mut self, view: &Arc<View>, fence: Fence, batch: &[Entry]) -> u64 {
         self.next_ticket += 1;
-        self.held.push_back(Held { ticket: self.next_ticket, fence, batch: batch.to_vec() });
+        let (ticket, view) = (self.next_ticket, view.clone());
+        self.held.push_back(Held { ticket, view, fence, batch: batch.to_vec() });
         self.next_ticket
     }
 
@@ -307,8 +417,8 @@ impl State {
     }
 
     /// The answer to a held append, once it is synced; an error of its own once its process is dead.
-    fn take_synced(&mut self, ticket: u64, life: u64) -> Option<Result<Answer, Error>> {
-        if self.life != life {
+    fn take_synced(&mut self, ticket: u64, view: &View) -> Option<Result<Answer, Error>> {
+        if !self.lives(view) {
             return match self.after_crash {
                 AfterCrash::Pends => None,
                 AfterCrash::Fails => Some(Err(Error::Unknown { reason: "the process died".to_owned() })),
@@ -324,6 +434,11 @@ impl State {
         self.held.clear();
         self.synced.clear();
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the store's own clock, which tests pause or set")]
+fn begun() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }
 
 /// Lets time pass: on tokio's clock, which tests pause.

@@ -5,6 +5,7 @@ use futures_util::FutureExt;
 use super::*;
 use crate::journal::conformance::{Backend, CASES, SEVERAL};
 use crate::journal::{Json, NewEvent, Origin};
+use crate::partition::{Beat, Member, Ownership, Standing};
 
 struct Memory(MemoryStore);
 
@@ -129,4 +130,87 @@ async fn faults_come_in_turn() {
     assert_eq!(store.events().len(), 1);
     let answers = journal.append(fence, &[made(2, 0), made(3, 0)]).await.unwrap();
     assert!(answers[0].is_ok() && matches!(answers[1], Err(EntryError::Refused { .. })));
+}
+
+fn member(n: u128, incarnation: u128) -> Member {
+    let (node, incarnation) = (Uuid::from_u128(n), Uuid::from_u128(incarnation));
+    Member { node, incarnation, address: format!("http://node-{n}"), lease: Duration::from_secs(2) }
+}
+
+async fn standings(journal: &MemoryJournal, member: &Member) -> Vec<Standing> {
+    match journal.heartbeat(member).await.unwrap() {
+        Beat::Renewed(standings) => standings,
+        Beat::Replaced => panic!("{member:?} was replaced"),
+    }
+}
+
+#[tokio::test]
+async fn a_lease_runs_out_by_the_clock_of_the_store() {
+    let store = MemoryStore::with_partitions(1, 2);
+    store.set_clock(Duration::from_secs(10));
+    let (one, other) = (MemoryJournal::open(&store), MemoryJournal::open(&store));
+    let (first, second) = (member(1, 11), member(2, 21));
+    let free = standings(&one, &first).await;
+    assert!(free.iter().all(|standing| standing.free && standing.owner.is_none()));
+    let leases = one.claim(&first, &free).await.unwrap();
+    assert_eq!(
+        leases.iter().map(|l| (l.fence.partition, l.fence.epoch)).collect::<Vec<_>>(),
+        [(0, 1), (1, 1)]
+    );
+    assert!(standings(&other, &second).await.iter().all(|s| !s.free && s.epoch == 1));
+    assert!(other.claim(&second, &free).await.unwrap().is_empty(), "seen at an epoch that is over");
+    store.set_clock(Duration::from_millis(11_999));
+    assert!(standings(&other, &second).await.iter().all(|s| !s.free));
+    store.set_clock(Duration::from_secs(12));
+    let free = standings(&other, &second).await;
+    assert!(free.iter().all(|s| s.free && s.owner.as_ref().is_some_and(|owner| owner.node == first.node)));
+    let taken = other.claim(&second, &free[..1]).await.unwrap();
+    let fenced = one.append(leases[0].fence, &[made(1, 0)]).await;
+    assert!(matches!(fenced, Err(Error::Fenced { partition: 0 })));
+    one.append(leases[1].fence, &[made(1, 0)]).await.unwrap();
+    one.release(&[leases[0].fence, leases[1].fence]).await.unwrap();
+    let now = standings(&other, &second).await;
+    assert_eq!(now.iter().map(|s| (s.epoch, s.free)).collect::<Vec<_>>(), [(2, false), (1, true)]);
+    other.append(taken[0].fence, &[made(2, 0)]).await.unwrap();
+    assert!(matches!(one.append(leases[1].fence, &[]).await, Err(Error::Fenced { partition: 1 })));
+}
+
+#[tokio::test]
+async fn a_later_start_takes_the_place_of_an_earlier_one() {
+    let store = MemoryStore::new(1);
+    let (one, other) = (MemoryJournal::open(&store), MemoryJournal::open(&store));
+    let (first, second) = (member(1, 11), member(1, 12));
+    let free = standings(&one, &first).await;
+    one.claim(&first, &free).await.unwrap();
+    let free = standings(&other, &second).await;
+    assert!(free[0].free, "what an earlier start has need not be waited for");
+    assert_eq!(other.claim(&second, &free).await.unwrap().len(), 1);
+    assert_eq!(one.heartbeat(&first).await.unwrap(), Beat::Replaced);
+    assert!(one.claim(&first, &free).await.unwrap().is_empty());
+    assert!(!standings(&other, &second).await[0].free);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_process_dies_or_is_cut_off_alone() {
+    let store = MemoryStore::with_partitions(1, 2);
+    let (dead, live) = (MemoryJournal::open(&store), MemoryJournal::open(&store));
+    let first = dead.take_over(0, Uuid::from_u128(7)).await.unwrap().fence;
+    let second = live.take_over(1, Uuid::from_u128(8)).await.unwrap().fence;
+    store.set_sync(SyncMode::Held);
+    let (lost, kept) = ([made(1, 0)], [made(2, 0)]);
+    let (mut lost, mut kept) = (dead.append(first, &lost), live.append(second, &kept));
+    assert!((&mut lost).now_or_never().is_none() && (&mut kept).now_or_never().is_none());
+    dead.kill();
+    store.sync();
+    kept.await.unwrap()[0].as_ref().unwrap();
+    assert!((&mut lost).now_or_never().is_none(), "the dead do not answer");
+    store.set_sync(SyncMode::Always);
+    live.set_link(Link::Cut(Duration::from_secs(1)));
+    assert!(matches!(live.append(second, &[made(3, 0)]).await, Err(Error::Unknown { .. })));
+    assert!(matches!(live.read_log(1, 0, 9).await, Err(Error::Unavailable { .. })));
+    live.set_link(Link::Deaf(Duration::from_secs(1)));
+    assert!(matches!(live.append(second, &[made(4, 0)]).await, Err(Error::Unknown { .. })));
+    live.set_link(Link::Up);
+    let log = live.read_log(1, 0, 9).await.unwrap();
+    assert_eq!(log.iter().map(|e| e.stream.clone()).collect::<Vec<_>>(), [2, 4].map(|n| made(n, 0).stream));
 }

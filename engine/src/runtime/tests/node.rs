@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Config, Context, Node};
 use crate::entity::{Fault, View};
 use crate::id::{Prefix, Slot, StreamId, uuid_v7};
 use crate::journal::memory::{self, CrashPoint, MemoryStore, SyncMode};
 use crate::journal::{Outcome, RejectionKind};
+use crate::runtime::{Config, Context, Node};
 use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
 
 fn tally(n: u64) -> StreamId {

@@ -1,0 +1,2 @@
+mod node;
+mod ownership;
