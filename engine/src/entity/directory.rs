@@ -216,7 +216,8 @@ impl Directory {
     /// Clears away every entity whose partition is lost: its actor ends, and what waits for it is answered.
     pub(crate) fn evict_lost(&self) {
         let lost = self.0.cells.iter().filter(|cell| cell.owned.ended());
-        let lost: Vec<_> = lost.map(|cell| cell.value().clone()).collect();
+        let mut lost: Vec<_> = lost.map(|cell| cell.value().clone()).collect();
+        lost.sort_by(|a, b| a.key.cmp(&b.key));
         for cell in lost {
             self.evict(&cell);
         }

@@ -1,6 +1,7 @@
 //! What tests of the engine and of products on it share: a small kind, a recording connector, a node in memory.
 
 mod outside;
+pub mod pair;
 pub mod simulation;
 mod tally;
 

@@ -126,7 +126,7 @@ impl<S: Subject> Simulation<'_, S> {
         }
         self.in_a_runtime(async |this, cx| this.last_life(cx).await)?;
         let events = self.store.events();
-        check_log(&events)?;
+        check_log(events.iter())?;
         let answered = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let answered = answered.values().filter(|(_, answer)| answer.is_ok()).count();
         let digest = digest_of(&events);
@@ -235,10 +235,10 @@ fn note(ledger: &Ledger, command: Command, answer: Result<Answer, Fault>) {
     }
 }
 
-/// Positions are gap-free, streams are gap-free, and no stream's time runs backwards.
-fn check_log(events: &[Event]) -> Result<(), String> {
+/// In one partition, positions are gap-free, streams are gap-free, and no stream's time runs backwards.
+pub(super) fn check_log<'a>(events: impl Iterator<Item = &'a Event>) -> Result<(), String> {
     let mut heads: BTreeMap<&StreamKey, (u64, Timestamp)> = BTreeMap::new();
-    for (index, event) in events.iter().enumerate() {
+    for (index, event) in events.enumerate() {
         if event.position != index as u64 + 1 {
             return Err(format!("position {} stands at place {}", event.position, index + 1));
         }
@@ -270,7 +270,7 @@ async fn check_states(node: &Node, events: &[Event]) -> Result<(), String> {
     Ok(())
 }
 
-fn digest_of(events: &[Event]) -> String {
+pub(super) fn digest_of(events: &[Event]) -> String {
     let mut hasher = blake3::Hasher::new();
     for event in events {
         let line = format!(

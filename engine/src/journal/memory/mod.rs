@@ -54,6 +54,11 @@ impl MemoryJournal {
         self.view.set_link(link);
     }
 
+    /// How this process reaches the store.
+    pub fn link(&self) -> Link {
+        self.view.link()
+    }
+
     async fn read<T>(&self, read: impl FnOnce(&Disk) -> T) -> Result<T, Error> {
         self.check_open()?;
         self.store.call(&self.view, |disk| read(disk)).await

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::disk::Disk;
-use crate::id::{IdSecret, SlotMap, digest, uuid_v8};
-use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info};
+use crate::id::{IdSecret, SlotMap, StreamKey, digest, uuid_v8};
+use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info, PartitionId};
 
 type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
 
@@ -224,6 +224,23 @@ impl MemoryStore {
         self.lock().disk.partitions.values().flat_map(|row| row.log.iter().cloned()).collect()
     }
 
+    /// The epoch of every partition.
+    pub fn epochs(&self) -> Vec<(PartitionId, u64)> {
+        self.lock().disk.partitions.iter().map(|(partition, row)| (*partition, row.epoch)).collect()
+    }
+
+    /// The partition that a stream belongs to.
+    pub fn partition_of(&self, stream: &StreamKey) -> PartitionId {
+        self.lock().info.partition_of(stream)
+    }
+
+    /// Forgets the faults and the crash that have been asked for and have not come.
+    pub fn forget_faults(&self) {
+        let mut state = self.lock();
+        state.faults.clear();
+        state.crash = None;
+    }
+
     /// Sets the store's time, by which leases run out. Until it is first set, it is tokio's.
     pub fn set_clock(&self, now: Duration) {
         self.lock().clock = Some(now);
@@ -360,7 +377,7 @@ impl View {
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
     }
 
-    fn link(&self) -> Link {
+    pub(super) fn link(&self) -> Link {
         *self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
