@@ -22,11 +22,13 @@ use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 mod disk;
 mod roster;
 mod store;
+mod view;
 
-pub use store::{AfterCrash, CrashPoint, Fault, Link, MemoryStore, SyncMode};
+pub use store::{AfterCrash, CrashPoint, Fault, MemoryStore, SyncMode};
+pub use view::Link;
 
 use disk::Disk;
-use store::View;
+use view::View;
 
 /// One process's view of a [`MemoryStore`].
 #[derive(Debug)]

@@ -1,41 +1,24 @@
 //! The disk as tests hold it: latency, faults, crashes, and what came of it all.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::disk::Disk;
+use super::view::{Link, View};
+use crate::clock::Timestamp;
 use crate::id::{IdSecret, SlotMap, StreamKey, digest, uuid_v8};
 use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info, PartitionId};
+use crate::runtime::Context;
 
 type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
 
-/// One process's life with the store.
-#[derive(Debug)]
-pub(super) struct View {
-    /// The life of the store in which it was opened.
-    life: u64,
-    killed: AtomicBool,
-    link: Mutex<Link>,
-}
-
-/// How a process reaches the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Link {
-    /// As usual.
-    #[default]
-    Up,
-    /// Nothing arrives: calls fail after this long, appends without its being known that nothing came of them.
-    Cut(Duration),
-    /// What is asked arrives and is done, and no answer comes back: calls fail after this long.
-    Deaf(Duration),
-}
-
 /// A disk in memory. Clones are the same disk.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MemoryStore(Arc<Shared>);
 
 /// When an append reaches stable storage.
@@ -82,27 +65,27 @@ pub enum AfterCrash {
     Fails,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     changed: Notify,
     /// When the store's time began, unless a test sets it.
-    begun: tokio::time::Instant,
+    begun: Instant,
+    surroundings: Context,
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     disk: Disk,
     info: Info,
     /// Rises with every crash; a view of an earlier life is dead.
-    life: u64,
+    pub(super) life: u64,
     appends: u64,
-    latency: Duration,
+    pub(super) latency: Duration,
     sync: SyncMode,
-    after_crash: AfterCrash,
+    pub(super) after_crash: AfterCrash,
     faults: VecDeque<Fault>,
     crash: Option<(u64, CrashPoint)>,
-    held: VecDeque<Held>,
+    pub(super) held: VecDeque<Held>,
     synced: Vec<(u64, Answer)>,
     next_ticket: u64,
     /// The store's time where a test sets it; otherwise tokio's.
@@ -111,10 +94,10 @@ struct State {
 
 /// An append that is on its way to stable storage.
 #[derive(Debug)]
-struct Held {
+pub(super) struct Held {
     ticket: u64,
     /// The process that waits for it; once that is dead, it is gone.
-    view: Arc<View>,
+    pub(super) view: Arc<View>,
     fence: Fence,
     batch: Vec<Entry>,
 }
@@ -125,6 +108,12 @@ enum Begun {
     Later(Duration, Answer),
     Held(u64),
     Died,
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemoryStore").field(&*self.lock()).finish()
+    }
 }
 
 impl MemoryStore {
@@ -162,7 +151,13 @@ impl MemoryStore {
             next_ticket: 0,
             clock: None,
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), begun: begun() }))
+        let surroundings = Context::simulated(Timestamp::default(), 0);
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            begun: surroundings.monotonic(),
+            surroundings,
+        }))
     }
 
     /// Makes every append and every call about leases take this long before it is done. Dropped in that time, it does
@@ -247,75 +242,18 @@ impl MemoryStore {
     }
 
     /// The store's time.
-    #[expect(clippy::disallowed_methods, reason = "the store's own clock, which tests pause or set")]
     pub(super) fn now(&self) -> Duration {
         let set = self.lock().clock;
-        set.unwrap_or_else(|| tokio::time::Instant::now().saturating_duration_since(self.0.begun))
+        set.unwrap_or_else(|| self.0.surroundings.monotonic().saturating_duration_since(self.0.begun))
     }
 
     pub(super) fn open(&self) -> (Info, View) {
         let state = self.lock();
-        let (killed, link) = (AtomicBool::new(false), Mutex::default());
-        (state.info.clone(), View { life: state.life, killed, link })
-    }
-
-    pub(super) fn kill(&self, view: &Arc<View>) {
-        view.killed.store(true, Ordering::Relaxed);
-        self.lock().held.retain(|held| !Arc::ptr_eq(&held.view, view));
-        self.0.changed.notify_waiters();
+        (state.info.clone(), View::new(state.life))
     }
 
     pub(super) fn with_disk<T>(&self, work: impl FnOnce(&mut Disk) -> T) -> T {
         work(&mut self.lock().disk)
-    }
-
-    /// Calls the store for a process: what a dead one gets is set by [`AfterCrash`], and what comes of a bad link by
-    /// [`Link`].
-    pub(super) async fn call<T>(&self, view: &View, work: impl FnOnce(&mut Disk) -> T) -> Result<T, Error> {
-        self.alive(view).await?;
-        let cut = || Error::Unavailable { reason: "the store cannot be reached".to_owned() };
-        match view.link() {
-            Link::Up => Ok(self.with_disk(work)),
-            Link::Cut(after) => {
-                pass(after).await;
-                Err(cut())
-            }
-            Link::Deaf(after) => {
-                drop(self.with_disk(work));
-                pass(after).await;
-                Err(cut())
-            }
-        }
-    }
-
-    /// The same, with the store's time.
-    pub(super) async fn call_at<T>(
-        &self,
-        view: &View,
-        work: impl FnOnce(&mut Disk, Duration) -> T,
-    ) -> Result<T, Error> {
-        let latency = self.lock().latency;
-        if !latency.is_zero() {
-            pass(latency).await;
-        }
-        self.alive(view).await?;
-        let now = self.now();
-        self.call(view, |disk| work(disk, now)).await
-    }
-
-    /// Returns where the view's process lives.
-    async fn alive(&self, view: &View) -> Result<(), Error> {
-        let after_crash = {
-            let state = self.lock();
-            if state.lives(view) {
-                return Ok(());
-            }
-            state.after_crash
-        };
-        match after_crash {
-            AfterCrash::Pends => std::future::pending().await,
-            AfterCrash::Fails => Err(Error::Unavailable { reason: "the process has died".to_owned() }),
-        }
     }
 
     pub(super) async fn append(&self, view: &Arc<View>, fence: Fence, batch: &[Entry]) -> Answer {
@@ -367,26 +305,17 @@ impl MemoryStore {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// Wakes whoever waits for something to happen to the store.
+    pub(super) fn has_changed(&self) {
+        self.0.changed.notify_waiters();
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl View {
-    pub(super) fn set_link(&self, link: Link) {
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
-    }
-
-    pub(super) fn link(&self) -> Link {
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl State {
-    fn lives(&self, view: &View) -> bool {
-        self.life == view.life && !view.killed.load(Ordering::Relaxed)
-    }
-
     fn begin(&mut self, view: &Arc<View>, fence: Fence, batch: &[Entry]) -> Begun {
         self.appends += 1;
         match self.crash.take() {
@@ -435,7 +364,7 @@ impl State {
 
     /// The answer to a held append, once it is synced; an error of its own once its process is dead.
     fn take_synced(&mut self, ticket: u64, view: &View) -> Option<Result<Answer, Error>> {
-        if !self.lives(view) {
+        if !view.lives(self) {
             return match self.after_crash {
                 AfterCrash::Pends => None,
                 AfterCrash::Fails => Some(Err(Error::Unknown { reason: "the process died".to_owned() })),
@@ -453,12 +382,7 @@ impl State {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the store's own clock, which tests pause or set")]
-fn begun() -> tokio::time::Instant {
-    tokio::time::Instant::now()
-}
-
 /// Lets time pass: on tokio's clock, which tests pause.
-async fn pass(duration: Duration) {
+pub(super) async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
