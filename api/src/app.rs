@@ -35,6 +35,9 @@ use crate::routes;
 /// How long requests and work under way may take once the end has been asked for.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Commits at the same time where the store is a database server, which takes more than one.
+const LANES_OF_A_SERVER: usize = 2;
+
 /// The running product, as every route sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
@@ -133,8 +136,12 @@ impl App {
             Some(ownership) => Some(config.leasing(ownership, &cx)?),
             None => None,
         };
+        let mut engine = config.engine();
+        if leasing.is_some() {
+            engine.lanes = LANES_OF_A_SERVER;
+        }
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
-        let app = Self::compose(journal, leasing, sandbox, config.engine(), cx.clone()).await?;
+        let app = Self::compose(journal, leasing, sandbox, engine, cx.clone()).await?;
         let upkeep = app.0.metrics.clone();
         cx.clone().spawn("metrics", async move {
             loop {

@@ -15,6 +15,8 @@ mod entities;
 mod launch;
 mod runs;
 mod service;
+#[cfg(test)]
+mod tests;
 mod workflows;
 
 /// Everything that is served.

@@ -87,6 +87,8 @@ pub struct Owned {
     feeds: Feeds,
     lane: LaneHandle,
     serving: Arc<Serving>,
+    /// Set before `ended` is: what every command asks must cost no lock.
+    lost: AtomicBool,
     ended: CancellationToken,
     since: Instant,
 }
@@ -96,7 +98,15 @@ impl Owned {
     pub fn new(lease: &Lease, backlog: usize, lane: LaneHandle, serving: &Arc<Serving>) -> Arc<Self> {
         let (feeds, ended) = (Feeds::new(backlog, lease.position), CancellationToken::new());
         let since = serving.cx.monotonic();
-        Arc::new(Self { fence: lease.fence, feeds, lane, serving: serving.clone(), ended, since })
+        Arc::new(Self {
+            fence: lease.fence,
+            feeds,
+            lane,
+            serving: serving.clone(),
+            lost: AtomicBool::new(false),
+            ended,
+            since,
+        })
     }
 
     /// The partition.
@@ -121,12 +131,12 @@ impl Owned {
 
     /// True while this node may act and answer for the partition.
     pub fn serves(&self) -> bool {
-        !self.ended.is_cancelled() && self.serving.holds()
+        !self.ended() && self.serving.holds()
     }
 
     /// True once it is lost, for good.
     pub fn ended(&self) -> bool {
-        self.ended.is_cancelled()
+        self.lost.load(Ordering::Acquire)
     }
 
     /// True where nobody else can take it over.
@@ -149,6 +159,7 @@ impl Owned {
 
     /// Ends it: nothing is answered or done for it any more.
     pub fn end(&self) {
+        self.lost.store(true, Ordering::Release);
         self.ended.cancel();
     }
 

@@ -21,6 +21,9 @@ use crate::telemetry::names;
 
 type Asked<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
+/// How often a heartbeat may go unanswered within one lease.
+const BEATS_PER_LEASE: u32 = 3;
+
 /// How many leases long a take-over may take, with all that is read for it.
 const TAKE_OVER_LEASES: u32 = 15;
 
@@ -87,7 +90,8 @@ impl Keeper {
         self.next = begun + self.partitions.config.heartbeat;
         let (ownership, member) = (self.leasing.ownership.clone(), self.member.clone());
         let asked = async move {
-            let answered = tokio::time::timeout(member.lease, ownership.heartbeat(&member)).await;
+            let patience = member.lease / BEATS_PER_LEASE;
+            let answered = tokio::time::timeout(patience, ownership.heartbeat(&member)).await;
             answered.unwrap_or_else(|_| Err(late("a heartbeat was not answered in time")))
         };
         self.beat = Some((begun, Box::pin(asked)));

@@ -134,7 +134,37 @@ async fn an_owner_that_is_cut_off_steps_down_before_its_lease_can_have_run_out()
         assert_eq!(total(now[0], 1).await, Ok(6));
         assert!(matches!(total(now[1], 1).await, Err(Fault::NotOwner { address: Some(_) })));
         assert_eq!(owner.node.tree().services.iter().map(|s| s.restarts).sum::<u64>(), 0);
+        assert!(owner.node.stop().await && standby.node.stop().await, "nothing is left waiting");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_heartbeat_that_goes_astray_costs_nothing() {
+    let store = store();
+    let (owner, standby) = pair(&store).await;
+    owner.journal.set_link(Link::Cut(Duration::from_secs(60)));
+    pass(700).await;
+    owner.journal.set_link(Link::Up);
+    for _ in 0..300 {
+        pass(10).await;
+        assert_eq!((owned(&owner), owned(&standby)), (PARTITIONS as usize, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_quarantined_is_not_where_it_is_owned_next() {
+    let store = store();
+    let (owner, standby) = pair(&store).await;
+    add(&owner, 1, 5).await.unwrap();
+    for n in 0..3 {
+        let poison = keyed(tally(1), "explode", &json!({}), &format!("boom {n}"));
+        let _ = owner.node.command(poison).await;
+    }
+    assert!(matches!(add(&owner, 1, 1).await, Err(Fault::Quarantined { .. })));
+    owner.journal.set_link(Link::Cut(Duration::from_millis(100)));
+    pass(3_000).await;
+    assert_eq!(add(&standby, 1, 1).await, Ok(()));
+    assert!(owner.node.tree().entities.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,113 @@
+//! What the edge answers where two nodes share a store.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use promptsales_engine::journal::memory::{MemoryJournal, MemoryStore};
+use promptsales_engine::runtime::{Config, Context, Leasing};
+use promptsales_engine::testkit::{EPOCH, node_address, node_id};
+use promptsales_workflows::connectors::sandbox::{Sandbox, SandboxConfig};
+use serde_json::{Value, json};
+
+use super::router;
+use crate::app::App;
+
+struct Place {
+    app: App,
+    router: Router,
+}
+
+async fn start(store: &MemoryStore, number: u64) -> Place {
+    let journal = MemoryJournal::open(store);
+    let (node, address) = (node_id(number), node_address(number));
+    let leasing = Leasing { ownership: journal.clone(), node, address };
+    let sandbox = Sandbox::open(None, SandboxConfig::default()).unwrap();
+    let cx = Context::simulated(EPOCH, number);
+    let app = App::compose(journal, Some(leasing), sandbox, Config::default(), cx).await.unwrap();
+    Place { router: router(app.clone()), app }
+}
+
+impl Place {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> (StatusCode, HeaderMap, Value) {
+        let mut request =
+            Request::builder().method(method).uri(path).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let answered = TowerToHyperService::new(self.router.clone()).call(request.body(body).unwrap()).await;
+        let (parts, body) = answered.unwrap().into_parts();
+        let bytes = to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, HeaderMap, Value) {
+        self.send("GET", path, &[], &Value::Null).await
+    }
+}
+
+const ACTIVITY: &str = "/api/v1/leads/~ana/commands/record-activity";
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_sends_callers_to_the_owner_until_it_takes_over() {
+    let store = MemoryStore::with_partitions(1, 16);
+    let owner = start(&store, 1).await;
+    let cx = owner.app.node().cx().clone();
+    cx.sleep(Duration::from_secs(1)).await;
+    let standby = start(&store, 2).await;
+    cx.sleep(Duration::from_secs(1)).await;
+    let (status, _, ready) = owner.get("/readyz").await;
+    assert_eq!(
+        (status, &ready["role"], ready["partitions"].as_array().map(Vec::len)),
+        (StatusCode::OK, &json!("owner"), Some(16))
+    );
+    let (status, _, ready) = standby.get("/readyz").await;
+    assert_eq!(
+        (status.as_u16(), &ready["code"], &ready["owner"]),
+        (503, &json!("standby"), &json!("http://node-1"))
+    );
+    assert_eq!(standby.get("/healthz").await.0, StatusCode::OK);
+
+    let activity = json!({ "activity": "opened", "score": 1 });
+    let (status, headers, _) = owner.send("POST", ACTIVITY, &[], &activity).await;
+    assert_eq!(status, StatusCode::OK);
+    let token = headers["x-consistency-token"].to_str().unwrap().to_owned();
+    let (status, headers, problem) = standby.send("POST", ACTIVITY, &[], &activity).await;
+    assert_eq!(
+        (status.as_u16(), &problem["code"], &problem["owner"]),
+        (421, &json!("not_owner"), &json!("http://node-1"))
+    );
+    assert_eq!(headers["location"], format!("http://node-1{ACTIVITY}"));
+    for path in ["/api/v1/leads/~ana", "/api/v1/leads", "/api/v1/runs", "/api/v1/workflows"] {
+        assert_eq!(standby.get(path).await.0.as_u16(), 421, "{path}");
+    }
+    let with_token = [("x-consistency-token", token.as_str())];
+    let read = |place: &Place| {
+        let router = place.router.clone();
+        let place = Place { app: place.app.clone(), router };
+        async move { place.send("GET", "/api/v1/leads/~ana", &with_token, &Value::Null).await.0.as_u16() }
+    };
+    assert_eq!((read(&owner).await, read(&standby).await), (200, 421));
+
+    let define = json!({
+        "document": { "dsl": "1.0.3", "namespace": "test", "name": "late", "version": "1.0.0" },
+        "do": [{ "set": { "set": { "a": 1 } } }],
+    });
+    let (status, _, answer) = owner.send("POST", "/api/v1/workflows", &[], &define).await;
+    assert_eq!(status.as_u16(), 201, "{answer}");
+    assert!(owner.app.stop().await);
+    cx.sleep(Duration::from_secs(1)).await;
+    assert_eq!((standby.get("/readyz").await.0, read(&standby).await), (StatusCode::OK, 200));
+    let (status, _, run) = standby.send("POST", "/api/v1/workflows/late/runs?wait=5", &[], &json!({})).await;
+    assert_eq!((status.as_u16(), &run["status"]), (202, &json!("completed")), "{run}");
+}
