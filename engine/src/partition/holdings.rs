@@ -104,15 +104,17 @@ impl Holdings {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Takes a partition out of the table, unless it has been taken over anew.
-    pub(crate) fn remove(&self, owned: &Arc<Owned>) {
-        if let Some(place) = self.places.get(owned.partition() as usize) {
-            let mut place = place.write().unwrap_or_else(PoisonError::into_inner);
-            if place.as_ref().is_some_and(|held| Arc::ptr_eq(held, owned)) {
-                *place = None;
-            }
+    /// Takes a partition out of the table; `false` if it was not there, or has been taken over anew.
+    pub(crate) fn remove(&self, owned: &Arc<Owned>) -> bool {
+        let Some(place) = self.places.get(owned.partition() as usize) else { return false };
+        let mut place = place.write().unwrap_or_else(PoisonError::into_inner);
+        let there = place.as_ref().is_some_and(|held| Arc::ptr_eq(held, owned));
+        if there {
+            *place = None;
         }
+        drop(place);
         self.changed.send_modify(|count| *count += 1);
+        there
     }
 
     /// Notes who owns what this node does not.

@@ -113,7 +113,8 @@ impl Keeper {
         }
         let mut lost = Vec::new();
         for owned in holdings.all() {
-            let standing = standings.iter().find(|standing| standing.partition == owned.partition());
+            let place = standings.binary_search_by_key(&owned.partition(), |standing| standing.partition);
+            let standing = place.ok().and_then(|place| standings.get(place));
             match standing.map(|standing| self.compare(&owned, standing, begun)) {
                 Some(Held::Still) | None => {}
                 Some(Held::Lost) => lost.push(owned),

@@ -60,7 +60,7 @@ impl Partitions {
         self.holdings.put(owned.clone());
         self.start_services(&owned, backlog)?;
         metrics::counter!(names::TAKE_OVERS).increment(1);
-        metrics::gauge!(names::PARTITIONS_OWNED).set(self.holdings.all().len() as f64);
+        metrics::gauge!(names::PARTITIONS_OWNED).increment(1.0);
         Ok(())
     }
 
@@ -69,13 +69,11 @@ impl Partitions {
         if lost.is_empty() {
             return Vec::new();
         }
-        for owned in lost {
-            owned.end();
-            self.holdings.remove(owned);
-        }
+        lost.iter().for_each(|owned| owned.end());
+        let removed = lost.iter().filter(|owned| self.holdings.remove(owned)).count();
         self.directory.evict_lost();
-        metrics::counter!(names::STEP_DOWNS, "reason" => reason).increment(lost.len() as u64);
-        metrics::gauge!(names::PARTITIONS_OWNED).set(self.holdings.all().len() as f64);
+        metrics::counter!(names::STEP_DOWNS, "reason" => reason).increment(removed as u64);
+        metrics::gauge!(names::PARTITIONS_OWNED).decrement(removed as f64);
         lost.iter().map(|owned| owned.fence()).collect()
     }
 
