@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -91,6 +92,20 @@ impl Postgres {
     pub fn stop(&self, mode: &str) {
         let stopped = self.run("pg_ctl", &["-D", &text(&self.data()), "-w", "-m", mode, "stop"]);
         assert!(stopped.status.success(), "the server did not stop:\n{}", told(&stopped));
+    }
+
+    /// Lets the server crash and start again some times: runs for a while, and is away for a while.
+    ///
+    /// # Panics
+    ///
+    /// When it does not stop or start.
+    pub fn crash(&self, times: u32, runs: Duration, is_away: Duration) {
+        for _ in 0..times {
+            std::thread::sleep(runs);
+            self.stop("immediate");
+            std::thread::sleep(is_away);
+            self.launch();
+        }
     }
 
     /// Copies the data folder of a server that is stopped.

@@ -69,11 +69,12 @@ pub trait Ownership: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`]; whether the lease was renewed is then not known.
+    /// [`Error::Unavailable`]; whether the lease was renewed is then not known. [`Error::Regressed`], once, where the
+    /// store went back in time: every partition is to be dropped and claimed anew, and shows as free until it has been.
     async fn heartbeat(&self, member: &Member) -> Result<Beat, Error>;
 
-    /// Takes over partitions that still are free and at the epoch they were seen at; others are left out of the
-    /// answer. Waits for what the owner before has under way in them, and fences it.
+    /// Takes over partitions that still are free, or the node's own, and at the epoch they were seen at; others are left
+    /// out of the answer. Waits for what the owner before has under way in them, and fences it.
     ///
     /// # Errors
     ///

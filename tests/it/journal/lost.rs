@@ -78,8 +78,8 @@ async fn an_append_whose_fate_cannot_be_found_out_is_unknown_until_it_can() {
     let url = server.database();
     let options = promptsales_engine::journal::postgres::PostgresOptions {
         partitions: PARTITIONS,
-        deadline: Duration::from_millis(500),
-        patience: Duration::from_millis(600),
+        deadline: Duration::from_secs(2),
+        patience: Duration::from_secs(2),
         ..Default::default()
     };
     let journal = promptsales_engine::journal::postgres::PostgresJournal::open(&url, options).await;
@@ -89,7 +89,7 @@ async fn an_append_whose_fate_cannot_be_found_out_is_unknown_until_it_can() {
     let name = promptsales_tests::database_of(&url).to_owned();
     let holder = std::thread::spawn({
         let server = server.clone();
-        let wait = "BEGIN; SELECT FROM promptsales.partition FOR UPDATE; SELECT pg_sleep(3); COMMIT";
+        let wait = "BEGIN; SELECT FROM promptsales.partition FOR UPDATE; SELECT pg_sleep(9); COMMIT";
         move || server.sql(&name, wait)
     });
     promptsales_tests::pause(700).await;

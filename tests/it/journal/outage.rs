@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use promptsales_engine::clock::Timestamp;
 use promptsales_engine::journal::postgres::PostgresJournal;
 use promptsales_engine::journal::{Error, Fence, Journal};
+use promptsales_engine::partition::{Beat, Member, Ownership};
 use promptsales_tests::{Postgres, Stopwatch, pause, until};
 use uuid::Uuid;
 
@@ -40,14 +41,7 @@ async fn nothing_acknowledged_is_lost_when_the_database_crashes_under_load() {
     let fences = own(&journal, 1).await;
     let crashes = std::thread::spawn({
         let server = server.clone();
-        move || {
-            for _ in 0..3 {
-                std::thread::sleep(Duration::from_millis(700));
-                server.stop("immediate");
-                std::thread::sleep(Duration::from_millis(300));
-                server.launch();
-            }
-        }
+        move || server.crash(3, Duration::from_millis(700), Duration::from_millis(300))
     });
     let done = join_all((0..12).map(|n| append_until_told(&journal, &fences, n, 6_000))).await;
     crashes.join().expect("it crashed and came back");
@@ -104,4 +98,43 @@ async fn a_database_that_went_back_in_time_is_noticed() {
     other.maintain(Timestamp::from_ms(1)).await.expect("all is well again");
     assert_eq!(other.info().history, journal.info().history, "one history for all");
     assert_ne!(other.info().history, others);
+}
+
+#[tokio::test]
+async fn a_node_whose_database_went_back_in_time_claims_its_partitions_anew() {
+    let server = Postgres::start();
+    let journal = open(&server.database()).await;
+    let member = Member {
+        node: Uuid::from_u128(1),
+        incarnation: Uuid::from_u128(11),
+        address: "http://node-1".to_owned(),
+        lease: Duration::from_secs(60),
+    };
+    let beat = async || until("a heartbeat", || async { journal.heartbeat(&member).await.ok() }).await;
+    let Beat::Renewed(seen) = beat().await else { panic!("it is the only start") };
+    let before = journal.claim(&member, &seen).await.expect("they are free");
+    server.stop("fast");
+    server.copy_to("older");
+    server.launch();
+    beat().await;
+    assert!(journal.append(before[1].fence, &[made(1, 0)]).await.expect("it owns it")[0].is_ok());
+    server.stop("immediate");
+    server.restore("older");
+    server.launch();
+    let told = until("the news", || async {
+        match journal.heartbeat(&member).await {
+            Err(Error::Unavailable { .. }) => None,
+            other => Some(other),
+        }
+    });
+    let told = told.await.expect_err("it is told once");
+    assert!(matches!(told, Error::Regressed { .. }), "{told}");
+    let Beat::Renewed(seen) = beat().await else { panic!("it is the only start") };
+    assert!(seen.iter().all(|standing| standing.free), "all of its own are to be claimed anew");
+    let after = journal.claim(&member, &seen).await.expect("they are free");
+    assert_eq!(after.len(), before.len());
+    assert!(after.iter().zip(&before).all(|(new, old)| new.fence.epoch > old.fence.epoch));
+    assert!(journal.append(after[1].fence, &[made(1, 0)]).await.expect("it owns it")[0].is_ok());
+    let Beat::Renewed(seen) = beat().await else { panic!("it is the only start") };
+    assert!(seen.iter().all(|standing| !standing.free));
 }

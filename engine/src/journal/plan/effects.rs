@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Known;
+use super::batch::Known;
 use super::rows::{EffectRow, Rows, StepRow, UNKNOWN, phase};
 use crate::clock::Timestamp;
 use crate::effect::{EffectKey, EffectOp, EffectOutcome, EffectState};

@@ -1,18 +1,16 @@
 //! Appending: what is known, the plans, one statement for all partitions, and what to make of its answer.
 
 use std::collections::HashSet;
-use std::slice;
 
 use tokio::sync::OwnedMutexGuard;
 
 use super::PostgresJournal;
 use super::columns::Columns;
 use super::desk::{Book, Desk, Doubt};
-use super::error::{Failure, Refusal};
+use super::error::Failure;
 use super::look_up::{Depth, intends_behind_steps};
 use super::settle::Fate;
 use super::write::write;
-use crate::journal::check::refused;
 use crate::journal::plan::{Plan, Planned};
 use crate::journal::{Appended, BatchResult, Entry, EntryError, Error, Fence, PartitionId};
 
@@ -25,9 +23,9 @@ const ROUNDS: usize = 4;
 pub(super) struct Work<'a> {
     /// Its place among the batches.
     place: usize,
-    fence: Fence,
+    pub(super) fence: Fence,
     pub(super) entries: &'a [Entry],
-    desk: &'a Desk,
+    pub(super) desk: &'a Desk,
     pub(super) book: OwnedMutexGuard<Book>,
 }
 
@@ -298,7 +296,7 @@ impl PostgresJournal {
     }
 
     /// Finds out what became of a batch whose answer was lost; fails unless it was committed.
-    async fn resolve(&self, work: &mut Work<'_>, reason: &str) -> Result<(), Error> {
+    pub(super) async fn resolve(&self, work: &mut Work<'_>, reason: &str) -> Result<(), Error> {
         let partition = work.desk.partition;
         tracing::warn!(partition, reason, "the answer to an append was lost; its fate is looked for");
         match self.settle(work.desk, &mut work.book).await {
@@ -311,63 +309,11 @@ impl PostgresJournal {
             Err(error) => Err(Error::Unknown { reason: format!("{reason}; then {error}") }),
         }
     }
-
-    /// Appends a batch of which the database refuses some entry: each entry in a commit of its own.
-    async fn append_singly(&self, mut work: Work<'_>) -> BatchResult {
-        let whole = work.entries;
-        let mut answers = Answers::with_capacity(whole.len());
-        for entry in whole {
-            work.entries = slice::from_ref(entry);
-            match self.append_alone(&mut work, entry).await {
-                Ok(answer) => answers.push(answer),
-                Err(error) if answers.iter().all(Result::is_err) => return Err(error),
-                Err(error) => return Err(Error::Unknown { reason: error.to_string() }),
-            }
-        }
-        Ok(answers)
-    }
-
-    /// Appends the only entry of a batch.
-    async fn append_alone(
-        &self,
-        work: &mut Work<'_>,
-        entry: &Entry,
-    ) -> Result<Result<Appended, EntryError>, Error> {
-        let fenced = Error::Fenced { partition: work.fence.partition };
-        let known = self.know(&[&*work], Depth::All).await?.pop().unwrap_or_default();
-        let (planned, mut answers) = plan(work, known);
-        let answer = answers.pop().ok_or_else(|| fenced.clone())?;
-        let Some(standing) = work.book.standing.filter(|_| planned.latest.is_some()) else {
-            return Ok(answer);
-        };
-        let mut columns = Columns::default();
-        columns.add(&standing, &planned);
-        let doubt = Doubt::until_known(work.desk);
-        let written = write(&self.writers, &columns).await;
-        match written {
-            Err(Failure::Lost(reason)) => {
-                self.resolve(work, &reason).await?;
-                doubt.known();
-                return Ok(answer);
-            }
-            _ => doubt.known(),
-        }
-        match written {
-            Ok(hit) if hit.contains(&work.fence.partition) => {
-                drop(columns);
-                work.remember(planned);
-                Ok(answer)
-            }
-            Ok(_) => Err(fenced),
-            Err(Failure::Refused(refusal)) if refusal.blames_row() => Ok(Err(guilty(entry, refusal)?)),
-            Err(failure) => Err(failure.into()),
-        }
-    }
 }
 
 impl Work<'_> {
     /// Takes in what a plan that was committed has come to.
-    fn remember(&mut self, planned: Planned<'_>) {
+    pub(super) fn remember(&mut self, planned: Planned<'_>) {
         let book = &mut *self.book;
         let Some(standing) = &mut book.standing else { return };
         standing.pos = planned.mark.pos;
@@ -382,19 +328,12 @@ impl Work<'_> {
     }
 }
 
-fn plan<'a>(work: &Work<'a>, known: crate::journal::plan::Known) -> (Planned<'a>, Answers) {
+/// Plans a batch on what is known.
+pub(super) fn plan<'a>(work: &Work<'a>, known: crate::journal::plan::Known) -> (Planned<'a>, Answers) {
     let mark = work.book.standing.map_or_else(Default::default, |standing| standing.mark());
     let mut plan = Plan::new(mark, known);
     let answers = work.entries.iter().map(|entry| plan.add(entry)).collect();
     (plan.finish(), answers)
-}
-
-/// Why an entry was refused by itself; where its very place was taken, the store is at fault.
-fn guilty(entry: &Entry, refusal: Refusal) -> Result<EntryError, Error> {
-    if refusal.constraint.as_deref().is_some_and(|name| name.starts_with("event_")) {
-        return Err(Error::Corrupt { reason: refusal.message });
-    }
-    Ok(refused(entry, refusal.message))
 }
 
 fn works_of(ready: Vec<Ready<'_>>) -> Vec<Work<'_>> {

@@ -107,6 +107,16 @@ impl Desk {
         }
     }
 
+    /// The partition's number as the database has it.
+    pub(super) fn id(&self) -> i32 {
+        self.partition.cast_signed()
+    }
+
+    /// True where the database went back in time, and the partition has not been taken over anew since.
+    pub(super) fn is_lost(&self) -> bool {
+        self.has_regressed.load(Ordering::Acquire)
+    }
+
     /// Notes how far the row has been seen.
     pub(super) fn see(&self, epoch: u64, commits: u64) {
         let mut seen = self.lock_seen();

@@ -99,11 +99,11 @@ impl PostgresJournal {
             upkeep::KEYS,
             upkeep::EFFECTS,
             upkeep::INBOX,
+            upkeep::STARTS,
             nodes::BEAT,
             nodes::PARTITIONS,
             claim.as_str(),
             nodes::RELEASE,
-            nodes::FORGET_STARTS,
         ];
         let mut lent = self.readers.get().await?;
         for sql in statements {
@@ -161,7 +161,7 @@ impl Journal for PostgresJournal {
 
     async fn append(&self, fence: Fence, batch: &[Entry]) -> BatchResult {
         let mut answers = self.append_batches(&[(fence, batch)]).await;
-        answers.pop().unwrap_or_else(|| Err(Error::Fenced { partition: fence.partition }))
+        answers.pop().unwrap_or(Err(Error::Fenced { partition: fence.partition }))
     }
 
     async fn append_all(&self, batches: &[(Fence, Vec<Entry>)]) -> Vec<BatchResult> {

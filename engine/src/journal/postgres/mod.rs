@@ -32,6 +32,7 @@ mod row;
 mod schema;
 mod session;
 mod settle;
+mod singly;
 mod sql;
 mod target;
 mod tls;
@@ -55,6 +56,8 @@ pub struct PostgresOptions {
     pub connect: Duration,
     /// How long a statement may take.
     pub deadline: Duration,
+    /// How long bringing the schema up to date may take, and waiting for another process that does.
+    pub migration: Duration,
     /// How long the fate of an append whose answer was lost is looked for before it is
     /// [`Error::Unknown`](super::Error::Unknown).
     pub patience: Duration,
@@ -68,6 +71,7 @@ impl Default for PostgresOptions {
             readers: 8,
             connect: Duration::from_secs(5),
             deadline: Duration::from_secs(10),
+            migration: Duration::from_secs(600),
             patience: Duration::from_secs(15),
         }
     }

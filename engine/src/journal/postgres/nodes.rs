@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::PostgresJournal;
-use super::desk::{STANDING, Standing as PartitionRow};
+use super::desk::{Desk, STANDING, Standing as PartitionRow};
 use super::row::{get, int, uint};
 use super::session::Param;
 use crate::journal::{Error, Fence, Lease};
@@ -26,33 +26,28 @@ pub(super) const BEAT: &str = "WITH seen AS (
         WHERE n.incarnation = excluded.incarnation OR EXISTS (SELECT FROM seen)
     RETURNING id";
 
-/// How the partitions stand, as a node sees them.
+/// How the partitions stand, as a node sees them. Of its own, those are free that it must take over anew.
 pub(super) const PARTITIONS: &str =
     "SELECT p.id, p.epoch, p.commits, p.owner, p.incarnation, coalesce(n.address, ''),
         p.owner IS NULL OR (p.owner = $1 AND p.incarnation <> $2)
-            OR (p.owner <> $1 AND coalesce(n.expires <= clock_timestamp(), true))
+            OR (p.owner = $1 AND p.id = ANY ($3)) OR (p.owner <> $1 AND coalesce(n.expires <= clock_timestamp(), true))
     FROM promptsales.partition AS p LEFT JOIN promptsales.node AS n ON n.id = p.owner ORDER BY p.id";
 
-/// Takes a partition over, if it still is at its epoch and free. The owner's node is locked first.
+/// Takes a partition over, if it still is at its epoch and free. The owner's node is locked first. What is the node's
+/// own already it may take again: it may not have heard of it.
 pub(super) const CLAIM: &str = "WITH held AS MATERIALIZED (SELECT n.id, n.expires FROM promptsales.node AS n
         WHERE n.id = (SELECT owner FROM promptsales.partition WHERE id = $1) AND n.id <> $3 FOR UPDATE),
     own AS MATERIALIZED (SELECT id FROM promptsales.node WHERE id = $3 AND incarnation = $4)
     UPDATE promptsales.partition AS p
         SET epoch = greatest(p.epoch + 1, $5), incarnation = $4, owner = $3
     WHERE p.id = $1 AND p.epoch = $2 AND EXISTS (SELECT FROM own)
-        AND (p.owner IS NULL OR (p.owner = $3 AND p.incarnation <> $4)
-            OR (p.owner <> $3
-                AND NOT EXISTS (SELECT FROM held WHERE held.id = p.owner AND held.expires > clock_timestamp())))
+        AND (p.owner IS NULL OR p.owner = $3
+            OR (p.owner <> $3 AND NOT EXISTS (SELECT FROM held WHERE held.id = p.owner AND held.expires > clock_timestamp())))
     RETURNING ";
 
 /// Gives a partition up; the epoch rises, so that nothing that is under way can be appended.
 pub(super) const RELEASE: &str = "UPDATE promptsales.partition SET owner = NULL, epoch = epoch + 1
     WHERE id = $1 AND epoch = $2 AND incarnation = $3 RETURNING id";
-
-/// Forgets starts of a node long ago, but for the last few.
-pub(super) const FORGET_STARTS: &str = "DELETE FROM promptsales.start AS s WHERE s.node = $1
-    AND s.at < clock_timestamp() - interval '30 days' AND (SELECT count(*) FROM promptsales.start AS o
-        WHERE o.node = s.node AND o.at > s.at) > 100";
 
 #[async_trait]
 impl Ownership for PostgresJournal {
@@ -70,7 +65,9 @@ impl Ownership for PostgresJournal {
             return Ok(Beat::Replaced);
         }
         let seen: Vec<_> = self.desks.values().map(|desk| (desk, desk.seen())).collect();
-        let params: [Param<'_>; 2] = [(&member.node, Type::UUID), (&member.incarnation, Type::UUID)];
+        let lost: Vec<i32> = self.desks.values().filter(|desk| desk.is_lost()).map(Desk::id).collect();
+        let params: [Param<'_>; 3] =
+            [(&member.node, Type::UUID), (&member.incarnation, Type::UUID), (&lost, Type::INT4_ARRAY)];
         let rows = self.nodes.query(PARTITIONS, &params).await?;
         let (mut standings, mut found) = (Vec::with_capacity(rows.len()), std::collections::HashMap::new());
         for row in &rows {
@@ -78,11 +75,8 @@ impl Ownership for PostgresJournal {
             found.insert(standing.partition, (standing.epoch, uint(row, 2)?));
             standings.push(standing);
         }
-        match self.compare(&seen, |partition| found.get(&partition).copied()).await {
-            // The appends say so; the node claims its partitions anew.
-            Ok(()) | Err(Error::Regressed { .. }) => Ok(Beat::Renewed(standings)),
-            Err(error) => Err(error),
-        }
+        self.compare(&seen, |partition| found.get(&partition).copied()).await?;
+        Ok(Beat::Renewed(standings))
     }
 
     async fn claim(&self, member: &Member, wanted: &[Standing]) -> Result<Vec<Lease>, Error> {
@@ -101,7 +95,12 @@ impl Ownership for PostgresJournal {
                 (&least, Type::INT8),
             ];
             // One at a time, so that no two claims wait for each other.
-            let rows = self.nodes.query(&sql, &params).await?;
+            let rows = match self.nodes.query(&sql, &params).await {
+                Ok(rows) => rows,
+                // What has been taken over is told; the rest is found at the next heartbeat.
+                Err(_) if !leases.is_empty() => break,
+                Err(failure) => return Err(failure.into()),
+            };
             if let Some(row) = rows.first() {
                 let row = PartitionRow::read(row)?;
                 self.own(desk, row).await;

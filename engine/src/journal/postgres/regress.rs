@@ -28,7 +28,7 @@ impl PostgresJournal {
 
     /// Fails where the database went back in time and the partition has not been taken over since.
     pub(super) fn check_time(&self, desk: &Desk) -> Result<(), Error> {
-        if desk.has_regressed.load(Ordering::Acquire) {
+        if desk.is_lost() {
             return Err(Error::Regressed { partition: desk.partition });
         }
         Ok(())
@@ -41,7 +41,7 @@ impl PostgresJournal {
         known: (u64, u64),
         found: (u64, u64),
     ) -> Error {
-        let first = self.desks.values().all(|desk| !desk.has_regressed.load(Ordering::Acquire));
+        let first = self.desks.values().all(|desk| !desk.is_lost());
         for desk in self.desks.values() {
             desk.has_regressed.store(true, Ordering::Release);
         }
@@ -104,7 +104,7 @@ impl PostgresJournal {
         found: impl Fn(PartitionId) -> Option<(u64, u64)>,
     ) -> Result<(), Error> {
         for (desk, known) in seen {
-            if desk.has_regressed.load(Ordering::Acquire) {
+            if desk.is_lost() {
                 continue;
             }
             let found = found(desk.partition).unwrap_or_default();

@@ -28,8 +28,8 @@ const TRIES: usize = 5;
 pub async fn migrate(target: &Target, options: &PostgresOptions) -> Result<usize, Error> {
     let mut session = Session::connect(target, tls::connector(target)?, options.connect).await?;
     check_settings(&mut session).await?;
-    let done = timeout(options.patience, migrate_over(&mut session, options.partitions)).await;
-    done.map_err(|_| unavailable("the migration", format!("not done within {:?}", options.patience)))??;
+    let done = timeout(options.migration, migrate_over(&mut session, options.partitions)).await;
+    done.map_err(|_| unavailable("the migration", format!("not done within {:?}", options.migration)))??;
     Ok(MIGRATIONS.len())
 }
 

@@ -33,6 +33,11 @@ pub(super) const INBOX: &str = "WITH page AS MATERIALIZED (
         AND NOT EXISTS (SELECT FROM promptsales.outbox AS o WHERE o.message = i.message))
     SELECT at, no, count(*) OVER () FROM page ORDER BY at DESC, no DESC LIMIT 1";
 
+/// Forgets starts of nodes long ago, but for the last of each.
+pub(super) const STARTS: &str = "DELETE FROM promptsales.start AS s
+    WHERE s.at < clock_timestamp() - interval '30 days' AND (SELECT count(*) FROM promptsales.start AS o
+        WHERE o.node = s.node AND o.at > s.at) >= 100";
+
 /// Where the sweep over the inbox goes on; it begins anew behind its end.
 #[derive(Debug, Default)]
 pub(super) struct Sweeps(Mutex<Option<(i64, i64)>>);
@@ -46,6 +51,7 @@ impl PostgresJournal {
         for sql in [(KEYS, before(KEYS_KEPT)), (EFFECTS, before(EFFECTS_KEPT))] {
             self.sweep(sql.0, sql.1).await?;
         }
+        self.readers.execute(STARTS, &[]).await?;
         for _ in 0..ROUNDS {
             if !self.sweep_inbox(before(INBOX_KEPT)).await? {
                 break;
