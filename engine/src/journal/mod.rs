@@ -17,6 +17,8 @@ pub mod conformance;
 mod entry;
 mod error;
 pub mod memory;
+#[cfg(test)]
+mod model;
 mod plan;
 pub mod postgres;
 mod record;
