@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use promptsales_api::app::Registry;
 use promptsales_engine::clock::Timestamp;
-use promptsales_engine::entity::KindInfo;
+use promptsales_engine::entity::{Catalog, KindInfo};
 use promptsales_engine::id::{StreamId, StreamKey, TenantId};
 use promptsales_engine::journal::{Event, Json, NewEvent, Origin};
-use promptsales_engine::testkit::EPOCH;
+use promptsales_engine::testkit::{EPOCH, Gauge};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -51,13 +51,13 @@ fn kinds() -> Vec<Arc<KindInfo>> {
 }
 
 /// The path of every sample that must be there, with its kind, event and version.
-fn wanted() -> BTreeMap<PathBuf, (Arc<KindInfo>, String, u16)> {
+fn wanted(kinds: &[Arc<KindInfo>], folder: &str) -> BTreeMap<PathBuf, (Arc<KindInfo>, String, u16)> {
     let mut wanted = BTreeMap::new();
-    for kind in kinds() {
+    for kind in kinds {
         for (event, current) in &kind.events {
             for version in 1..=*current {
                 let file = format!("{}.{event}.v{version}.json", kind.kind.name);
-                wanted.insert(golden().join("events").join(file), (kind.clone(), event.clone(), version));
+                wanted.insert(golden().join(folder).join(file), (kind.clone(), event.clone(), version));
             }
         }
     }
@@ -80,12 +80,23 @@ fn fold(kind: &KindInfo, sample: &Sample) -> Result<(), String> {
 
 #[test]
 fn every_event_of_every_version_decodes_and_folds() {
-    let wanted = wanted();
+    let wanted = wanted(&kinds(), "events");
     let missing: Vec<_> = wanted.keys().filter(|path| !path.exists()).cloned().collect();
     if blessing() && !missing.is_empty() {
         bless(&wanted, &missing);
     }
-    for (path, (kind, event, version)) in &wanted {
+    check(&wanted, "events");
+}
+
+#[test]
+fn a_kind_of_which_an_event_had_three_shapes_reads_them_all() {
+    let catalog = Catalog::new().add::<Gauge>().expect("its upcasters are sound");
+    check(&wanted(catalog.kinds(), "testkit"), "testkit");
+}
+
+/// Checks that every wanted sample is there, decodes and folds, and that there is no other.
+fn check(wanted: &BTreeMap<PathBuf, (Arc<KindInfo>, String, u16)>, folder: &str) {
+    for (path, (kind, event, version)) in wanted {
         let text = std::fs::read_to_string(path);
         let text = text.unwrap_or_else(|e| panic!("{}: {e}; PROMPTSALES_BLESS=1 writes it", path.display()));
         let sample: Sample =
@@ -95,7 +106,7 @@ fn every_event_of_every_version_decodes_and_folds() {
         assert_eq!(sample.stream.prefix(), kind.kind.prefix, "{}", path.display());
         fold(kind, &sample).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
-    let there = std::fs::read_dir(golden().join("events")).expect("the folder can be read");
+    let there = std::fs::read_dir(golden().join(folder)).expect("the folder can be read");
     for entry in there {
         let path = entry.expect("the folder can be read").path();
         assert!(wanted.contains_key(&path), "{} is of an event that nobody knows", path.display());

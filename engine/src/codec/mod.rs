@@ -1,4 +1,4 @@
-//! The wire forms of commands and events.
+//! The wire forms of commands and events, and how older ones are read.
 //!
 //! A command or event is an enum of struct variants; its variant's name and its fields travel apart. The names
 //! are serde's, the bodies JSON objects.
@@ -10,6 +10,10 @@ use serde::de::{
 use serde::{Deserializer, Serialize};
 
 use crate::journal::Json;
+
+mod upcast;
+
+pub use upcast::{ShapeName, Shapes, ShapesError, StateUpcaster, UpcastError, UpcastStep, Upcaster};
 
 /// A body or name that does not have the wanted shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

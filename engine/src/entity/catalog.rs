@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Entity, Kind, Machine, Typed};
+use crate::codec::{Shapes, ShapesError};
 use crate::id::{Prefix, StreamKey};
 
 /// A kind that cannot be registered.
@@ -15,6 +16,15 @@ pub enum CatalogError {
     Duplicate {
         /// The kind.
         name: &'static str,
+    },
+    /// Its upcasters do not fit its versions.
+    #[error("the kind `{name}` cannot read what it wrote before")]
+    Shapes {
+        /// The kind.
+        name: &'static str,
+        /// What does not fit.
+        #[source]
+        source: ShapesError,
     },
 }
 
@@ -43,6 +53,8 @@ pub struct KindInfo {
     pub commands: Vec<CommandInfo>,
     /// Its events with their current versions.
     pub events: Vec<(String, u16)>,
+    /// The shapes that it writes, and how it reads those that it wrote before.
+    pub shapes: Shapes,
     /// The JSON Schema of its events, an object of name and body.
     pub event_schema: Value,
     /// True if its commands are served over HTTP by themselves.
@@ -67,7 +79,7 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Duplicate`].
+    /// [`CatalogError`].
     #[allow(clippy::should_implement_trait, reason = "`add` is the registration verb of the house")]
     pub fn add<E: Entity>(self) -> Result<Self, CatalogError> {
         self.add_kind(Typed::<E>::info())
@@ -77,7 +89,7 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Duplicate`].
+    /// [`CatalogError`].
     pub fn add_kind(mut self, info: KindInfo) -> Result<Self, CatalogError> {
         let taken = self.kinds.iter().any(|k| {
             k.kind.name == info.kind.name
@@ -87,6 +99,8 @@ impl Catalog {
         if taken {
             return Err(CatalogError::Duplicate { name: info.kind.name });
         }
+        let name = info.kind.name;
+        info.shapes.check().map_err(|source| CatalogError::Shapes { name, source })?;
         self.kinds.push(Arc::new(info));
         Ok(self)
     }

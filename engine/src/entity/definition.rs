@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::codec::{StateUpcaster, Upcaster};
 use crate::id::{Prefix, StreamId};
 use crate::journal::{RejectionKind, Seq, TimerOp};
 
@@ -139,8 +140,13 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync + 'static {
     const CREATE: &'static str;
     /// Every event's wire name with the current version of its shape.
     const EVENTS: &'static [(&'static str, u16)];
-    /// The version of the state's own shape; raise it when the state changes, and snapshots are rebuilt.
+    /// A step from every earlier version of every event to the next; checked when the kind is registered.
+    const UPCASTERS: &'static [Upcaster] = &[];
+    /// The version of the state's own shape; raise it when the state changes. A kept state of an older version is
+    /// brought up by [`Entity::STATE_UPCASTERS`], or rebuilt from the events where no step leads on from it.
     const STATE_VERSION: u16 = 1;
+    /// Steps from earlier versions of the state to the next.
+    const STATE_UPCASTERS: &'static [StateUpcaster] = &[];
 
     /// What it can be told to do.
     type Command: DeserializeOwned + JsonSchema;
@@ -173,16 +179,6 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn on_timer(&self, name: &str) -> Option<Self::Command> {
         let _ = name;
         None
-    }
-
-    /// Brings an event of an older version to the current shape.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that says what the version lacks.
-    fn upcast(name: &str, version: u16, data: Value) -> Result<Value, String> {
-        let _ = data;
-        Err(format!("no upcaster for `{name}` version {version}"))
     }
 
     /// What `GET /api/v1/{plural}/{id}` shows of the state: an object.

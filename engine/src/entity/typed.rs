@@ -10,7 +10,7 @@ use super::{
     CommandInfo, Corruption, DecideCx, Decision, Entity, EventCx, Input, KindInfo, Machine, Outgoing, Reason,
     Step, StepCx, invalid, not_found,
 };
-use crate::codec;
+use crate::codec::{self, Shapes};
 use crate::journal::{Event, Json, Message, MessageId, NewEvent, Rejected, Snapshot};
 
 /// An entity behind the face of a machine.
@@ -19,6 +19,14 @@ pub struct Typed<E> {
 }
 
 impl<E: Entity> Typed<E> {
+    /// The shapes that the entity writes and reads.
+    const SHAPES: Shapes = Shapes {
+        events: E::EVENTS,
+        upcasters: E::UPCASTERS,
+        state: E::STATE_VERSION,
+        state_upcasters: E::STATE_UPCASTERS,
+    };
+
     /// The machine of an entity that does not exist yet.
     pub fn new() -> Self {
         Self { state: None }
@@ -36,6 +44,7 @@ impl<E: Entity> Typed<E> {
             create: Some(E::CREATE),
             commands: commands::<E::Command>(),
             events: E::EVENTS.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect(),
+            shapes: Self::SHAPES,
             event_schema: schema::<E::Event>(),
             public: true,
             machine: Arc::new(|_| Box::new(Self::new())),
@@ -110,17 +119,10 @@ impl<E: Entity> Machine for Typed<E> {
 
     fn apply(&mut self, event: &Event) -> Result<(), Corruption> {
         let corrupt = |reason: String| Corruption { seq: event.seq, reason };
-        let name = event.body.name.as_ref();
-        let known = E::EVENTS.iter().find(|(known, _)| *known == name);
-        let (_, current) = known.ok_or_else(|| corrupt(format!("`{name}` is no event of this kind")))?;
-        let upcast;
-        let mut text = event.body.data.text();
-        if event.body.version != *current {
-            let data = E::upcast(name, event.body.version, event.body.data.value()).map_err(corrupt)?;
-            upcast = data.to_string();
-            text = &upcast;
-        }
-        let typed = codec::read_named::<E::Event>(name, text).map_err(|e| corrupt(e.to_string()))?;
+        let (name, version) = (event.body.name.as_ref(), event.body.version);
+        let text = Self::SHAPES.upcast_event(name, version, &event.body.data);
+        let text = text.map_err(|e| corrupt(e.to_string()))?;
+        let typed = codec::read_named::<E::Event>(name, &text).map_err(|e| corrupt(e.to_string()))?;
         self.fold(&typed, &EventCx { id: event.stream.id, at: event.at, seq: event.seq })
     }
 
@@ -134,10 +136,8 @@ impl<E: Entity> Machine for Typed<E> {
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<bool, Corruption> {
-        if snapshot.version != E::STATE_VERSION {
-            return Ok(false);
-        }
-        let read = serde_json::from_str(snapshot.data.text());
+        let Ok(text) = Self::SHAPES.upcast_state(snapshot.version, &snapshot.data) else { return Ok(false) };
+        let read = serde_json::from_str(&text);
         self.state = Some(read.map_err(|e| Corruption { seq: 0, reason: e.to_string() })?);
         Ok(true)
     }

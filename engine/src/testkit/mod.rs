@@ -1,5 +1,6 @@
 //! What tests of the engine and of products on it share: a small kind, a recording connector, a node in memory.
 
+mod gauge;
 mod outside;
 pub mod pair;
 pub mod simulation;
@@ -7,6 +8,7 @@ mod tally;
 
 use std::sync::Arc;
 
+pub use gauge::{Gauge, GaugeCommand, GaugeEvent, GaugeRejection};
 pub use outside::{Outside, OutsideCall};
 pub use tally::{Tally, TallyCommand, TallyEvent, TallyRejection};
 

@@ -11,7 +11,7 @@ use super::machine::{
     Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Status, Turn, WaitKind, start, written,
 };
 use super::versions::Definitions;
-use crate::codec;
+use crate::codec::{self, Shapes};
 use crate::entity::{
     Corruption, Input, Kind, KindInfo, Machine, Step, StepCx, commands, invalid, not_found, schema,
 };
@@ -29,8 +29,8 @@ impl IdKind for Run {
 /// The id of a run.
 pub type RunId = Id<Run>;
 
-/// The version of the state's shape; another one is rebuilt from the events.
-const STATE_VERSION: u16 = 1;
+/// The shapes of runs; a kept state of another version is rebuilt from the events.
+const SHAPES: Shapes = Shapes { events: EVENTS, upcasters: &[], state: 1, state_upcasters: &[] };
 
 /// How often a run whose definition is missing looks for it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -62,6 +62,7 @@ impl Runs {
             create: None,
             commands: commands::<RunCommand>(),
             events: EVENTS.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect(),
+            shapes: SHAPES,
             event_schema: schema::<RunEvent>(),
             public: false,
             machine: Arc::new(move |stream| Box::new(runs.machine(stream))),
@@ -198,10 +199,9 @@ impl Machine for RunMachine {
     fn apply(&mut self, event: &Event) -> Result<(), Corruption> {
         let corrupt = |reason: String| Corruption { seq: event.seq, reason };
         let (name, version) = (event.body.name.as_ref(), event.body.version);
-        if !EVENTS.contains(&(name, version)) {
-            return Err(corrupt(format!("`{name}` version {version} is no event of a run")));
-        }
-        let read = codec::read_named::<RunEvent>(name, event.body.data.text());
+        let text =
+            SHAPES.upcast_event(name, version, &event.body.data).map_err(|e| corrupt(e.to_string()))?;
+        let read = codec::read_named::<RunEvent>(name, &text);
         let read = read.map_err(|e| corrupt(e.to_string()))?;
         match &mut self.state {
             Some(state) => state.apply(&read, event.at).map_err(corrupt),
@@ -235,14 +235,12 @@ impl Machine for RunMachine {
     }
 
     fn snapshot(&self) -> Option<(u16, Json)> {
-        Some((STATE_VERSION, Json::of(self.state.as_ref()?).ok()?))
+        Some((SHAPES.state, Json::of(self.state.as_ref()?).ok()?))
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<bool, Corruption> {
-        if snapshot.version != STATE_VERSION {
-            return Ok(false);
-        }
-        let read = snapshot.data.read::<RunState>();
+        let Ok(text) = SHAPES.upcast_state(snapshot.version, &snapshot.data) else { return Ok(false) };
+        let read = serde_json::from_str::<RunState>(&text);
         self.state = Some(read.map_err(|e| Corruption { seq: 0, reason: e.to_string() })?);
         Ok(true)
     }
