@@ -1,5 +1,6 @@
 //! The composition root: what the product is made of, put together.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
 use promptsales_engine::journal::sqlite::SqliteJournal;
 use promptsales_engine::journal::{self, Journal, Json, Origin, Outcome};
 use promptsales_engine::partition::Ownership;
-use promptsales_engine::runtime::{self, Command, Context, Leasing, Node, NodeSeed, Prepare};
+use promptsales_engine::runtime::{self, Command, Context, History, Leasing, Node, NodeSeed, Prepare};
 use promptsales_engine::supervise::DeadLetter;
 use promptsales_engine::workflow::action::Actions;
 use promptsales_engine::workflow::check::check;
@@ -25,6 +26,7 @@ use promptsales_engine::workflow::run::Runs;
 use promptsales_engine::workflow::versions::Definitions;
 use promptsales_workflows::connectors::{self, sandbox::Sandbox};
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard, TryLockError};
 
 use crate::config::Config;
 use crate::http::middleware::RequestMetrics;
@@ -54,6 +56,9 @@ struct Parts {
     stopping: AtomicBool,
     /// True once the definitions that come with the product are registered.
     set_up: AtomicBool,
+    /// The data folder, where the store is kept in one.
+    folder: Option<PathBuf>,
+    backing_up: Mutex<()>,
 }
 
 /// Where everything is kept.
@@ -115,7 +120,7 @@ impl Registry {
         let runs = Runs::new(definitions.clone(), actions.clone(), Limits::default());
         let dead_letters = KindInfo { public: false, ..Typed::<DeadLetter>::info() };
         let catalog = Catalog::new().add_kind(dead_letters)?.add_kind(WorkflowDefinition::info())?;
-        let catalog = catalog.add_kind(runs.info())?;
+        let catalog = catalog.add_kind(runs.info())?.add_kind(History::info())?;
         let catalog = promptsales_actors::register(catalog)?;
         Ok(Self { catalog, definitions, actions })
     }
@@ -141,7 +146,8 @@ impl App {
             engine.lanes = LANES_OF_A_SERVER;
         }
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
-        let app = Self::compose(journal, leasing, sandbox, engine, cx.clone()).await?;
+        let folder = config.database.is_none().then(|| config.data_dir.clone());
+        let app = Self::compose(journal, leasing, sandbox, engine, cx.clone(), folder).await?;
         let upkeep = app.0.metrics.clone();
         cx.clone().spawn("metrics", async move {
             loop {
@@ -163,6 +169,7 @@ impl App {
         sandbox: Arc<Sandbox>,
         config: runtime::Config,
         cx: Context,
+        folder: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         let Registry { catalog, definitions, actions } = Registry::new()?;
         let tenant = TenantId::default_tenant();
@@ -186,19 +193,25 @@ impl App {
             openapi,
             stopping: AtomicBool::new(false),
             set_up: AtomicBool::new(false),
+            folder,
+            backing_up: Mutex::new(()),
         };
         let app = Self(Arc::new(parts));
         if shared {
             let registering = app.clone();
             app.node().cx().spawn("registration", async move { registering.register_when_owned().await });
-        } else {
+        } else if !app.node().is_held() {
             app.register_shipped().await?;
         }
         Ok(app)
     }
 
     /// Registers the definitions that come with the product.
-    async fn register_shipped(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not compile, or the node cannot take it.
+    pub async fn register_shipped(&self) -> anyhow::Result<()> {
         for (name, source) in promptsales_workflows::definitions() {
             self.register_one(name, source).await?;
         }
@@ -363,6 +376,20 @@ impl App {
     /// True once the definitions that come with the product are registered.
     pub fn is_set_up(&self) -> bool {
         self.0.set_up.load(Ordering::Acquire)
+    }
+
+    /// The data folder, where the store is kept in one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.0.folder.as_deref()
+    }
+
+    /// The turn to make a copy of the store.
+    ///
+    /// # Errors
+    ///
+    /// When somebody has it.
+    pub fn backing_up(&self) -> Result<MutexGuard<'_, ()>, TryLockError> {
+        self.0.backing_up.try_lock()
     }
 
     /// Notes that the end has been asked for: readiness says so.

@@ -1,6 +1,7 @@
 //! The edge of PromptSales: composition root, configuration, command line and HTTP.
 
 pub mod app;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod http;

@@ -6,6 +6,7 @@ mod demo;
 mod every;
 mod faults;
 mod golden;
+mod history;
 mod journal;
 mod launch;
 mod runs;

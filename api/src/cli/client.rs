@@ -29,6 +29,16 @@ pub(crate) struct ServerArgs {
     json: bool,
 }
 
+impl ServerArgs {
+    /// True if answers are printed as JSON.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+}
+
+/// How long the longest answer may take to come.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
 /// `promptsales workflow ...`
 #[derive(Debug, Args)]
 pub(crate) struct WorkflowArgs {
@@ -240,7 +250,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    fn new(server: ServerArgs) -> Self {
+    pub(super) fn new(server: ServerArgs) -> Self {
         Self { http: reqwest::Client::new(), server }
     }
 
@@ -276,28 +286,34 @@ impl Client {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
-    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let reached = request.send().await;
-        let response = reached.with_context(|| format!("cannot reach {}", self.server.server))?;
-        let status = response.status();
-        let text = response.text().await?;
-        let answer: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        if !status.is_success() {
-            let code = answer["code"].as_str().unwrap_or("no code");
-            let detail = answer["detail"].as_str().or(answer["title"].as_str()).unwrap_or_default();
-            let errors = answer["errors"].as_array().map(|list| describe(list)).unwrap_or_default();
-            bail!("{} ({code}): {detail}{errors}", status.as_u16());
+    /// Begins to read a path whose answer may be long and take long.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, or answers a problem.
+    pub(super) async fn open(&self, path: &str) -> anyhow::Result<reqwest::Response> {
+        let response = self.reach(self.request(Method::GET, path).timeout(LONGEST)).await?;
+        if response.status().is_success() {
+            return Ok(response);
         }
-        Ok(answer)
+        answer_of(response).await?;
+        bail!("the server's answer cannot be understood")
     }
 
-    fn print(&self, answer: Value) -> anyhow::Result<Ended> {
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        answer_of(self.reach(request).await?).await
+    }
+
+    async fn reach(&self, request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
+        request.send().await.with_context(|| format!("cannot reach {}", self.server.server))
+    }
+    pub(super) fn print(&self, answer: Value) -> anyhow::Result<Ended> {
         let text = if self.server.json { answer.to_string() } else { serde_json::to_string_pretty(&answer)? };
         writeln!(std::io::stdout(), "{text}")?;
         Ok(Ended::Done)
     }
 
-    fn table(&self, page: &Value, columns: &[&str]) -> anyhow::Result<Ended> {
+    pub(super) fn table(&self, page: &Value, columns: &[&str]) -> anyhow::Result<Ended> {
         if self.server.json {
             return self.print(page.clone());
         }
@@ -320,6 +336,20 @@ impl Client {
         }
         Ok(Ended::Done)
     }
+}
+
+/// Reads an answer, of which a problem is an error.
+async fn answer_of(response: reqwest::Response) -> anyhow::Result<Value> {
+    let status = response.status();
+    let text = response.text().await?;
+    let answer: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    if !status.is_success() {
+        let code = answer["code"].as_str().unwrap_or("no code");
+        let detail = answer["detail"].as_str().or(answer["title"].as_str()).unwrap_or_default();
+        let errors = answer["errors"].as_array().map(|list| describe(list)).unwrap_or_default();
+        bail!("{} ({code}): {detail}{errors}", status.as_u16());
+    }
+    Ok(answer)
 }
 
 fn describe(errors: &[Value]) -> String {

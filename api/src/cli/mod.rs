@@ -8,12 +8,14 @@ use promptsales_engine::runtime::{Context, Exit};
 
 use crate::config::ServeArgs;
 
+mod backup;
 mod bench;
 mod check;
 mod client;
 mod demo;
 mod serve;
 mod sim;
+mod transfer;
 
 /// Marketing run as software: a durable engine for campaigns, content and leads.
 #[derive(Debug, Parser)]
@@ -37,6 +39,18 @@ enum Command {
     Sim(sim::SimArgs),
     /// The published benchmarks.
     Bench(bench::BenchArgs),
+    /// Makes a checked copy of the store, while it is in use or stopped.
+    Backup(backup::BackupArgs),
+    /// Makes a store of a backup; it starts held.
+    Restore(backup::RestoreArgs),
+    /// Writes a store as JSON lines that check themselves.
+    Export(transfer::ExportArgs),
+    /// Makes a store of what `export` wrote; it starts held.
+    Import(transfer::ImportArgs),
+    /// Lists the effects of a restored store that wait for its release.
+    Held(backup::HeldArgs),
+    /// Ends the hold on a restored store.
+    Release(backup::ReleaseArgs),
     /// Works with workflows of a running server.
     Workflow(client::WorkflowArgs),
     /// Works with runs of a running server.
@@ -62,6 +76,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(args) => block_on(check::migrate(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Bench(args) => block_on(async { bench::run(args).await.map(|()| Ended::Done) }),
+        Command::Backup(args) => block_on(backup::backup(args)),
+        Command::Restore(args) => block_on(backup::restore(args)),
+        Command::Export(args) => block_on(transfer::export(args)),
+        Command::Import(args) => block_on(transfer::import(args)),
+        Command::Held(args) => block_on(backup::held(args)),
+        Command::Release(args) => block_on(backup::release(args)),
         Command::Workflow(args) => block_on(client::workflow(args)),
         Command::Run(args) => block_on(client::run(args)),
         Command::Entity(args) => block_on(client::entity(args)),

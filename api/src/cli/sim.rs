@@ -65,7 +65,7 @@ fn outside(seed: u64) -> SandboxConfig {
 impl Subject for Product {
     async fn start(&mut self, store: &MemoryStore, cx: Context) -> Result<Node, String> {
         let journal = MemoryJournal::open(store);
-        let app = App::compose(journal, None, self.sandbox.clone(), config(), cx).await;
+        let app = App::compose(journal, None, self.sandbox.clone(), config(), cx, None).await;
         app.map(|app| app.node().clone()).map_err(|e| format!("{e:#}"))
     }
 

@@ -39,6 +39,10 @@ pub enum Code {
     Overloaded,
     /// The entity faults too often and is set aside.
     Quarantined,
+    /// The store was restored and has not been released.
+    Held,
+    /// The store is not held.
+    NotHeld,
     /// The node is ending.
     ShuttingDown,
     /// The journal cannot be used now.
@@ -74,6 +78,8 @@ impl Code {
         Self::IdempotencyKeyReused,
         Self::Overloaded,
         Self::Quarantined,
+        Self::Held,
+        Self::NotHeld,
         Self::ShuttingDown,
         Self::JournalUnavailable,
         Self::RefusedByJournal,
@@ -115,6 +121,10 @@ impl Code {
             ),
             Self::Overloaded => ("overloaded", StatusCode::TOO_MANY_REQUESTS, "Too much is waiting"),
             Self::Quarantined => ("quarantined", StatusCode::SERVICE_UNAVAILABLE, "The entity is set aside"),
+            Self::Held => {
+                ("held", StatusCode::SERVICE_UNAVAILABLE, "The store was restored and has not been released")
+            }
+            Self::NotHeld => ("not_held", StatusCode::CONFLICT, "The store is not held"),
             Self::ShuttingDown => ("shutting_down", StatusCode::SERVICE_UNAVAILABLE, "The node is ending"),
             Self::JournalUnavailable => {
                 ("journal_unavailable", StatusCode::SERVICE_UNAVAILABLE, "The journal cannot be used now")
@@ -247,6 +257,7 @@ impl From<Fault> for Problem {
             Fault::Overloaded { .. } => Code::Overloaded,
             Fault::Quarantined { .. } => Code::Quarantined,
             Fault::KeyReused => Code::IdempotencyKeyReused,
+            Fault::Held => Code::Held,
             Fault::ShuttingDown => Code::ShuttingDown,
             Fault::Unavailable { .. } => Code::JournalUnavailable,
             Fault::Refused { .. } => Code::RefusedByJournal,
@@ -258,7 +269,7 @@ impl From<Fault> for Problem {
             Fault::NotOwner { address } => problem.with_owner(address),
             Fault::Overloaded { .. } | Fault::Quarantined { .. } | Fault::KeyReused => problem,
             Fault::ShuttingDown | Fault::Unavailable { .. } | Fault::Refused { .. } => problem,
-            Fault::Unknown => problem,
+            Fault::Held | Fault::Unknown => problem,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::middleware::around;
 use crate::http::problem::{Code, Problem};
 
+mod admin;
 mod entities;
 mod launch;
 mod runs;
@@ -24,6 +25,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     let mut register = |endpoints: Vec<Endpoint>| all.extend(endpoints);
     register(service::endpoints());
+    register(admin::endpoints());
     register(launch::endpoints());
     register(workflows::endpoints());
     register(runs::endpoints());

@@ -52,6 +52,10 @@ async fn readyz(State(app): State<App>) -> Response {
         let detail = "the journal can be used, and other nodes own every partition";
         return Problem::new(Code::Standby, detail).with_owner(address).into_response();
     }
+    if node.is_held() {
+        let held = json!({ "status": "held", "log": info.log, "history": info.history });
+        return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(held)).into_response();
+    }
     if !app.is_set_up() {
         return not_ready(
             "not ready",

@@ -27,7 +27,7 @@ async fn start(store: &MemoryStore, number: u64) -> Place {
     let leasing = Leasing { ownership: journal.clone(), node, address };
     let sandbox = Sandbox::open(None, SandboxConfig::default()).unwrap();
     let cx = Context::simulated(EPOCH, number);
-    let app = App::compose(journal, Some(leasing), sandbox, Config::default(), cx).await.unwrap();
+    let app = App::compose(journal, Some(leasing), sandbox, Config::default(), cx, None).await.unwrap();
     Place { router: router(app.clone()), app }
 }
 

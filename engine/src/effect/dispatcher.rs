@@ -98,8 +98,9 @@ impl Dispatcher {
             Calls { effect, connector, breaker, policy: connector.policy(&effect.operation), cx: &self.cx };
         let request = effect.request.value();
         let mut unknown = None;
-        if matches!(effect.state, EffectState::Dispatched { .. }) {
-            match calls.look_back(&request).await {
+        let is_older = self.journal.info().resumed_at.is_some_and(|resumed| effect.at <= resumed);
+        if is_older || matches!(effect.state, EffectState::Dispatched { .. }) {
+            match calls.look_back(&request, calls.on_unknown(is_older)).await {
                 LookBack::Ended(outcome) => return Ok(outcome),
                 LookBack::CallAgain => {}
             }
@@ -134,7 +135,7 @@ impl Dispatcher {
                         .increment(1);
                     unknown = Some(failure.clone());
                     if calls.policy.on_unknown != OnUnknown::Retry {
-                        match calls.look_back(&request).await {
+                        match calls.look_back(&request, calls.policy.on_unknown).await {
                             LookBack::Ended(outcome) => return Ok(outcome),
                             LookBack::CallAgain => unknown = None,
                         }
@@ -208,12 +209,21 @@ impl Calls<'_> {
         Ok(())
     }
 
+    /// What to do about a call of which nothing is known. One that was open in a copy of the store may have been
+    /// carried out long since, and the outside may have forgotten its key: it is never just made again.
+    fn on_unknown(&self, is_older: bool) -> OnUnknown {
+        match self.policy.on_unknown {
+            OnUnknown::Retry if is_older => OnUnknown::Verify,
+            on_unknown => on_unknown,
+        }
+    }
+
     /// Decides on a call whose outcome is not known.
-    async fn look_back(&self, request: &Value) -> LookBack {
+    async fn look_back(&self, request: &Value, on_unknown: OnUnknown) -> LookBack {
         let parked = |message: String| {
             LookBack::Ended(EffectOutcome::Unknown(EffectFailure { code: "unknown".into(), message }))
         };
-        match self.policy.on_unknown {
+        match on_unknown {
             OnUnknown::Retry => LookBack::CallAgain,
             OnUnknown::Park => parked("it is not known whether the call was carried out".to_owned()),
             OnUnknown::Verify => {

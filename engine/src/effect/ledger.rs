@@ -46,7 +46,8 @@ impl fmt::Debug for EffectKey {
 }
 
 /// One thing to be done outside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Effect {
     /// Its idempotency key.
     pub key: EffectKey,

@@ -75,6 +75,9 @@ pub enum Fault {
     /// The idempotency key was used with another payload; nothing was done.
     #[error("the idempotency key was used with another payload")]
     KeyReused,
+    /// The store was restored and has not been released; nothing was done.
+    #[error("the store was restored and is held until an operator releases it")]
+    Held,
     /// The node is ending; nothing was done.
     #[error("the node is shutting down")]
     ShuttingDown,

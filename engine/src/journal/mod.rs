@@ -3,9 +3,11 @@
 //! Back ends share one contract ([`Journal`]) and one suite of cases ([`conformance`]): [`memory`] for simulation and
 //! tests, [`sqlite`] for one machine, [`postgres`] for many.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -23,6 +25,7 @@ mod plan;
 pub mod postgres;
 mod record;
 pub mod sqlite;
+pub mod transfer;
 
 pub use entry::{Appended, Entry, Fence, Lease};
 pub use error::{EntryError, Error};
@@ -47,6 +50,8 @@ pub struct Info {
     pub log: Uuid,
     /// The id of this history of the log; a restored backup begins a new one.
     pub history: Uuid,
+    /// When this history went on from an earlier one; `None` for the first of a log. Such a history starts held.
+    pub resumed_at: Option<Timestamp>,
     /// The secret under which ids are derived.
     pub secret: IdSecret,
     /// The partitions there are.
@@ -76,6 +81,22 @@ pub struct Loaded {
     pub head: Seq,
     /// Messages taken in and perhaps not yet acknowledged.
     pub received: Vec<Received>,
+}
+
+/// A copy of a store, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backup {
+    /// The id of the log.
+    pub log: Uuid,
+    /// The history that was copied.
+    pub history: Uuid,
+    /// The last position that is in it.
+    pub position: Position,
+    /// How many events are in it.
+    pub events: u64,
+    /// The latest time that was committed.
+    pub last: Timestamp,
 }
 
 /// A page of streams of one kind.
@@ -193,9 +214,40 @@ pub trait Journal: Send + Sync + 'static {
     /// Finds one effect of the ledger.
     async fn find_effect(&self, key: &EffectKey) -> Result<Option<Effect>, Error>;
 
+    /// Reads what stands beside the events, a table at a time, behind the cursor `after` (0: from the beginning), some
+    /// `limit` of them, each with the cursor to go on behind it; none is left when none comes. For exports.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], also where the back end has tools of its own for exports.
+    async fn beside(
+        &self,
+        partition: PartitionId,
+        part: transfer::Part,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, transfer::Beside)>, Error> {
+        let reason =
+            format!("{part:?} of partition {partition} behind {after}, {limit}: this store has no export");
+        Err(Error::Unavailable { reason })
+    }
+
     /// Does the upkeep that is due: merges indexes, writes checkpoints, forgets what need not be kept any more
     /// ([`KEYS_KEPT`], [`EFFECTS_KEPT`], [`INBOX_KEPT`]), a bounded piece at a time. To be called every second or so.
     async fn maintain(&self, now: Timestamp) -> Result<(), Error>;
+
+    /// Writes a copy of the whole store, as it is at one moment, into a file that is not there yet, and checks it.
+    /// Appends go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] where it cannot be written, or the back end has tools of its own for it;
+    /// [`Error::Corrupt`] where the copy is not sound, which means that the store is not.
+    async fn back_up(&self, to: &Path) -> Result<Backup, Error> {
+        let reason =
+            format!("nothing was written to {}: the database has its own tools for copies", to.display());
+        Err(Error::Unavailable { reason })
+    }
 
     /// Closes the store in good order; calls that come later fail with [`Error::Unavailable`].
     async fn close(&self);

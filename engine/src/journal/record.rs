@@ -134,7 +134,8 @@ impl Origin {
 }
 
 /// An event to be appended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewEvent {
     /// The wire name, unique within its kind.
     pub name: Cow<'static, str>,
@@ -147,7 +148,8 @@ pub struct NewEvent {
 }
 
 /// An event as it stands in the journal. Log and history id stand once, in [`super::Info`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Event {
     /// Its place in the log.
     pub position: Position,
@@ -203,7 +205,8 @@ impl fmt::Debug for MessageId {
 }
 
 /// A command sent from one stream to another, kept until its answer has been taken in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {
     /// What it is recognised by when it comes twice.
     pub id: MessageId,
@@ -272,11 +275,14 @@ pub enum RejectionKind {
 pub type KeyHash = [u8; 16];
 
 /// The record of a command that came with an idempotency key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyRecord {
     /// What the key is found by.
+    #[serde(with = "super::transfer::hex")]
     pub key: KeyHash,
     /// The digest of the request's payload; another payload under the same key is refused.
+    #[serde(with = "super::transfer::hex")]
     pub digest: [u8; 16],
     /// The stream that answered.
     pub stream: StreamKey,
@@ -287,7 +293,8 @@ pub struct KeyRecord {
 }
 
 /// The record of a message that was taken in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Received {
     /// The message.
     pub id: MessageId,
@@ -329,7 +336,8 @@ impl TimerOp {
 }
 
 /// A timer that has been set.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timer {
     /// When it is due.
     pub due: Timestamp,
@@ -340,7 +348,8 @@ pub struct Timer {
 }
 
 /// A state kept so that a stream need not be read from its beginning.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
     /// The last event that it holds.
     pub seq: Seq,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use super::hold;
 use super::partitions::Partitions;
 use super::seed::{Leasing, Prepare};
 use crate::journal::{Error, Fence, Lease};
@@ -169,9 +170,14 @@ impl Keeper {
     fn claim(&mut self, free: Vec<Standing>) {
         let (ownership, member) = (self.leasing.ownership.clone(), self.member.clone());
         let (prepare, journal) = (self.prepare.clone(), self.partitions.journal.clone());
+        let partitions = self.partitions.clone();
         let patience = self.member.lease * TAKE_OVER_LEASES;
         let asked = async move {
             let leases = ownership.claim(&member, &free).await?;
+            if !leases.is_empty() {
+                // Whoever owned them before may have released the store, or it may have been restored since.
+                partitions.held.send_replace(hold::is_held(&*journal).await?);
+            }
             if let Some(prepare) = prepare.filter(|_| !leases.is_empty()) {
                 prepare.prepare(&journal).await?;
             }

@@ -2,15 +2,18 @@
 
 mod config;
 mod context;
+mod hold;
 mod keeper;
 mod node;
 mod panics;
 mod partitions;
+mod past;
 mod seed;
 mod upkeep;
 
 pub use config::Config;
 pub use context::{Context, Exit, Panicked};
+pub use hold::{History, HistoryCommand, HistoryEvent, HistoryRejection};
 pub use node::{Command, Node, Tree};
 pub(crate) use panics::{Caught, guard};
 pub use seed::{Leasing, NodeSeed, Prepare, StartError};

@@ -1,6 +1,7 @@
 //! A node: journal, lane, entities, timers, outbox and effects, put together and supervised.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,15 +9,19 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::hold::{self, History};
 use super::keeper::Keeper;
 use super::partitions::{Partitions, Permits};
 use super::seed::{Leasing, NodeSeed, Prepare, StartError};
 use super::upkeep::Upkeep;
-use super::{Config, Context};
+use super::{Config, Context, past};
 use crate::clock::Timestamp;
-use crate::entity::{Answer, Catalog, Dedup, Fault, Input, LiveStatus, Shared, View};
+use crate::effect::Effect;
+use crate::entity::{Answer, Catalog, Dedup, Entity, Fault, Input, LiveStatus, Shared, View};
 use crate::id::{Prefix, StreamKey, TenantId};
-use crate::journal::{self, Event, Journal, Json, Origin, PartitionId, Position, Seq, StreamPage};
+use crate::journal::{
+    self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Position, Seq, StreamPage,
+};
 use crate::partition::{Holdings, LaneHandle, Member, Owned, Ownership, Serving, lane};
 use crate::supervise::{Root, ServiceFault, ServiceSpec, ServiceStatus, spawn_host_supervisor};
 
@@ -78,6 +83,7 @@ impl Node {
                 prepare.prepare(&journal).await?;
             }
         }
+        let held = watch::channel(hold::is_held(&*journal).await?).0;
         let tenure =
             if leasing.is_none() { Serving::for_life(cx.clone()) } else { Serving::leased(cx.clone()) };
         let (lanes, writers) = make_lanes(&journal, &config, &cx);
@@ -104,6 +110,7 @@ impl Node {
             config,
             cx,
             takings,
+            held,
             closing,
         });
         leases.iter().try_for_each(|lease| partitions.take(lease))?;
@@ -122,6 +129,40 @@ impl Node {
     ///
     /// [`Fault`]; only after [`Fault::Unknown`] may it have been carried out.
     pub async fn command(&self, command: Command) -> Result<Answer, Fault> {
+        if self.is_held() {
+            return Err(Fault::Held);
+        }
+        self.deliver(command).await
+    }
+
+    /// Ends the hold on a restored store, and lets go on what is open in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; the hold goes on.
+    pub async fn release_history(
+        &self,
+        why: &str,
+        origin: Arc<Origin>,
+        dedup: Dedup,
+    ) -> Result<Answer, Fault> {
+        let body = Json::from(&serde_json::json!({ "why": why }));
+        let (stream, name) = (History::stream(self.info()), History::CREATE.into());
+        let command = Command { stream, name, body, external_key: None, origin, dedup };
+        let answer = self.deliver(command).await?;
+        if matches!(answer.outcome, Outcome::Accepted(_)) {
+            tracing::warn!(history = %self.info().history, why, "the restored store was released");
+            self.0.partitions.held.send_replace(false);
+        }
+        Ok(answer)
+    }
+
+    /// True while a restored store has not been released: it takes no commands, and does nothing by itself.
+    pub fn is_held(&self) -> bool {
+        *self.0.partitions.held.borrow()
+    }
+
+    async fn deliver(&self, command: Command) -> Result<Answer, Fault> {
         let input =
             Input::Command { name: command.name, body: command.body, external_key: command.external_key };
         self.0.partitions.directory.deliver(&command.stream, input, command.origin, command.dedup).await
@@ -142,20 +183,8 @@ impl Node {
     ///
     /// [`Fault::Unavailable`], and [`Fault::Refused`] where what is stored cannot be folded.
     pub async fn read_at(&self, stream: &StreamKey, at: Timestamp) -> Result<Option<View>, Fault> {
-        let events =
-            self.0.partitions.journal.read_stream(stream, 0, usize::MAX).await.map_err(Fault::from)?;
-        let events: Vec<_> = events.into_iter().take_while(|e| e.at <= at).collect();
-        let (Some(kind), Some(first), Some(last)) =
-            (self.0.catalog.by_prefix(stream.id.prefix()), events.first(), events.last())
-        else {
-            return Ok(None);
-        };
-        let mut machine = (kind.machine)(stream);
-        for event in &events {
-            machine.apply(event).map_err(|e| Fault::Refused { reason: e.to_string() })?;
-        }
-        let (seq, created_at, updated_at, position) = (last.seq, first.at, last.at, last.position);
-        Ok(machine.view().map(|state| View { seq, created_at, updated_at, state, position }))
+        let Some(kind) = self.0.catalog.by_prefix(stream.id.prefix()) else { return Ok(None) };
+        past::state_at(&self.0.partitions.journal, kind, stream, at).await
     }
 
     /// Makes sure that the journal can be read.
@@ -179,6 +208,29 @@ impl Node {
         limit: usize,
     ) -> Result<Vec<Event>, journal::Error> {
         self.0.partitions.journal.read_stream(stream, after, limit).await
+    }
+
+    /// Lists the effects of a partition that have not ended, oldest first, each with the cursor to go on behind it.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    pub async fn open_effects(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Effect)>, journal::Error> {
+        self.0.partitions.journal.open_effects(partition, after, limit).await
+    }
+
+    /// Writes a copy of the store as it is now into a file that is not there yet, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::back_up`].
+    pub async fn back_up(&self, to: &Path) -> Result<Backup, journal::Error> {
+        self.0.partitions.journal.back_up(to).await
     }
 
     /// Lists streams of a kind by age.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
+use super::hold::Held;
 use super::{Config, Context};
 use crate::effect::{Circuits, Dispatcher};
 use crate::entity::{Directory, Outbox};
@@ -27,6 +29,8 @@ pub(super) struct Partitions {
     pub(super) cx: Context,
     /// Rises with each partition taken.
     pub(super) takings: AtomicU64,
+    /// True while a restored store has not been released.
+    pub(super) held: watch::Sender<bool>,
     /// True once the node ends: it takes nothing any more.
     pub(super) closing: AtomicBool,
 }
@@ -53,6 +57,10 @@ impl Partitions {
             self.let_go(&[before], "taken anew");
         }
         self.cx.not_before(lease.last);
+        if let Some(resumed) = self.journal.info().resumed_at {
+            // What is intended from now on is told from what was open in the copy by its time.
+            self.cx.not_before(resumed.plus(Duration::from_millis(1)));
+        }
         let partitions = self.journal.info().partitions.len();
         let backlog = share_of_backlog(self.config.backlog, partitions);
         let lane = self.lanes[partition as usize % self.lanes.len()].clone();
@@ -98,12 +106,15 @@ impl Partitions {
             backlog,
             cx.clone(),
         );
-        let own = owned.clone();
-        let messages = move || WhileOwned::new(own.clone(), messages.again());
-        let own = owned.clone();
-        let effects = move || WhileOwned::new(own.clone(), effects.again());
-        let own = owned.clone();
-        let timers = move || WhileOwned::new(own.clone(), timers.clone());
+        let (own, held) = (owned.clone(), self.held.subscribe());
+        let messages =
+            move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: messages.again() });
+        let (own, held) = (owned.clone(), self.held.subscribe());
+        let effects =
+            move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: effects.again() });
+        let (own, held) = (owned.clone(), self.held.subscribe());
+        let timers =
+            move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: timers.clone() });
         self.root.add(ServiceSpec::new("outbox", messages).of(partition, taking))?;
         self.root.add(ServiceSpec::new("effects", effects).of(partition, taking))?;
         self.root.add(ServiceSpec::new("timers", timers).of(partition, taking))

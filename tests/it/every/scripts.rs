@@ -276,5 +276,6 @@ pub(crate) fn rare(started: &Written) -> Vec<(StreamId, Vec<Written>)> {
     let letter = vec![(name, data.value()), ("discarded".to_owned(), json!({}))];
     let yielded = ("yielded".to_owned(), json!({ "at": "2026-01-01T00:00:00.000Z" }));
     let run = vec![started.clone(), yielded, ("continued".to_owned(), json!({}))];
-    vec![(id("dead", 1), letter), (id("run", 200), run)]
+    let released = vec![("released".to_owned(), json!({ "why": "the platforms were looked at" }))];
+    vec![(id("dead", 1), letter), (id("run", 200), run), (id("hist", 1), released)]
 }

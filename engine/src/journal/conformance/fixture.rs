@@ -150,6 +150,21 @@ pub(super) fn everything(stream: &StreamKey, expected: u64) -> Entry {
     all
 }
 
+/// The same for the `n`th of many entries, with names of its own.
+#[cfg(test)]
+pub(in crate::journal) fn everything_of(stream: &StreamKey, n: u64, expected: u64) -> Entry {
+    let mut all = everything(stream, expected);
+    all.at = at(n.cast_signed());
+    for record in &mut all.keys {
+        record.key = u128::from(n + 1).to_be_bytes();
+    }
+    all.received = vec![Received { id: message_id(10_000 + n), outcome: rejected("no") }];
+    all.timers = vec![TimerOp::Set { name: format!("due {n}"), due: at(10) }];
+    all.messages = vec![message(stream, n)];
+    all.effects = vec![EffectOp::Intend(Box::new(effect(stream, &format!("effect {n}"))))];
+    all
+}
+
 pub(super) fn message(from: &StreamKey, n: u64) -> Message {
     Message {
         id: message_id(n),

@@ -18,6 +18,8 @@ mod random;
 mod reading;
 mod several;
 
+#[cfg(test)]
+pub(super) use fixture::everything_of;
 pub use random::{same_answers, same_state};
 
 /// An empty store that can be opened, closed and opened again.

@@ -132,6 +132,7 @@ impl MemoryStore {
         let info = Info {
             log: uuid_v8(bits("memory-log"), None),
             history: uuid_v8(bits("memory-history"), None),
+            resumed_at: None,
             secret: IdSecret::new(secret),
             partitions: (0..partitions).collect(),
             slots: SlotMap::even(partitions),
@@ -207,6 +208,13 @@ impl MemoryStore {
     /// Waits until at least this many appends are held.
     pub async fn held(&self, appends: usize) {
         self.wait(|state| (state.held.len() >= appends).then_some(())).await;
+    }
+
+    /// Begins a new history at a moment, as a store does that is restored: whoever opens it next starts held.
+    pub fn resume(&self, at: Timestamp) {
+        let info = &mut self.lock().info;
+        info.history = uuid_v8(digest("memory-history", &[&info.history.to_string()]), None);
+        info.resumed_at = Some(at);
     }
 
     /// The number of appends that reached the store, failed ones too.

@@ -171,6 +171,7 @@ pub(super) async fn read_info(session: &mut Session) -> Result<Info, Error> {
     let unsigned = |ids: Vec<i32>| ids.into_iter().map(i32::cast_unsigned).collect::<Vec<_>>();
     let slots = SlotMap::stored(unsigned(get(row, 4)?));
     Ok(Info {
+        resumed_at: None,
         log: get(row, 0)?,
         history: get(row, 2)?,
         secret: IdSecret::new(secret),

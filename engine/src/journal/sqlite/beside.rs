@@ -51,7 +51,7 @@ impl SqliteJournal {
     }
 }
 
-fn message(row: &SqliteRow) -> Result<Message, Error> {
+pub(super) fn message(row: &SqliteRow) -> Result<Message, Error> {
     let command: String = row.try_get(4)?;
     Ok(Message {
         id: MessageId::from_uuid(uuid(row, 1)?),
@@ -63,7 +63,7 @@ fn message(row: &SqliteRow) -> Result<Message, Error> {
     })
 }
 
-fn effect(row: &SqliteRow) -> Result<Effect, Error> {
+pub(super) fn effect(row: &SqliteRow) -> Result<Effect, Error> {
     let attempts: u32 = row.try_get(2)?;
     let (connector, operation): (String, String) = (row.try_get(4)?, row.try_get(5)?);
     Ok(Effect {

@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::error::{corrupt, unavailable};
+use crate::clock::Timestamp;
 use crate::id::{IdSecret, SlotMap};
 use crate::journal::{Error, Info};
 
@@ -153,7 +154,7 @@ async fn attach(conn: &mut SqliteConnection, sql: &'static str, path: &Path) -> 
     Ok(())
 }
 
-fn base(path: &Path) -> SqliteConnectOptions {
+pub(super) fn base(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY)
@@ -164,7 +165,7 @@ fn base(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Brings the journal to the newest layout, in one transaction.
-pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<(), Error> {
+pub(super) async fn migrate(conn: &mut SqliteConnection, identity: Option<&Identity>) -> Result<(), Error> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
     let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *tx).await?;
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx).await?;
@@ -183,7 +184,7 @@ pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<(), Error> {
         sqlx::raw_sql(*migration).execute(&mut *tx).await?;
     }
     if is_new {
-        identify(&mut tx).await?;
+        identify(&mut tx, identity.copied().unwrap_or_else(Identity::random)).await?;
     }
     let stamp =
         format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", MIGRATIONS.len());
@@ -192,16 +193,32 @@ pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives a new store its identity. It comes from the machine's randomness, as it must differ from every other.
-async fn identify(conn: &mut SqliteConnection) -> Result<(), Error> {
-    let (log, history, secret): ([u8; 16], [u8; 16], [u8; 32]) = rand::rng().random();
+/// What a store is known by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    pub(super) log: Uuid,
+    pub(super) history: Uuid,
+    pub(super) secret: IdSecret,
+}
+
+impl Identity {
+    /// An identity of the machine's randomness, as it must differ from every other.
+    fn random() -> Self {
+        let (log, history, secret): ([u8; 16], [u8; 16], [u8; 32]) = rand::rng().random();
+        Self { log: Uuid::from_bytes(log), history: Uuid::from_bytes(history), secret: IdSecret::new(secret) }
+    }
+}
+
+/// Gives a new store its identity.
+async fn identify(conn: &mut SqliteConnection, identity: Identity) -> Result<(), Error> {
+    let Identity { log, history, secret } = identity;
     sqlx::query("INSERT INTO meta VALUES (1, ?1, ?2, unixepoch('subsec') * 1000)")
-        .bind(log.to_vec())
-        .bind(secret.to_vec())
+        .bind(log.as_bytes().to_vec())
+        .bind(secret.bytes().to_vec())
         .execute(&mut *conn)
         .await?;
     sqlx::query("INSERT INTO history VALUES (1, ?1, 0, unixepoch('subsec') * 1000)")
-        .bind(history.to_vec())
+        .bind(history.as_bytes().to_vec())
         .execute(conn)
         .await?;
     Ok(())
@@ -209,7 +226,7 @@ async fn identify(conn: &mut SqliteConnection) -> Result<(), Error> {
 
 /// Reads what identifies the store.
 pub(super) async fn read_info(conn: &mut SqliteConnection) -> Result<Info, Error> {
-    const SQL: &str = "SELECT log, secret, (SELECT history FROM history ORDER BY no DESC LIMIT 1) FROM meta";
+    const SQL: &str = "SELECT m.log, m.secret, h.history, h.at, h.no > 1 FROM meta AS m, history AS h ORDER BY h.no DESC LIMIT 1";
     let row = sqlx::query(SQL).fetch_one(&mut *conn).await?;
     let partitions: Vec<u32> =
         sqlx::query_scalar("SELECT id FROM partition ORDER BY id").fetch_all(conn).await?;
@@ -219,6 +236,7 @@ pub(super) async fn read_info(conn: &mut SqliteConnection) -> Result<Info, Error
     Ok(Info {
         log: uuid(row.try_get(0)?)?,
         history: uuid(row.try_get(2)?)?,
+        resumed_at: row.try_get::<bool, _>(4)?.then_some(Timestamp::from_ms(row.try_get(3)?)),
         secret: IdSecret::new(secret),
         partitions,
         slots: SlotMap::even(1),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::SqliteOptions;
 use super::error::unavailable;
-use super::files::{self, Files};
+use super::files::{self, Files, Identity};
 use super::index;
 use super::readers::Readers;
 use super::tail::Tail;
@@ -21,9 +21,10 @@ use super::writer::{PARTITION, Unsettled, Writer};
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamKey, TenantId};
+use crate::journal::transfer::{Beside, Part};
 use crate::journal::{
-    Appended, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded,
-    Message, PartitionId, Position, Seq, StreamPage, Timer,
+    Appended, Backup, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease,
+    Loaded, Message, PartitionId, Position, Seq, StreamPage, Timer,
 };
 
 /// A journal in a data directory.
@@ -62,10 +63,19 @@ impl SqliteJournal {
     ///
     /// As [`SqliteJournal::open`].
     pub async fn open_with(dir: &Path, options: SqliteOptions) -> Result<Self, Error> {
+        Self::open_as(dir, options, None).await
+    }
+
+    /// Opens the journal; a new one gets a given identity.
+    pub(super) async fn open_as(
+        dir: &Path,
+        options: SqliteOptions,
+        identity: Option<&Identity>,
+    ) -> Result<Self, Error> {
         let files = Files::new(dir);
         let lock = files.lock()?;
         let mut conn = files.open_writer().await?;
-        files::migrate(&mut conn).await?;
+        files::migrate(&mut conn, identity).await?;
         files.sync_directory()?;
         let info = files::read_info(&mut conn).await?;
         let limit = index::journal_mark(&mut conn).await?;
@@ -214,6 +224,23 @@ impl Journal for SqliteJournal {
 
     async fn maintain(&self, now: Timestamp) -> Result<(), Error> {
         self.upkeep(now).await
+    }
+
+    async fn beside(
+        &self,
+        partition: PartitionId,
+        part: Part,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Beside)>, Error> {
+        if partition != PARTITION {
+            return Ok(Vec::new());
+        }
+        self.part(part, after, limit).await
+    }
+
+    async fn back_up(&self, to: &Path) -> Result<Backup, Error> {
+        self.copy_to(to).await
     }
 
     async fn close(&self) {

@@ -7,6 +7,7 @@
 //! The layout and the reasons for it stand in `migrations/sqlite/`.
 
 mod append;
+mod backup;
 mod beside;
 mod error;
 mod files;
@@ -17,10 +18,13 @@ mod readers;
 mod rows;
 mod statements;
 mod tail;
+mod transfer;
 mod upkeep;
 mod writer;
 
+pub use backup::{check as check_backup, restore};
 pub use journal::SqliteJournal;
+pub use transfer::ImportStore;
 
 /// How the index is kept.
 #[derive(Debug, Clone, Copy)]

@@ -212,7 +212,7 @@ fn event(row: &SqliteRow, stream: StreamKey) -> Result<Event, Error> {
     })
 }
 
-fn snapshot(row: &SqliteRow) -> Result<Snapshot, Error> {
+pub(super) fn snapshot(row: &SqliteRow) -> Result<Snapshot, Error> {
     let version: i64 = row.try_get(1)?;
     Ok(Snapshot {
         seq: uint(row, 0)?,
@@ -221,11 +221,11 @@ fn snapshot(row: &SqliteRow) -> Result<Snapshot, Error> {
     })
 }
 
-fn received(row: &SqliteRow) -> Result<Received, Error> {
+pub(super) fn received(row: &SqliteRow) -> Result<Received, Error> {
     Ok(Received { id: MessageId::from_uuid(uuid(row, 0)?), outcome: json(row, 1)? })
 }
 
-fn key_record(row: &SqliteRow) -> Result<KeyRecord, Error> {
+pub(super) fn key_record(row: &SqliteRow) -> Result<KeyRecord, Error> {
     let hash = |index| -> Result<[u8; 16], Error> {
         let bytes: Vec<u8> = row.try_get(index)?;
         bytes.try_into().map_err(|_| corrupt("an idempotency key", "it has not 16 bytes"))

@@ -11,6 +11,9 @@ use crate::journal::{Outcome, RejectionKind};
 use crate::runtime::{Config, Context, Node};
 use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
 
+mod hold;
+mod past;
+
 fn tally(n: u64) -> StreamId {
     StreamId::new(Prefix::new("tally"), uuid_v7(1, Slot::new(7), n))
 }

@@ -14,8 +14,10 @@ use crate::journal::conformance::{Backend, CASES, same_answers};
 use crate::journal::memory::{MemoryJournal, MemoryStore};
 use crate::journal::{Entry, Error, Fence, Journal, Position, Seq};
 
+mod backup;
 mod faults;
 mod index;
+mod transfer;
 
 /// What becomes of the next commits.
 #[derive(Debug, Default)]

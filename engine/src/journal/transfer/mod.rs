@@ -1,0 +1,211 @@
+//! A whole store as JSON lines: written, checked, and taken into a new store.
+//!
+//! The first line says what the store is; a line per event follows, in the order of positions, with its full
+//! envelope; then, where the export is whole, what stands beside the events; and last a line with the counts and a
+//! BLAKE3 digest of every byte before it, so that a file that was cut off or edited is noticed.
+//!
+//! A whole export holds the secret that ids are derived under, since the store made of it must lead the same keys to
+//! the same ids. Keep it like the store itself.
+
+use std::io::{self, BufRead};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Error as JournalError, Event, KeyRecord, Message, Position, Received, Snapshot, Timer};
+use crate::clock::Timestamp;
+use crate::effect::Effect;
+use crate::id::StreamKey;
+
+mod export;
+mod import;
+
+pub use export::export;
+pub use import::{apply, verify};
+
+/// The version of the form; another one is refused.
+pub const FORMAT: u16 = 1;
+
+/// What stands beside the events, a table at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The answers given under idempotency keys.
+    Keys,
+    /// The messages taken in.
+    Received,
+    /// The timers that are set.
+    Timers,
+    /// The messages sent and not acknowledged.
+    Messages,
+    /// The ledger of effects.
+    Effects,
+    /// The kept states.
+    Snapshots,
+}
+
+impl Part {
+    /// Every part, in the order in which they are written.
+    pub const ALL: [Self; 6] =
+        [Self::Keys, Self::Received, Self::Timers, Self::Messages, Self::Effects, Self::Snapshots];
+}
+
+/// One thing that stands beside the events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Beside {
+    /// An answer given under an idempotency key.
+    Key {
+        /// When it was given.
+        at: Timestamp,
+        /// The record.
+        record: KeyRecord,
+    },
+    /// A message taken in.
+    Received {
+        /// When it was taken in.
+        at: Timestamp,
+        /// By whom.
+        stream: StreamKey,
+        /// The record.
+        received: Received,
+    },
+    /// A timer that is set.
+    Timer(Timer),
+    /// A message that waits for its acknowledgement.
+    Message(Message),
+    /// An effect of the ledger.
+    Effect {
+        /// The effect.
+        effect: Effect,
+        /// When it ended.
+        ended: Option<Timestamp>,
+    },
+    /// A kept state.
+    Snapshot {
+        /// Whose.
+        stream: StreamKey,
+        /// The state.
+        snapshot: Snapshot,
+    },
+}
+
+/// A line of an export.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Line {
+    /// What the store is.
+    Header(Header),
+    /// An event.
+    Event(Event),
+    /// What stands beside the events.
+    Beside(Beside),
+    /// The end.
+    Trailer(Trailer),
+}
+
+/// What an export is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Header {
+    /// The version of the form.
+    pub format: u16,
+    /// The id of the log.
+    pub log: Uuid,
+    /// The history that was exported.
+    pub history: Uuid,
+    /// Events up to this position were left out; 0 where the export is whole.
+    pub since: Position,
+    /// The secret that ids are derived under, in hexadecimal; only in a whole export.
+    pub secret: Option<String>,
+}
+
+/// What an export came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Trailer {
+    /// The last position.
+    pub position: Position,
+    /// How many events there are.
+    pub events: u64,
+    /// How many things stand beside them.
+    pub beside: u64,
+    /// The BLAKE3 digest of every byte before this line, in hexadecimal.
+    pub blake3: String,
+}
+
+/// Why a store could not be exported or imported.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read or written.
+    #[error("the file cannot be used")]
+    File(#[from] io::Error),
+    /// The store cannot be used.
+    #[error("the store cannot be used")]
+    Journal(#[from] JournalError),
+    /// The file is no export, or not the one that was written.
+    #[error("line {line} of the export: {reason}")]
+    Format {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An entry of the export was refused by the store.
+    #[error("the store refuses line {line} of the export: {reason}")]
+    Refused {
+        /// The line, from 1.
+        line: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Reads lines with their numbers, and digests what it reads.
+struct Lines<R> {
+    from: R,
+    number: u64,
+    hasher: blake3::Hasher,
+    text: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn new(from: R) -> Self {
+        Self { from, number: 0, hasher: blake3::Hasher::new(), text: Vec::new() }
+    }
+
+    /// The next line; with the digest of everything before it where it is the last.
+    fn next(&mut self) -> Result<(Line, Option<String>), Error> {
+        self.text.clear();
+        self.number += 1;
+        self.from.read_until(b'\n', &mut self.text)?;
+        if self.text.last() != Some(&b'\n') {
+            return Err(self.wrong("the file is cut off here"));
+        }
+        let line: Line =
+            serde_json::from_slice(&self.text).map_err(|error| self.wrong(&error.to_string()))?;
+        if let Line::Trailer(_) = line {
+            return Ok((line, Some(self.hasher.finalize().to_hex().to_string())));
+        }
+        self.hasher.update(&self.text);
+        Ok((line, None))
+    }
+
+    fn wrong(&self, reason: &str) -> Error {
+        Error::Format { line: self.number, reason: reason.to_owned() }
+    }
+}
+
+/// Reads and writes 16 bytes as 32 hexadecimal digits.
+pub(super) mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", u128::from_be_bytes(*bytes)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = u128::from_str_radix(&text, 16).ok().filter(|_| text.len() == 32);
+        number.map(u128::to_be_bytes).ok_or_else(|| D::Error::custom("not 32 hexadecimal digits"))
+    }
+}

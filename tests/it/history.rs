@@ -1,0 +1,168 @@
+//! What the store remembers: backups, and the hold on what is restored from them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use promptsales_tests::{Server, Settings, binary, pause};
+use promptsales_workflows::connectors::sandbox::SandboxReport;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::steps::{brief, ended, every, items, text};
+
+/// Runs the binary; gives its exit code, and what it wrote.
+async fn promptsales(words: &[&str]) -> (i32, String, String) {
+    let done = Command::new(binary()).args(words).output().await.expect("the binary can be run");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+    (done.status.code().unwrap_or(-1), text(done.stdout), text(done.stderr))
+}
+
+/// Runs a command that is to succeed, and reads the JSON that it prints.
+async fn done(words: &[&str]) -> Value {
+    let (code, out, error) = promptsales(&[words, &["--json"]].concat()).await;
+    assert_eq!(code, 0, "{words:?}: {error}");
+    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{words:?}: {e}: {out}"))
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("paths are UTF-8")
+}
+
+fn folder() -> Arc<TempDir> {
+    Arc::new(tempfile::tempdir().expect("a folder can be made"))
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_held_and_sends_nothing_again() {
+    let sandbox = Some(json!({ "latencyMs": 700 }));
+    let settings = Settings { sandbox, ..Settings::default() };
+    let mut server = Server::start(settings.clone()).await;
+    let activity = json!({ "activity": "opened", "score": 3 });
+    let leads = "/api/v1/leads/~b/commands/record-activity";
+    server.http.post_keyed(leads, "once", &activity).await.ok();
+    let launched = server.http.post("/api/v1/campaigns/launch", &brief()).await.ok();
+    let run = text(&launched, "runId");
+    pause(100).await;
+    let backups = folder();
+    let out = backups.path().join("one");
+    let made = done(&["backup", "--server", &server.url, "--out", path(&out)]).await;
+    assert!(made["backup"]["events"].as_u64() > Some(0), "{made}");
+    let (code, _, error) = promptsales(&["backup", "--server", &server.url, "--out", path(&out)]).await;
+    assert!(code == 1 && error.contains("not empty"), "{error}");
+    assert_eq!(ended(&server, run).await["status"], "completed");
+    assert_eq!(
+        server.http.post("/api/v1/admin/release", &json!({ "why": "x" })).await.problem(409),
+        "not_held"
+    );
+    server.terminate().await;
+
+    let new = folder();
+    let restored = done(&["restore", path(&out), "--data-dir", path(new.path())]).await;
+    assert_ne!(restored["restored"]["history"], made["backup"]["history"]);
+    let book = |folder: &Path| folder.join("sandbox.jsonl");
+    std::fs::copy(book(server.folder()), book(new.path())).expect("the outside remembers");
+    let mut server = Server::over(new, settings).await;
+    let ready = server.http.get("/readyz").await;
+    assert_eq!((ready.status, &ready.body["status"]), (503, &json!("held")));
+    assert_eq!(server.http.post(leads, &activity).await.problem(503), "held");
+    assert_eq!(server.http.get("/api/v1/leads/~b").await.ok()["score"], 3);
+    let held = done(&["held", "--server", &server.url]).await;
+    let open = items(&held).len();
+    assert!(open > 0, "content was being written when the copy was made");
+    pause(1_500).await;
+    assert_eq!(items(&done(&["held", "--server", &server.url]).await).len(), open, "nothing moves");
+    server.kill().await;
+    server.restart().await;
+    assert_eq!(server.http.get("/readyz").await.status, 503, "the hold outlasts a restart");
+
+    done(&["release", "--server", &server.url, "--why", "the platforms were looked at"]).await;
+    assert_eq!(server.http.get("/readyz").await.status, 200);
+    let again = server.http.post_keyed(leads, "once", &activity).await;
+    assert_eq!(again.headers.get("idempotency-replayed").map(String::as_str), Some("true"));
+    assert_eq!(ended(&server, run).await["status"], "completed");
+    let report = SandboxReport::read(&book(server.folder())).expect("the sandbox has its file");
+    assert_eq!(report.repeated, [], "nothing was done twice outside");
+    let again = server.http.post("/api/v1/admin/release", &json!({ "why": "x" })).await;
+    assert_eq!(again.problem(409), "already_released");
+}
+
+#[tokio::test]
+async fn a_stopped_store_is_copied_too_and_a_changed_copy_is_refused() {
+    let mut server = Server::start(Settings::default()).await;
+    for n in 0..20 {
+        let activity = json!({ "activity": "opened", "score": n });
+        server.http.post(&format!("/api/v1/leads/~{n}/commands/record-activity"), &activity).await.ok();
+    }
+    let backups = folder();
+    let out = backups.path().join("one");
+    let data = server.folder().to_owned();
+    let (code, _, error) = promptsales(&["backup", "--data-dir", path(&data), "--out", path(&out)]).await;
+    assert!(code == 1 && error.contains("in use"), "{error}");
+    std::fs::remove_dir_all(&out).expect("the folder is there");
+    server.terminate().await;
+    done(&["backup", "--data-dir", path(&data), "--out", path(&out)]).await;
+    let new = folder();
+    let (code, _, error) = promptsales(&["restore", path(&out), "--data-dir", path(&data)]).await;
+    assert!(code == 1 && error.contains("not empty"), "{error}");
+    let copy = out.join("journal.db");
+    let mut bytes = std::fs::read(&copy).expect("the copy is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&copy, &bytes).expect("the copy can be written");
+    let (code, _, error) = promptsales(&["restore", path(&out), "--data-dir", path(new.path())]).await;
+    assert!(code == 1 && error.contains("changed"), "{error}");
+    bytes[middle] ^= 1;
+    std::fs::write(&copy, &bytes).expect("the copy can be written");
+    done(&["restore", path(&out), "--data-dir", path(new.path())]).await;
+    let server = Server::over(new, Settings::default()).await;
+    assert_eq!(every(&server, "/api/v1/leads").await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_store_is_exported_and_imported_and_goes_on() {
+    let mut server = Server::start(Settings::default()).await;
+    let launched = server.http.post("/api/v1/campaigns/launch", &brief()).await.ok();
+    assert_eq!(ended(&server, text(&launched, "runId")).await["status"], "completed");
+    let campaign = format!("/api/v1/campaigns/{}", text(&launched, "campaignId"));
+    let activity = json!({ "activity": "opened", "score": 3 });
+    let leads = "/api/v1/leads/~x/commands/record-activity";
+    let lead = server.http.post_keyed(leads, "once", &activity).await.ok();
+    let before = server.http.get(&campaign).await.ok();
+    let folder_of = server.folder().to_owned();
+    let files = folder();
+    let file = files.path().join("store.jsonl");
+    let words = ["export", "--data-dir", path(&folder_of), "--out", path(&file)];
+    let (code, _, error) = promptsales(&words).await;
+    assert!(code == 1 && error.contains("promptsales backup"), "{error}");
+    let copy = files.path().join("backup");
+    done(&["backup", "--server", &server.url, "--out", path(&copy)]).await;
+    server.terminate().await;
+    let of_copy = files.path().join("copy.jsonl");
+    let copied = done(&["export", "--data-dir", path(&copy), "--out", path(&of_copy)]).await;
+    let exported = done(&words).await;
+    assert_eq!(copied["export"]["events"], exported["export"]["events"]);
+    let (code, out, _) = promptsales(&["export", "--data-dir", path(&folder_of), "--since", "3"]).await;
+    assert_eq!((code, out.lines().count() as u64 + 1), (0, exported["export"]["events"].as_u64().unwrap()));
+
+    let new = folder();
+    let import = ["import", path(&file), "--kind", "journal", "--data-dir", path(new.path())];
+    let whole = std::fs::read(&file).expect("the file is there");
+    std::fs::write(&file, &whole[..whole.len() - 100]).expect("the file can be written");
+    let (code, _, error) = promptsales(&import).await;
+    assert!(code == 1 && error.contains("cut off"), "{error}");
+    std::fs::write(&file, &whole).expect("the file can be written");
+    let imported = done(&import).await;
+    assert_eq!(imported["imported"]["events"], exported["export"]["events"]);
+    let (code, _, error) = promptsales(&import).await;
+    assert!(code == 1 && error.contains("not empty"), "{error}");
+    let server = Server::over(new, Settings::default()).await;
+    assert_eq!(server.http.get("/readyz").await.body["status"], "held");
+    assert_eq!(server.http.get(&campaign).await.ok(), before);
+    done(&["release", "--server", &server.url, "--why", "it was moved"]).await;
+    let again = server.http.post_keyed(leads, "once", &activity).await;
+    assert_eq!(again.headers.get("idempotency-replayed").map(String::as_str), Some("true"));
+    assert_eq!(again.body, lead);
+    let more = server.http.post(leads, &activity).await.ok();
+    assert_eq!((&more["id"], &more["version"]), (&lead["id"], &json!(2)), "the key leads to the same id");
+}
