@@ -11,10 +11,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use promptsales_engine::effect::Connectors;
 use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
 use promptsales_engine::id::{StreamKey, TenantId};
-use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
-use promptsales_engine::journal::sqlite::SqliteJournal;
 use promptsales_engine::journal::{self, Journal, Json, Origin, Outcome};
-use promptsales_engine::partition::Ownership;
 use promptsales_engine::runtime::{self, Command, Context, History, Leasing, Node, NodeSeed, Prepare};
 use promptsales_engine::supervise::DeadLetter;
 use promptsales_engine::workflow::action::Actions;
@@ -33,12 +30,10 @@ use crate::http::middleware::RequestMetrics;
 use crate::http::openapi;
 use crate::http::problem::{Code, Problem};
 use crate::routes;
+use crate::store::{Store, open_store};
 
 /// How long requests and work under way may take once the end has been asked for.
 pub const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Commits at the same time where the store is a database server, which takes more than one.
-const LANES_OF_A_SERVER: usize = 2;
 
 /// The running product, as every route sees it. Cheap to clone.
 #[derive(Clone)]
@@ -59,29 +54,6 @@ struct Parts {
     /// The data folder, where the store is kept in one.
     folder: Option<PathBuf>,
     backing_up: Mutex<()>,
-}
-
-/// Where everything is kept.
-struct Store {
-    journal: Arc<dyn Journal>,
-    /// The leases, where several nodes share the store.
-    ownership: Option<Arc<dyn Ownership>>,
-}
-
-/// Opens the store that the settings name.
-async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    let cannot = || format!("cannot use the store in {}", place(config));
-    Ok(match &config.database {
-        Some(target) => {
-            let journal = PostgresJournal::open_target(target, PostgresOptions::default()).await;
-            let journal = Arc::new(journal.with_context(cannot)?);
-            Store { journal: journal.clone(), ownership: Some(journal) }
-        }
-        None => {
-            let journal = SqliteJournal::open(&config.data_dir).await.with_context(cannot)?;
-            Store { journal: Arc::new(journal), ownership: None }
-        }
-    })
 }
 
 /// The definitions that a node has to know before it serves runs.
@@ -141,10 +113,7 @@ impl App {
             Some(ownership) => Some(config.leasing(ownership, &cx)?),
             None => None,
         };
-        let mut engine = config.engine();
-        if leasing.is_some() {
-            engine.lanes = LANES_OF_A_SERVER;
-        }
+        let engine = config.engine();
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
         let folder = config.database.is_none().then(|| config.data_dir.clone());
         let app = Self::compose(journal, leasing, sandbox, engine, cx.clone(), folder).await?;
@@ -405,23 +374,6 @@ impl App {
     /// Ends in good order. `false` if something was still under way when the patience for it ran out.
     pub async fn stop(&self) -> bool {
         self.0.node.stop().await
-    }
-}
-
-/// Opens the journal: in the database where one is named, otherwise in the folder.
-///
-/// # Errors
-///
-/// When it cannot be opened.
-pub async fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
-    Ok(open_store(config).await?.journal)
-}
-
-/// Where the journal is, for people; without the password.
-pub fn place(config: &Config) -> String {
-    match &config.database {
-        Some(target) => target.to_string(),
-        None => config.data_dir.display().to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod demo;
+mod events;
 mod every;
 mod faults;
 mod golden;

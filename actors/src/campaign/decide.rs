@@ -1,9 +1,9 @@
 //! What a campaign decides.
 
 use promptsales_engine::entity::{DecideCx, Decision};
-use promptsales_engine::id::{Prefix, StreamId, digest, uuid_v8};
+use promptsales_engine::id::StreamId;
 use promptsales_engine::journal::TimerOp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Allocation, Campaign, Command, Configured, ContentRef, END, Effective, Event, Launch, Rejection, START,
@@ -11,19 +11,13 @@ use super::{
 };
 use crate::value::{Brief, Channel, Money, Text};
 
-type Decided = Result<Decision<Event>, Rejection>;
+pub(super) type Decided = Result<Decision<Event>, Rejection>;
 
 /// Decides where there is no campaign yet.
 pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
     match command {
         Command::Draft(brief) => Ok(Decision::event(Event::Drafted(drafted(brief, cx)?))),
-        Command::Launch(brief) => {
-            brief.pieces()?;
-            let (brief, run) = (drafted(brief, cx)?, launch_run(cx.id, None));
-            let start = launch_start(cx.id, &brief);
-            let reply = json!({ "runId": run });
-            Ok(Decision::event(Event::Drafted(brief)).send(run, "start", start).reply(reply))
-        }
+        Command::Launch(brief) => super::launch::first(brief, cx),
         Command::BeginLaunch { run_id, brief: Some(brief) } => {
             let brief = drafted(brief, cx)?;
             let reply = json!({ "brief": brief });
@@ -34,26 +28,8 @@ pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
     }
 }
 
-/// The workflow that launches a campaign.
-const LAUNCH_WORKFLOW: &str = "launch-campaign";
-
-/// The run that a campaign's first launch always has, or the one after a launch that failed; in the campaign's slot.
-fn launch_run(campaign: StreamId, failed: Option<StreamId>) -> StreamId {
-    let campaign_id = campaign.to_string();
-    let bits = match failed {
-        None => digest("launch", &[&campaign_id]),
-        Some(failed) => digest("launch", &[&campaign_id, &failed.to_string()]),
-    };
-    StreamId::new(Prefix::new("run"), uuid_v8(bits, Some(campaign.slot())))
-}
-
-/// What starts a launch's run.
-fn launch_start(campaign: StreamId, brief: &Brief) -> Value {
-    json!({ "workflow": LAUNCH_WORKFLOW, "input": { "campaignId": campaign, "brief": brief } })
-}
-
 /// Completes a brief with the key that the campaign is addressed by.
-fn drafted(mut brief: Box<Brief>, cx: &DecideCx<'_>) -> Result<Box<Brief>, Rejection> {
+pub(super) fn drafted(mut brief: Box<Brief>, cx: &DecideCx<'_>) -> Result<Box<Brief>, Rejection> {
     brief.check()?;
     if let Some(key) = cx.external_key {
         let given = brief.external_key.as_ref().map(Text::as_str);
@@ -114,41 +90,6 @@ impl Campaign {
 
     fn draft(&self, brief: Box<Brief>, cx: &DecideCx<'_>) -> Decided {
         if *drafted(brief, cx)? == self.brief { Ok(Decision::none()) } else { Err(Rejection::AlreadyDrafted) }
-    }
-
-    /// A launch of a campaign that there is: starts one that has none under way, with another brief if the last one
-    /// failed; what is under way or done is only told.
-    fn launch_again(&self, mut brief: Box<Brief>, cx: &DecideCx<'_>) -> Decided {
-        brief.external_key = brief.external_key.or_else(|| self.brief.external_key.clone());
-        let brief = drafted(brief, cx)?;
-        brief.pieces()?;
-        let same = *brief == self.brief;
-        let told = |run: StreamId| json!({ "runId": run });
-        let starting = |decision: Decision<Event>, run: StreamId| {
-            Ok(decision.send(run, "start", launch_start(cx.id, &brief)).reply(told(run)))
-        };
-        match &self.launch {
-            Launch::Failed { run_id, .. } => {
-                self.must_be(Configured::Draft, "launch")?;
-                let run_id = launch_run(cx.id, Some(*run_id));
-                let begun = Event::LaunchBegun { run_id };
-                let decision = match same {
-                    true => Decision::event(begun),
-                    false => Decision::event(Event::Revised(brief.clone())).and(begun),
-                };
-                starting(decision, run_id)
-            }
-            _ if !same => Err(Rejection::AlreadyDrafted),
-            Launch::Idle {} => {
-                self.must_be(Configured::Draft, "launch")?;
-                starting(Decision::none(), launch_run(cx.id, None))
-            }
-            Launch::Done { run_id, .. }
-            | Launch::Preparing { run_id }
-            | Launch::InReview { run_id }
-            | Launch::Approved { run_id, .. }
-            | Launch::Rejected { run_id, .. } => Ok(Decision::none().reply(told(*run_id))),
-        }
     }
 
     fn revise(&self, mut brief: Box<Brief>, cx: &DecideCx<'_>) -> Decided {
@@ -386,7 +327,7 @@ impl Campaign {
         if matches!(self.launch, Launch::Approved { .. }) { Ok(()) } else { Err(Rejection::NotApproved) }
     }
 
-    fn must_be(&self, configured: Configured, command: &'static str) -> Result<(), Rejection> {
+    pub(super) fn must_be(&self, configured: Configured, command: &'static str) -> Result<(), Rejection> {
         if self.configured == configured { Ok(()) } else { Err(self.wrong_state(command)) }
     }
 

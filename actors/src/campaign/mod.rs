@@ -22,6 +22,7 @@ mod apply;
 mod command;
 mod decide;
 mod event;
+mod launch;
 mod rejection;
 mod state;
 

@@ -7,10 +7,11 @@ use promptsales_engine::journal::postgres;
 use promptsales_engine::workflow::check::check;
 
 use super::Ended;
-use crate::app::{Registry, open_journal, place};
+use crate::app::Registry;
 use crate::config::{Config, ServeArgs};
 use crate::http::openapi;
 use crate::routes;
+use crate::store::{open_journal, place};
 
 /// Checks settings, registry and shipped definitions; touches nothing.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     writeln!(std::io::stdout(), "listening on http://{address}")?;
-    tracing::info!(%address, store = %crate::app::place(&config), "serving");
+    tracing::info!(%address, store = %crate::store::place(&config), "serving");
     let ended = until_ended(&app, listener, signals).await?;
     let drained = app.stop().await;
     tracing::info!(drained, "ended");

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod caller;
+pub mod cloud_event;
 pub mod endpoint;
 pub mod middleware;
 pub mod openapi;

@@ -27,6 +27,8 @@ pub enum Code {
     MalformedJson,
     /// The body does not have the wanted shape.
     InvalidBody,
+    /// The body is of a type that is not taken here.
+    UnsupportedMediaType,
     /// The body is larger than allowed.
     BodyTooLarge,
     /// The body did not come in time.
@@ -72,6 +74,7 @@ impl Code {
         Self::InvalidParameter,
         Self::MalformedJson,
         Self::InvalidBody,
+        Self::UnsupportedMediaType,
         Self::BodyTooLarge,
         Self::BodyTimeout,
         Self::InvalidDefinition,
@@ -107,6 +110,11 @@ impl Code {
             Self::InvalidBody => {
                 ("invalid_body", StatusCode::UNPROCESSABLE_ENTITY, "The body does not have the wanted shape")
             }
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body is of a type that is not taken here",
+            ),
             Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::BodyTimeout => {
                 ("body_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not come in time")

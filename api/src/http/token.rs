@@ -1,5 +1,7 @@
 //! Consistency tokens: where in which log a write stands, so that a read can ask to see it.
 
+use std::fmt::Write as _;
+
 use axum::http::HeaderValue;
 use promptsales_engine::id::StreamKey;
 use promptsales_engine::journal::{Info, PartitionId, Position};
@@ -9,13 +11,25 @@ use super::problem::{Code, Problem};
 /// The header that carries the token.
 pub const HEADER: &str = "x-consistency-token";
 
+/// The longest token, in bytes.
+pub const LONGEST: usize = 2_048;
+
 /// The most partitions that a token names.
-const MARKS: usize = 16;
+const MARKS: usize = 64;
 
 /// Writes the token of a stream's position: log, history, partition and position.
 pub fn write(info: &Info, stream: &StreamKey, position: Position) -> HeaderValue {
-    let partition = info.partition_of(stream);
-    let text = format!("{}.{}.{partition}:{position}", info.log.simple(), info.history.simple());
+    write_marks(info, &[(info.partition_of(stream), position)])
+}
+
+/// Writes the token of several positions; of more than a token can name, the first ones.
+pub fn write_marks(info: &Info, marks: &[(PartitionId, Position)]) -> HeaderValue {
+    let mut text = String::with_capacity(96);
+    let _ = write!(text, "{}.{}.", info.log.simple(), info.history.simple());
+    for (place, (partition, position)) in marks.iter().take(MARKS).enumerate() {
+        let joint = if place == 0 { "" } else { "," };
+        let _ = write!(text, "{joint}{partition}:{position}");
+    }
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

@@ -213,7 +213,7 @@ fn event_json(event: &Event) -> Value {
 /// Waits until the journal has come to where the caller's token stands; 503 after its time, 421 where another node
 /// has to be asked.
 pub(super) async fn wait_for(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
-    if let Some(given) = text(headers, token::HEADER, 256)? {
+    if let Some(given) = text(headers, token::HEADER, token::LONGEST)? {
         let marks = token::read(app.node().info(), given)?;
         if !app.node().until(&marks, TOKEN_PATIENCE).await? {
             return Err(Problem::new(

@@ -13,6 +13,7 @@ use crate::http::problem::{Code, Problem};
 
 mod admin;
 mod entities;
+mod events;
 mod launch;
 mod runs;
 mod service;
@@ -27,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     register(service::endpoints());
     register(admin::endpoints());
     register(launch::endpoints());
+    register(events::endpoints());
     register(workflows::endpoints());
     register(runs::endpoints());
     register(entities::endpoints());

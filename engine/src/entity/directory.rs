@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::id::StreamKey;
 use crate::journal::{self, Journal, Origin};
-use crate::partition::{Holdings, Owned};
+use crate::partition::{Holdings, LaneError, Owned};
 use crate::runtime::{Config, Context};
 use crate::supervise::HostSupervisorHandle;
 use crate::telemetry::names;
@@ -134,6 +134,15 @@ impl Directory {
         let (answer, heard) = oneshot::channel();
         self.put(stream, Work::Read(answer))?;
         heard.await.map_err(|_| Fault::Unknown)?
+    }
+
+    /// What a caller is told whose entry was not appended.
+    pub(crate) fn append_failed(&self, owned: &Owned, error: &LaneError) -> Fault {
+        match error {
+            LaneError::Entry(e) => Fault::Refused { reason: e.to_string() },
+            LaneError::Gone => Fault::Unknown,
+            LaneError::Journal(e) => self.0.shared.failed(owned, e),
+        }
     }
 
     fn put(&self, stream: &StreamKey, work: Work) -> Result<(), Fault> {

@@ -330,11 +330,7 @@ impl HostState {
     }
 
     fn lane_fault(&self, error: &LaneError) -> Fault {
-        match error {
-            LaneError::Entry(e) => Fault::Refused { reason: e.to_string() },
-            LaneError::Gone => Fault::Unknown,
-            LaneError::Journal(e) => self.seed.shared.failed(&self.seed.cell.owned, e),
-        }
+        self.seed.directory.append_failed(&self.seed.cell.owned, error)
     }
 
     /// Puts work back to the front of the queue; where the partition has been lost meanwhile, it is answered.

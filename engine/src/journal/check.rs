@@ -6,9 +6,6 @@ use crate::effect::{Effect, EffectOp, EffectOutcome, EffectState};
 /// Checks an entry's own shape: everything in it belongs to its stream, and no name holds U+0000.
 pub(super) fn check_entry(entry: &Entry) -> Result<(), EntryError> {
     let refuse = |reason: &str| Err(refused(entry, reason.to_owned()));
-    if entry.expected.is_none() && !entry.events.is_empty() {
-        return refuse("its events come without the number that they expect");
-    }
     if entry.keys.iter().any(|record| record.stream != entry.stream) {
         return refuse("it records an idempotency key of another stream");
     }

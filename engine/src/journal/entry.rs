@@ -40,8 +40,8 @@ pub struct Lease {
 pub struct Entry {
     /// The stream.
     pub stream: StreamKey,
-    /// The number of its last event before this entry; checked. `None` only where there are no events, and then
-    /// nothing is checked.
+    /// The number of its last event before this entry; checked. With `None` nothing is checked, and the events come
+    /// behind what stands.
     pub expected: Option<Seq>,
     /// The time of the commit.
     pub at: Timestamp,

@@ -3,21 +3,22 @@
 //! Back ends share one contract ([`Journal`]) and one suite of cases ([`conformance`]): [`memory`] for simulation and
 //! tests, [`sqlite`] for one machine, [`postgres`] for many.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
-use crate::id::{IdSecret, Prefix, SlotMap, StreamKey, TenantId};
+use crate::id::{Prefix, StreamKey, TenantId};
 
 mod check;
 pub mod conformance;
 mod entry;
 mod error;
+mod info;
 pub mod memory;
 #[cfg(test)]
 mod model;
@@ -29,6 +30,7 @@ pub mod transfer;
 
 pub use entry::{Appended, Entry, Fence, Lease};
 pub use error::{EntryError, Error};
+pub use info::{Backup, Info, Loaded, StreamPage};
 pub use record::{
     Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
     Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
@@ -43,68 +45,8 @@ pub const EFFECTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long the record of a message taken in is kept at least, and while the message is in its sender's outbox.
 pub const INBOX_KEPT: Duration = Duration::from_secs(3600);
 
-/// What identifies a store: where its positions belong.
-#[derive(Debug, Clone)]
-pub struct Info {
-    /// The id of the log; never changes.
-    pub log: Uuid,
-    /// The id of this history of the log; a restored backup begins a new one.
-    pub history: Uuid,
-    /// When this history went on from an earlier one; `None` for the first of a log. Such a history starts held.
-    pub resumed_at: Option<Timestamp>,
-    /// The secret under which ids are derived.
-    pub secret: IdSecret,
-    /// The partitions there are.
-    pub partitions: Vec<PartitionId>,
-    /// Which of them each slot belongs to.
-    pub slots: SlotMap,
-}
-
-impl Info {
-    /// The partition that a stream belongs to.
-    pub fn partition_of(&self, stream: &StreamKey) -> PartitionId {
-        self.slots.partition(stream.slot())
-    }
-}
-
 /// What became of one partition's batch.
 pub type BatchResult = Result<Vec<Result<Appended, EntryError>>, Error>;
-
-/// What is needed to bring a stream to life.
-#[derive(Debug, Clone, Default)]
-pub struct Loaded {
-    /// The last snapshot.
-    pub snapshot: Option<Snapshot>,
-    /// The events after it (after the first one if there is none).
-    pub events: Vec<Event>,
-    /// The number of the last event, 0 if there is none.
-    pub head: Seq,
-    /// Messages taken in and perhaps not yet acknowledged.
-    pub received: Vec<Received>,
-}
-
-/// A copy of a store, checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Backup {
-    /// The id of the log.
-    pub log: Uuid,
-    /// The history that was copied.
-    pub history: Uuid,
-    /// The last position that is in it.
-    pub position: Position,
-    /// How many events are in it.
-    pub events: u64,
-    /// The latest time that was committed.
-    pub last: Timestamp,
-}
-
-/// A page of streams of one kind.
-#[derive(Debug, Clone)]
-pub struct StreamPage {
-    /// The streams that have events, in the order asked for, each with the cursor to go on behind it.
-    pub streams: Vec<(StreamKey, u64)>,
-}
 
 /// A store of events.
 ///
@@ -184,6 +126,15 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Finds the record of an idempotency key.
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error>;
+
+    /// Says which of some idempotency keys are taken.
+    async fn taken_keys(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Error> {
+        let mut taken = HashSet::new();
+        for key in keys {
+            taken.extend(self.find_key(key).await?.map(|record| record.key));
+        }
+        Ok(taken)
+    }
 
     /// Reads the timers due at or before a moment, earliest first, at most `limit`.
     async fn due_timers(

@@ -59,24 +59,34 @@ impl LaneHandle {
     }
 }
 
+/// How much a lane takes.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneLimits {
+    /// Entries waiting for it.
+    pub queue: usize,
+    /// Entries that one commit takes.
+    pub batch: usize,
+    /// Events beyond which a commit takes no further entry, so that a few large ones do not keep the others waiting.
+    pub events: usize,
+}
+
 /// The writer of a lane, as a service.
 pub struct Lane {
     queue: Arc<Mutex<mpsc::Receiver<Request>>>,
     journal: Arc<dyn Journal>,
-    batch: usize,
+    limits: LaneLimits,
     cx: Context,
 }
 
 /// Makes a lane and the way into it. The maker can be called again for a fresh writer over the same queue.
 pub fn lane(
     journal: Arc<dyn Journal>,
-    queue: usize,
-    batch: usize,
+    limits: LaneLimits,
     cx: Context,
 ) -> (LaneHandle, impl Fn() -> Lane + Send + Sync + 'static) {
-    let (sender, receiver) = mpsc::channel(queue);
+    let (sender, receiver) = mpsc::channel(limits.queue);
     let receiver = Arc::new(Mutex::new(receiver));
-    let make = move || Lane { queue: receiver.clone(), journal: journal.clone(), batch, cx: cx.clone() };
+    let make = move || Lane { queue: receiver.clone(), journal: journal.clone(), limits, cx: cx.clone() };
     (LaneHandle(sender), make)
 }
 
@@ -85,12 +95,28 @@ impl Service for Lane {
     async fn run(&mut self) -> Result<(), ServiceFault> {
         let queue = self.queue.clone();
         let mut queue = queue.lock().await;
-        let mut requests = Vec::with_capacity(self.batch);
-        while queue.recv_many(&mut requests, self.batch).await > 0 {
-            self.commit(&mut requests).await?;
+        let batch = self.limits.batch;
+        let mut requests = Vec::with_capacity(batch);
+        while queue.recv_many(&mut requests, batch).await > 0 {
+            while !requests.is_empty() {
+                let mut rest = requests.split_off(share(&requests, self.limits.events));
+                self.commit(&mut requests).await?;
+                requests.append(&mut rest);
+            }
         }
         Ok(())
     }
+}
+
+/// How many requests one commit takes; one at least.
+fn share(requests: &[Request], most: usize) -> usize {
+    let mut events = 0;
+    let fits = requests.iter().take_while(|request| {
+        let is_room = events < most;
+        events += request.entry.events.len();
+        is_room
+    });
+    fits.count().max(1)
 }
 
 /// The requests of one partition, under one fence.

@@ -9,7 +9,7 @@ mod pump;
 
 pub use feed::{Backlog, Feeds, TimerFeed};
 pub use holdings::{Holdings, NotOwner};
-pub use lane::{Lane, LaneError, LaneHandle, lane};
+pub use lane::{Lane, LaneError, LaneHandle, LaneLimits, lane};
 pub(crate) use owned::share_of_backlog;
 pub use owned::{Owned, Serving, WhileOwned};
 pub use ownership::{Beat, Member, Owner, Ownership, Standing, wanted};

@@ -13,10 +13,14 @@ pub struct Config {
     pub intake_total: usize,
     /// The lanes: writers that commit at the same time, each for its share of the partitions.
     pub lanes: usize,
+    /// Events from outside that are being taken in; beyond it they are answered 429.
+    pub inlet_events: usize,
     /// Entries waiting for a lane.
     pub lane_queue: usize,
     /// Entries that one commit takes.
     pub lane_batch: usize,
+    /// Events beyond which a commit takes no further entry.
+    pub lane_events: usize,
     /// Live actors; beyond it the ones idle longest are passivated.
     pub live_entities: usize,
     /// How long an entity may be idle before it is passivated.
@@ -56,8 +60,10 @@ impl Default for Config {
             entity_batch: 128,
             intake_total: 65_536,
             lanes: 1,
+            inlet_events: 65_536,
             lane_queue: 16_384,
             lane_batch: 1_024,
+            lane_events: 8_192,
             live_entities: 100_000,
             idle: Duration::from_secs(300),
             snapshot_every: 200,

@@ -3,8 +3,10 @@
 mod config;
 mod context;
 mod hold;
+mod inlet;
 mod keeper;
 mod node;
+mod owning;
 mod panics;
 mod partitions;
 mod past;
@@ -14,6 +16,7 @@ mod upkeep;
 pub use config::Config;
 pub use context::{Context, Exit, Panicked};
 pub use hold::{History, HistoryCommand, HistoryEvent, HistoryRejection};
+pub use inlet::{INLET, Incoming, TakenIn};
 pub use node::{Command, Node, Tree};
 pub(crate) use panics::{Caught, guard};
 pub use seed::{Leasing, NodeSeed, Prepare, StartError};

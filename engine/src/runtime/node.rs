@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use super::hold::{self, History};
@@ -19,10 +19,8 @@ use crate::clock::Timestamp;
 use crate::effect::Effect;
 use crate::entity::{Answer, Catalog, Dedup, Entity, Fault, Input, LiveStatus, Shared, View};
 use crate::id::{Prefix, StreamKey, TenantId};
-use crate::journal::{
-    self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Position, Seq, StreamPage,
-};
-use crate::partition::{Holdings, LaneHandle, Member, Owned, Ownership, Serving, lane};
+use crate::journal::{self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Seq, StreamPage};
+use crate::partition::{Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
 use crate::supervise::{Root, ServiceFault, ServiceSpec, ServiceStatus, spawn_host_supervisor};
 
 /// How long each part of an ending may take once the drain is over.
@@ -56,12 +54,14 @@ pub struct Tree {
 
 /// A running node. Cheap to clone.
 #[derive(Clone)]
-pub struct Node(Arc<Parts>);
+pub struct Node(pub(super) Arc<Parts>);
 
-struct Parts {
-    partitions: Arc<Partitions>,
+pub(super) struct Parts {
+    pub(super) partitions: Arc<Partitions>,
     catalog: Catalog,
     ownership: Option<Arc<dyn Ownership>>,
+    /// A permit for each event from outside that may be under way.
+    pub(super) inlet: Semaphore,
 }
 
 impl Node {
@@ -120,7 +120,8 @@ impl Node {
         if let Some(leasing) = leasing {
             keep_leases(&partitions, leasing, incarnation, prepare)?;
         }
-        Ok(Self(Arc::new(Parts { partitions, catalog, ownership })))
+        let inlet = Semaphore::new(partitions.config.inlet_events);
+        Ok(Self(Arc::new(Parts { partitions, catalog, ownership, inlet })))
     }
 
     /// Sends a command and waits for its answer.
@@ -249,70 +250,6 @@ impl Node {
         self.0.partitions.journal.list_streams(tenant, prefix, after, newest_first, limit).await
     }
 
-    /// Waits until partitions have come to positions; `false` if they have not within the patience.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault::NotOwner`] where a partition is not this node's: it does not know how far it is.
-    pub async fn until(&self, marks: &[(PartitionId, Position)], patience: Duration) -> Result<bool, Fault> {
-        let holdings = &self.0.partitions.holdings;
-        let reached = async {
-            for (partition, position) in marks {
-                let owned = holdings.serving(*partition)?;
-                let mut at = owned.feeds().position.subscribe();
-                let reached = owned.while_owned(at.wait_for(|at| at >= position)).await;
-                if !matches!(reached, Some(Ok(_))) {
-                    return Err(holdings.not_owner(*partition));
-                }
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(patience, reached).await {
-            Ok(Ok(())) => Ok(true),
-            Ok(Err(not_owner)) => Err(not_owner.into()),
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// The last committed position of every partition that this node owns.
-    pub fn positions(&self) -> Vec<(PartitionId, Position)> {
-        let position = |owned: &Arc<Owned>| (owned.partition(), *owned.feeds().position.borrow());
-        self.0.partitions.holdings.all().iter().filter(|owned| owned.serves()).map(position).collect()
-    }
-
-    /// The last committed position of the partition that a stream belongs to, where this node owns it.
-    pub fn position(&self, stream: &StreamKey) -> Option<(PartitionId, Position)> {
-        let owned = self.0.partitions.holdings.of(stream).ok()?;
-        Some((owned.partition(), *owned.feeds().position.borrow()))
-    }
-
-    /// Makes sure that this node may serve a stream.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault::NotOwner`].
-    pub fn check_owner(&self, stream: &StreamKey) -> Result<(), Fault> {
-        self.0.partitions.holdings.of(stream).map(|_| ()).map_err(Fault::from)
-    }
-
-    /// Makes sure that this node owns anything.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault::NotOwner`], with who owns most.
-    pub fn check_any(&self) -> Result<(), Fault> {
-        let holdings = &self.0.partitions.holdings;
-        if holdings.all().iter().any(|owned| owned.serves()) {
-            return Ok(());
-        }
-        Err(holdings.owns_nothing().into())
-    }
-
-    /// Tells of every change of what this node owns.
-    pub fn ownership_changes(&self) -> watch::Receiver<u64> {
-        self.0.partitions.holdings.changes()
-    }
-
     /// What identifies the journal.
     pub fn info(&self) -> &journal::Info {
         self.0.partitions.journal.info()
@@ -371,8 +308,10 @@ fn make_lanes(
     cx: &Context,
 ) -> (Vec<LaneHandle>, Vec<ServiceSpec>) {
     let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(u32::MAX);
+    let limits =
+        LaneLimits { queue: config.lane_queue, batch: config.lane_batch, events: config.lane_events };
     let made = (0..lanes).map(|number| {
-        let (handle, make) = lane(journal.clone(), config.lane_queue, config.lane_batch, cx.clone());
+        let (handle, make) = lane(journal.clone(), limits, cx.clone());
         let spec = ServiceSpec::new("lane", make);
         (handle, if lanes > 1 { spec.of(number, 0) } else { spec })
     });

@@ -12,6 +12,8 @@ pub const HISTORY_REGRESSIONS: &str = "promptsales_history_regressions_total";
 pub const COMMANDS: &str = "promptsales_commands_total";
 /// Counter by `reason`: work refused because a limit was hit.
 pub const REFUSED: &str = "promptsales_refused_total";
+/// Counter: events from outside that were taken in.
+pub const EVENTS_TAKEN_IN: &str = "promptsales_events_taken_in_total";
 /// Gauge: live entity and run actors.
 pub const LIVE: &str = "promptsales_live_actors";
 /// Counter by `child`: restarts by a supervisor.

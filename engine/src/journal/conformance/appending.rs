@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 
 use super::Backend;
 use super::fixture::{
-    Desk, THING, accepted, at, entry, everything, id, message, message_id, origin, rejected, tenant, thing,
-    told,
+    Desk, THING, accepted, at, entry, everything, id, key_record, message, message_id, origin, rejected,
+    tenant, thing, told,
 };
 use crate::id::StreamKey;
-use crate::journal::{Appended, Entry, EntryError, Json, Received, Snapshot, TimerOp};
+use crate::journal::{Appended, Entry, EntryError, Json, KeyHash, KeyRecord, Received, Snapshot, TimerOp};
 
 pub(super) async fn a_batch_is_committed_and_read_back(backend: Arc<dyn Backend>) {
     let desk = Desk::open(backend).await;
@@ -64,8 +64,10 @@ pub(super) async fn the_expected_number_is_checked(backend: Arc<dyn Backend>) {
     assert!(matches!(error, EntryError::Conflict { actual: 0, .. }), "{error}");
     let mut unsure = entry(&thing(1), 2, &["named"]);
     unsure.expected = None;
-    assert!(matches!(desk.refused(unsure).await, EntryError::Refused { .. }));
-    assert_eq!(desk.put(entry(&thing(1), 2, &["named"])).await, Appended { position: 3, seq: 3 });
+    assert_eq!(desk.put(unsure.clone()).await, Appended { position: 3, seq: 3 }, "behind what stands");
+    let both = desk.append(&[unsure.clone(), unsure]).await;
+    let seqs: Vec<_> = both.iter().flatten().map(|appended| appended.seq).collect();
+    assert_eq!(seqs, [4, 5]);
 
     let mut beside = entry(&thing(1), 2, &[]);
     beside.timers = vec![TimerOp::Set { name: "late".to_owned(), due: at(5) }];
@@ -190,4 +192,35 @@ pub(super) async fn many_tasks_append_at_once(backend: Arc<dyn Backend>) {
             log.iter().filter(|event| event.stream == thing(n)).map(|event| event.seq).collect();
         assert_eq!(seqs, (1..=EACH).collect::<Vec<_>>());
     }
+}
+
+pub(super) async fn a_large_batch_is_taken_whole(backend: Arc<dyn Backend>) {
+    const ENTRIES: u64 = 130;
+    let desk = Desk::open(backend).await;
+    let names = vec!["made"; 20];
+    let large = |n: u64| {
+        let mut large = entry(&thing(n), 0, &names);
+        let records = (0..20).map(|at| KeyRecord { key: key_of(n * 20 + at), ..key(&thing(n)) });
+        large.keys = records.collect();
+        large
+    };
+    let batch: Vec<_> = (1..=ENTRIES).map(large).collect();
+    assert!(desk.append(&batch).await.iter().all(Result::is_ok));
+    let log = desk.log().await;
+    assert_eq!(log.len() as u64, ENTRIES * 20);
+    assert!(log.iter().zip(1..).all(|(event, position)| event.position == position));
+    let keys: Vec<_> = (20..(ENTRIES + 1) * 20).map(key_of).collect();
+    assert_eq!(desk.journal.taken_keys(&keys).await.expect("reads").len(), keys.len());
+    let again = desk.refused(large(7)).await;
+    assert!(matches!(again, EntryError::Conflict { .. }), "{again}");
+}
+
+fn key(stream: &StreamKey) -> KeyRecord {
+    key_record(1, stream, accepted(1, 1.into()))
+}
+
+fn key_of(number: u64) -> KeyHash {
+    let mut key = [7; 16];
+    key[..8].copy_from_slice(&number.to_le_bytes());
+    key
 }

@@ -129,3 +129,17 @@ async fn keep_up(desk: &Desk, now: crate::clock::Timestamp) {
         desk.journal.maintain(now).await.expect("upkeep is possible");
     }
 }
+
+pub(super) async fn taken_keys_are_told_from_free_ones(backend: Arc<dyn Backend>) {
+    let desk = Desk::open(backend).await;
+    let mut keyed = entry(&thing(1), 0, &["made"]);
+    keyed.keys =
+        vec![key_record(1, &thing(1), accepted(1, 1.into())), key_record(2, &thing(1), rejected("no"))];
+    desk.put(keyed).await;
+    let asked = [[1; 16], [2; 16], [3; 16], [1; 16]];
+    let taken = desk.journal.taken_keys(&asked).await.expect("reads");
+    assert_eq!(taken, [[1; 16], [2; 16]].into());
+    let desk = desk.reopen().await;
+    assert_eq!(desk.journal.taken_keys(&asked).await.expect("reads"), taken);
+    assert!(desk.journal.taken_keys(&[]).await.expect("reads").is_empty());
+}

@@ -234,7 +234,7 @@ fn random_entry(rng: &mut ChaCha8Rng, stream: StreamKey, head: Seq) -> Entry {
     let names = &["made", "named", "kept"][..rng.random_range(0..=3)];
     let mut new = entry(&stream, expected, names);
     new.at = at(rng.random_range(0..100));
-    if names.is_empty() && rng.random_bool(0.5) {
+    if rng.random_bool(if names.is_empty() { 0.5 } else { 0.1 }) {
         new.expected = None;
     }
     for _ in 0..few(rng) {

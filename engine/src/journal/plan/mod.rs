@@ -18,4 +18,4 @@ mod timers;
 pub(super) use batch::{Head, Known, Mark, Plan, Planned};
 pub(super) use heads::Heads;
 pub(super) use origin::{origin_text, read_origin};
-pub(super) use rows::{EventRow, Rows, json_text, phase};
+pub(super) use rows::{EventRow, KeyRow, Rows, json_text, phase};

@@ -1,6 +1,6 @@
 //! The journal itself: its parts, how it is opened and closed, and the contract's face over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
@@ -92,6 +92,7 @@ impl PostgresJournal {
             read::OLDEST,
             read::NEWEST,
             read::KEY,
+            read::TAKEN,
             beside::TIMERS,
             beside::MESSAGES,
             beside::OPEN_EFFECTS,
@@ -204,6 +205,10 @@ impl Journal for PostgresJournal {
 
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {
         self.key_record(key).await
+    }
+
+    async fn taken_keys(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Error> {
+        self.keys_taken(keys).await
     }
 
     async fn due_timers(

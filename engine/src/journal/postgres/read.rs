@@ -1,5 +1,7 @@
 //! Reading streams, the log, lists and keys. Each call is one statement, and so one consistent view.
 
+use std::collections::HashSet;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -43,6 +45,8 @@ pub(super) const NEWEST: &str = "SELECT birth, uuid FROM promptsales.stream
 pub(super) const KEY: &str =
     "SELECT i.key, i.digest, i.first_seq, i.last_seq, i.outcome, s.tenant, s.prefix, s.uuid
     FROM promptsales.idem AS i JOIN promptsales.stream AS s ON s.no = i.stream WHERE i.key = $1";
+
+pub(super) const TAKEN: &str = "SELECT i.key FROM promptsales.idem AS i WHERE i.key = ANY ($1)";
 
 impl PostgresJournal {
     /// Runs a statement that only reads. It may be run twice.
@@ -138,6 +142,13 @@ impl PostgresJournal {
         Ok(StreamPage { streams: rows.iter().map(stream).collect::<Result<_, Error>>()? })
     }
 
+    pub(super) async fn keys_taken(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Error> {
+        self.wait_settled(None).await?;
+        let wanted: Vec<&[u8]> = keys.iter().map(KeyHash::as_slice).collect();
+        let rows = self.fetch(TAKEN, &[(&wanted, Type::BYTEA_ARRAY)]).await?;
+        rows.iter().map(|row| hash(row, 0)).collect()
+    }
+
     pub(super) async fn key_record(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {
         self.wait_settled(None).await?;
         let rows = self.fetch(KEY, &[(&key.as_slice(), Type::BYTEA)]).await?;
@@ -165,15 +176,16 @@ fn snapshot(row: &Row) -> Result<Snapshot, Error> {
     Ok(Snapshot { seq: uint(row, 2)?, version: version(row)?, data: body(row, 7)? })
 }
 
+fn hash(row: &Row, index: usize) -> Result<[u8; 16], Error> {
+    let bytes: &[u8] = get(row, index)?;
+    bytes.try_into().map_err(|_| corrupt("an idempotency key", "it has not 16 bytes"))
+}
+
 fn key_record(row: &Row) -> Result<KeyRecord, Error> {
-    let hash = |index| -> Result<[u8; 16], Error> {
-        let bytes: &[u8] = get(row, index)?;
-        bytes.try_into().map_err(|_| corrupt("an idempotency key", "it has not 16 bytes"))
-    };
     let (first, last): (Option<i64>, Option<i64>) = (get(row, 2)?, get(row, 3)?);
     Ok(KeyRecord {
-        key: hash(0)?,
-        digest: hash(1)?,
+        key: hash(row, 0)?,
+        digest: hash(row, 1)?,
         stream: stream_key(row, 5)?,
         range: first.zip(last).map(|(first, last)| (first.unsigned_abs(), last.unsigned_abs())),
         outcome: json(row, 4)?,

@@ -1,5 +1,6 @@
 //! The journal itself: its parts, how it is opened and closed, and the contract's face over them.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -180,6 +181,10 @@ impl Journal for SqliteJournal {
 
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {
         self.key_record(key).await
+    }
+
+    async fn taken_keys(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Error> {
+        self.keys_taken(keys).await
     }
 
     async fn due_timers(

@@ -2,7 +2,7 @@
 //!
 //! The tail is asked before the index, as things move from the tail into the index and never back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -129,6 +129,29 @@ impl SqliteJournal {
         let number = self.tail.key(key);
         let rows = self.fetch(sqlx::query(SQL).bind(number.map(int)).bind(key.to_vec())).await?;
         rows.first().map(key_record).transpose()
+    }
+
+    pub(super) async fn keys_taken(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Error> {
+        // A row may be gone while its key still stands in the tail or the index: the time it is kept is over.
+        const SQL: &str = "SELECT i.key FROM jsonb_each(?1) AS wanted CROSS JOIN main.idem AS i
+            WHERE i.id = wanted.value
+            UNION ALL SELECT i.key FROM jsonb_each(?2) AS wanted CROSS JOIN idx.key AS k CROSS JOIN main.idem AS i
+            WHERE k.key = unhex(wanted.value) AND i.id = k.id AND i.key = k.key";
+        self.wait_settled().await?;
+        let (mut in_tail, mut older) = (Vec::new(), Vec::new());
+        for key in keys {
+            match self.tail.key(key) {
+                Some(id) => in_tail.push(int(id)),
+                None => older.push(Uuid::from_bytes(*key).simple().to_string()),
+            }
+        }
+        let query = sqlx::query(SQL).bind(rows_text(in_tail)).bind(rows_text(older));
+        let mut taken = HashSet::new();
+        for row in self.fetch(query).await? {
+            let key: Vec<u8> = row.try_get(0)?;
+            taken.extend(KeyHash::try_from(key));
+        }
+        Ok(taken)
     }
 
     /// Fetches the rows of one statement, which is one consistent view.

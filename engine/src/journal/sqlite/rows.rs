@@ -44,22 +44,12 @@ pub(super) fn write_row<T: Serialize>(row: &T, text: &mut Vec<u8>) {
     serde_json::to_writer(text, row).expect("rows of numbers and texts can always be written");
 }
 
-/// The rows of a plan: a table for each of the statements that write rows, in their order.
-pub(super) fn tables<'a>(rows: &'a Rows<'_>) -> [Table<'a>; 13] {
+/// The rows of a plan but for events and keys: a table for each of the statements of `rows.sql`, in their order.
+pub(super) fn tables<'a>(rows: &'a Rows<'_>) -> [Table<'a>; 11] {
     [
         table(&rows.streams, |row| {
             let (tenant, prefix) = (row.key.tenant.as_str(), row.key.id.prefix());
             (row.no, tenant, prefix.as_str().to_owned(), Hex(row.key.id.uuid().into_bytes()), row.at.ms())
-        }),
-        table(&rows.events, |row| {
-            let (slot, event, at) = (row.stream.slot().get(), row.event, row.at.ms());
-            let (name, origin, data) = (event.name.as_ref(), origin_text(&event.origin), event.data.text());
-            (row.pos, slot, row.no, row.seq, name, event.version, at, origin, data)
-        }),
-        table(&rows.keys, |row| {
-            let (key, digest) = (Hex(row.record.key), Hex(row.record.digest));
-            let (first, last) = row.record.range.unzip();
-            (row.id, row.at.ms(), key, digest, row.no, first, last, json_text(&row.record.outcome))
         }),
         table(&rows.received, |row| {
             let outcome = json_text(&row.received.outcome);

@@ -2,8 +2,8 @@
 //!
 //! Events and idempotency keys come in almost every commit, many at once, and their columns are bound one by one: as
 //! JSON each column would be searched for in its row anew, which took a third of a commit's instructions. So that
-//! few texts are prepared, a number of rows is rounded up to a power of two, and the rows beyond it are NULL. All
-//! other tables take their rows as a JSON array each.
+//! few texts are prepared, a number of rows is rounded up to a power of two, and the rows beyond it are NULL; what
+//! goes beyond the largest text comes in further ones. All other tables take their rows as a JSON array each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -15,17 +15,17 @@ use super::read::int;
 use super::rows;
 use super::writer::BoundQuery;
 use crate::journal::Fence;
-use crate::journal::plan::{Rows, json_text, origin_text};
+use crate::journal::plan::{EventRow, KeyRow, Rows, json_text, origin_text};
 
 const FENCE: &str = include_str!("sql/fence.sql");
 /// Which statement of `fence.sql` is the fence itself, from 0.
 pub(super) const FENCE_STATEMENT: usize = 1;
-/// Rows of a table that are bound one by one at most; with its columns it stays below SQLite's 32,766 parameters.
-const MOST_BOUND: usize = 1_024;
+/// Rows of a table that one text takes at most; with its columns it stays below SQLite's 32,766 parameters.
+const MOST: usize = 1_024;
 /// Texts that are kept at most. There are far fewer, unless batches are very uneven.
 const TEXTS: usize = 512;
 
-/// The statements that write rows, in their order.
+/// The statements that take JSON, in their order.
 static ROWS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let statements = include_str!("sql/rows.sql").split_inclusive(";\n").map(str::trim);
     statements.filter(|statement| !statement.is_empty()).collect()
@@ -33,20 +33,16 @@ static ROWS: LazyLock<Vec<&str>> = LazyLock::new(|| {
 
 /// A table whose rows are bound one by one.
 struct Bound {
-    /// Which of the statements it stands for.
-    statement: usize,
     table: &'static str,
     columns: &'static [&'static str],
 }
 
 const EVENTS: Bound = Bound {
-    statement: 1,
     table: "event",
     columns: &["pos", "slot", "stream", "seq", "name", "version", "at", "origin", "data"],
 };
 
 const KEYS: Bound = Bound {
-    statement: 2,
     table: "idem",
     columns: &["id", "at", "key", "digest", "stream", "first_seq", "last_seq", "outcome"],
 };
@@ -55,9 +51,9 @@ const KEYS: Bound = Bound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Shape {
     is_fenced: bool,
-    /// A bit for each statement that is needed.
+    /// A bit for each statement that takes JSON and is needed.
     needed: u16,
-    /// Rows of events and of keys that are bound one by one; 0 where they come as JSON.
+    /// Rows of events and of keys that there is room for.
     events: usize,
     keys: usize,
 }
@@ -79,31 +75,40 @@ pub(super) struct FenceArguments {
 pub(super) struct Statements(HashMap<Shape, Arc<str>>);
 
 impl Statements {
-    /// Puts together what begins a commit, if there is a fence, and what writes rows.
-    pub(super) fn query(&mut self, fence: Option<FenceArguments>, rows: &Rows<'_>) -> BoundQuery {
+    /// Puts together what begins a commit, if there is a fence, and what writes rows: queries that follow each other.
+    pub(super) fn queries(&mut self, fence: Option<FenceArguments>, rows: &Rows<'_>) -> Vec<BoundQuery> {
+        let mut events = rows.events.chunks(MOST);
+        let mut keys = rows.keys.chunks(MOST);
         let tables = rows::tables(rows);
+        let first =
+            self.query(fence, &tables, (events.next().unwrap_or_default(), keys.next().unwrap_or_default()));
+        let mut queries = vec![first];
+        queries.extend(events.map(|events| self.query(None, &[], (events, &[]))));
+        queries.extend(keys.map(|keys| self.query(None, &[], (&[], keys))));
+        queries
+    }
+
+    fn query(
+        &mut self,
+        fence: Option<FenceArguments>,
+        tables: &[rows::Table<'_>],
+        (events, keys): (&[EventRow<'_>], &[KeyRow<'_>]),
+    ) -> BoundQuery {
         let needed = tables.iter().enumerate().filter(|(_, table)| !table.is_empty());
         let needed = needed.fold(0, |needed, (statement, _)| needed | 1 << statement);
-        let (events, keys) = (bound(rows.events.len()), bound(rows.keys.len()));
-        let shape = Shape { is_fenced: fence.is_some(), needed, events, keys };
+        let (room, key_room) = (rounded(events.len()), rounded(keys.len()));
+        let shape = Shape { is_fenced: fence.is_some(), needed, events: room, keys: key_room };
         let mut arguments = SqliteArguments::default();
-        arguments.reserve(8 + events * EVENTS.columns.len() + keys * KEYS.columns.len(), 0);
+        arguments.reserve(16 + room * EVENTS.columns.len() + key_room * KEYS.columns.len(), 0);
         if let Some(fence) = fence {
             add_fence(&mut arguments, &fence);
         }
-        for (statement, table) in tables.into_iter().enumerate() {
-            match statement {
-                _ if table.is_empty() => {}
-                statement if statement == EVENTS.statement && events > 0 => {
-                    add_events(&mut arguments, rows);
-                    pad(&mut arguments, (events - rows.events.len()) * EVENTS.columns.len());
-                }
-                statement if statement == KEYS.statement && keys > 0 => {
-                    add_keys(&mut arguments, rows);
-                    pad(&mut arguments, (keys - rows.keys.len()) * KEYS.columns.len());
-                }
-                _ => add(&mut arguments, table.text()),
-            }
+        events.iter().for_each(|row| add_event(&mut arguments, row));
+        pad(&mut arguments, (room - events.len()) * EVENTS.columns.len());
+        keys.iter().for_each(|row| add_key(&mut arguments, row));
+        pad(&mut arguments, (key_room - keys.len()) * KEYS.columns.len());
+        for table in tables.iter().filter(|table| !table.is_empty()) {
+            add(&mut arguments, table.text());
         }
         sqlx::query_with(AssertSqlSafe(self.text(shape)), arguments)
     }
@@ -119,17 +124,12 @@ impl Statements {
 impl Shape {
     fn text(self) -> String {
         let mut text = if self.is_fenced { FENCE.to_owned() } else { String::new() };
-        for (statement, sql) in
-            ROWS.iter().enumerate().filter(|(statement, _)| self.needed >> statement & 1 == 1)
-        {
+        EVENTS.write(self.events, &mut text);
+        KEYS.write(self.keys, &mut text);
+        let needed = ROWS.iter().enumerate().filter(|(statement, _)| self.needed >> statement & 1 == 1);
+        for (_, sql) in needed {
             text.push('\n');
-            match statement {
-                statement if statement == EVENTS.statement && self.events > 0 => {
-                    EVENTS.write(self.events, &mut text)
-                }
-                statement if statement == KEYS.statement && self.keys > 0 => KEYS.write(self.keys, &mut text),
-                _ => text.push_str(sql),
-            }
+            text.push_str(sql);
         }
         text
     }
@@ -137,10 +137,13 @@ impl Shape {
 
 impl Bound {
     fn write(&self, rows: usize, text: &mut String) {
+        if rows == 0 {
+            return;
+        }
         let row = format!("({})", vec!["?"; self.columns.len()].join(","));
         let numbers: Vec<_> = (1..=self.columns.len()).map(|column| format!("column{column}")).collect();
         text.push_str(&format!(
-            "INSERT INTO {} ({}) SELECT {} FROM (VALUES {}) WHERE column1 IS NOT NULL;",
+            "\nINSERT INTO {} ({}) SELECT {} FROM (VALUES {}) WHERE column1 IS NOT NULL;",
             self.table,
             self.columns.join(", "),
             numbers.join(", "),
@@ -149,9 +152,9 @@ impl Bound {
     }
 }
 
-/// The number of rows that a text has room for; 0 where they come as JSON.
-fn bound(rows: usize) -> usize {
-    if (1..=MOST_BOUND).contains(&rows) { rows.next_power_of_two() } else { 0 }
+/// The number of rows that there is room for in a text of so many.
+fn rounded(rows: usize) -> usize {
+    if rows == 0 { 0 } else { rows.next_power_of_two() }
 }
 
 fn add_fence(arguments: &mut SqliteArguments, given: &FenceArguments) {
@@ -164,32 +167,28 @@ fn add_fence(arguments: &mut SqliteArguments, given: &FenceArguments) {
     add(arguments, int(commits));
 }
 
-fn add_events(arguments: &mut SqliteArguments, rows: &Rows<'_>) {
-    for row in &rows.events {
-        add(arguments, int(row.pos));
-        add(arguments, i64::from(row.stream.slot().get()));
-        add(arguments, int(row.no));
-        add(arguments, int(row.seq));
-        add(arguments, Arc::<str>::from(row.event.name.as_ref()));
-        add(arguments, i64::from(row.event.version));
-        add(arguments, row.at.ms());
-        add(arguments, origin_text(&row.event.origin).into_boxed_str());
-        add(arguments, Arc::<str>::from(row.event.data.text()));
-    }
+fn add_event(arguments: &mut SqliteArguments, row: &EventRow<'_>) {
+    add(arguments, int(row.pos));
+    add(arguments, i64::from(row.stream.slot().get()));
+    add(arguments, int(row.no));
+    add(arguments, int(row.seq));
+    add(arguments, Arc::<str>::from(row.event.name.as_ref()));
+    add(arguments, i64::from(row.event.version));
+    add(arguments, row.at.ms());
+    add(arguments, origin_text(&row.event.origin).into_boxed_str());
+    add(arguments, Arc::<str>::from(row.event.data.text()));
 }
 
-fn add_keys(arguments: &mut SqliteArguments, rows: &Rows<'_>) {
-    for row in &rows.keys {
-        let (first, last) = row.record.range.unzip();
-        add(arguments, int(row.id));
-        add(arguments, row.at.ms());
-        add(arguments, row.record.key.to_vec());
-        add(arguments, row.record.digest.to_vec());
-        add(arguments, int(row.no));
-        add(arguments, first.map(int));
-        add(arguments, last.map(int));
-        add(arguments, json_text(&row.record.outcome).into_boxed_str());
-    }
+fn add_key(arguments: &mut SqliteArguments, row: &KeyRow<'_>) {
+    let (first, last) = row.record.range.unzip();
+    add(arguments, int(row.id));
+    add(arguments, row.at.ms());
+    add(arguments, row.record.key.to_vec());
+    add(arguments, row.record.digest.to_vec());
+    add(arguments, int(row.no));
+    add(arguments, first.map(int));
+    add(arguments, last.map(int));
+    add(arguments, json_text(&row.record.outcome).into_boxed_str());
 }
 
 fn pad(arguments: &mut SqliteArguments, count: usize) {
@@ -207,14 +206,12 @@ mod tests {
     #[test]
     fn the_statements_are_those_that_the_tables_stand_for() {
         assert_eq!(ROWS.len(), rows::tables(&Rows::default()).len());
-        assert!(ROWS[EVENTS.statement].starts_with("INSERT INTO event"));
-        assert!(ROWS[KEYS.statement].starts_with("INSERT INTO idem"));
         assert!(ROWS.iter().all(|statement| statement.matches("jsonb_each(?)").count() == 1));
     }
 
     #[test]
     fn rows_are_rounded_up_to_a_power_of_two() {
-        let sizes = [0, 1, 2, 3, 5, 1_000, 1_024, 1_025].map(bound);
-        assert_eq!(sizes, [0, 1, 2, 4, 8, 1_024, 1_024, 0]);
+        let sizes = [0, 1, 2, 3, 5, 1_000, 1_024].map(rounded);
+        assert_eq!(sizes, [0, 1, 2, 4, 8, 1_024, 1_024]);
     }
 }

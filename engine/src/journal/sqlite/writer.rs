@@ -139,23 +139,23 @@ impl Writer {
         let events = planned.mark.pos - self.standing.pos;
         let latest = planned.latest.map_or(i64::MIN, Timestamp::ms);
         let fence = FenceArguments { fence, commits, events, latest };
-        let query = self.statements.query(Some(fence), &planned.rows);
-        run(self.open_conn()?, query, true).await
+        let queries = self.statements.queries(Some(fence), &planned.rows);
+        run_all(self.open_conn()?, queries, true).await
     }
 
     /// Begins a commit whose rows are written one entry at a time.
     pub(super) async fn begin(&mut self, fence: Fence) -> Result<(), WriteError> {
         let fence = FenceArguments { fence, commits: self.standing.commits, events: 0, latest: i64::MIN };
-        let query = self.statements.query(Some(fence), &Rows::default());
-        run(self.open_conn()?, query, true).await
+        let queries = self.statements.queries(Some(fence), &Rows::default());
+        run_all(self.open_conn()?, queries, true).await
     }
 
     /// Writes one entry's rows within a commit that has begun; if that fails, nothing of them stays.
     pub(super) async fn write_one(&mut self, planned: &Planned<'_>) -> Result<(), WriteError> {
-        let query = self.statements.query(None, &planned.rows);
+        let queries = self.statements.queries(None, &planned.rows);
         let conn = self.open_conn()?;
         conn.execute("SAVEPOINT entry").await?;
-        let written = run(conn, query, false).await;
+        let written = run_all(conn, queries, false).await;
         if let Err(WriteError::Row(_)) = written {
             conn.execute("ROLLBACK TO entry").await?;
         }
@@ -242,6 +242,18 @@ async fn read_standing(conn: &mut SqliteConnection) -> Result<Standing, Error> {
 }
 
 pub(super) type BoundQuery = Query<'static, Sqlite, SqliteArguments>;
+
+/// Runs queries one after the other; the first of them may begin with the fence.
+async fn run_all(
+    conn: &mut SqliteConnection,
+    queries: Vec<BoundQuery>,
+    is_fenced: bool,
+) -> Result<(), WriteError> {
+    for (place, query) in queries.into_iter().enumerate() {
+        run(conn, query, is_fenced && place == 0).await?;
+    }
+    Ok(())
+}
 
 /// Runs several statements in one message to the connection's thread, and says which way they failed.
 async fn run(conn: &mut SqliteConnection, query: BoundQuery, is_fenced: bool) -> Result<(), WriteError> {

@@ -1,17 +1,9 @@
--- Writes what a batch commits: a JSON array of rows per table. Only the statements whose tables have rows are run, in
+-- Writes what a batch commits beside events and keys: a JSON array of rows per table. Only the statements whose tables have rows are run, in
 -- this order; each has one parameter. Elements that are JSON themselves come as strings, so that SQLite never renders
 -- them anew. Parameters are ? and not ?N: with several statements in one text sqlx would miscount.
 
 INSERT INTO stream (no, tenant, prefix, uuid, at)
 SELECT value->>0, value->>1, value->>2, unhex(value->>3), value->>4 FROM jsonb_each(?);
-
-INSERT INTO event (pos, slot, stream, seq, name, version, at, origin, data)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8
-FROM jsonb_each(?);
-
-INSERT INTO idem (id, at, key, digest, stream, first_seq, last_seq, outcome)
-SELECT value->>0, value->>1, unhex(value->>2), unhex(value->>3), value->>4, value->>5, value->>6, value->>7
-FROM jsonb_each(?);
 
 INSERT INTO inbox (at, stream, message, outcome)
 SELECT value->>0, value->>1, unhex(value->>2), value->>3 FROM jsonb_each(?);

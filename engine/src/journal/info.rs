@@ -1,0 +1,68 @@
+//! What identifies a store, and what is read of it.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Event, PartitionId, Position, Received, Seq, Snapshot};
+use crate::clock::Timestamp;
+use crate::id::{IdSecret, SlotMap, StreamKey};
+
+/// What identifies a store: where its positions belong.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// The id of the log; never changes.
+    pub log: Uuid,
+    /// The id of this history of the log; a restored backup begins a new one.
+    pub history: Uuid,
+    /// When this history went on from an earlier one; `None` for the first of a log. Such a history starts held.
+    pub resumed_at: Option<Timestamp>,
+    /// The secret under which ids are derived.
+    pub secret: IdSecret,
+    /// The partitions there are.
+    pub partitions: Vec<PartitionId>,
+    /// Which of them each slot belongs to.
+    pub slots: SlotMap,
+}
+
+impl Info {
+    /// The partition that a stream belongs to.
+    pub fn partition_of(&self, stream: &StreamKey) -> PartitionId {
+        self.slots.partition(stream.slot())
+    }
+}
+
+/// What is needed to bring a stream to life.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The last snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// The events after it (after the first one if there is none).
+    pub events: Vec<Event>,
+    /// The number of the last event, 0 if there is none.
+    pub head: Seq,
+    /// Messages taken in and perhaps not yet acknowledged.
+    pub received: Vec<Received>,
+}
+
+/// A copy of a store, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backup {
+    /// The id of the log.
+    pub log: Uuid,
+    /// The history that was copied.
+    pub history: Uuid,
+    /// The last position that is in it.
+    pub position: Position,
+    /// How many events are in it.
+    pub events: u64,
+    /// The latest time that was committed.
+    pub last: Timestamp,
+}
+
+/// A page of streams of one kind.
+#[derive(Debug, Clone)]
+pub struct StreamPage {
+    /// The streams that have events, in the order asked for, each with the cursor to go on behind it.
+    pub streams: Vec<(StreamKey, u64)>,
+}
