@@ -20,6 +20,9 @@ use uuid::Uuid;
 /// Writers over a database: while one waits for its commit, the other puts the next together.
 const DATABASE_LANES: usize = 2;
 
+/// Entities kept in memory at a time unless something else is said.
+const LIVE_ENTITIES: usize = 100_000;
+
 /// What `serve` can be told.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
@@ -44,6 +47,9 @@ pub struct ServeArgs {
     /// How often a node renews its lease; a third of it at most.
     #[arg(long, env = "PROMPTSALES_HEARTBEAT_MS", value_name = "MILLISECONDS")]
     pub heartbeat_ms: Option<u32>,
+    /// Entities kept in memory at a time; beyond it the ones idle longest are let go [default: 100000].
+    #[arg(long, env = "PROMPTSALES_LIVE_ENTITIES", value_name = "COUNT")]
+    pub live_entities: Option<usize>,
     /// A YAML file with settings; flags and environment go before it.
     #[arg(long, env = "PROMPTSALES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -65,6 +71,13 @@ pub struct ServeArgs {
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL itself, with the password.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
 
 impl FromStr for DatabaseUrl {
     type Err = Infallible;
@@ -102,6 +115,7 @@ struct File {
     node_id: Option<Uuid>,
     lease_ms: Option<u32>,
     heartbeat_ms: Option<u32>,
+    live_entities: Option<usize>,
     dev: Option<bool>,
     sandbox: Option<SandboxConfig>,
     log: Option<String>,
@@ -132,6 +146,8 @@ pub struct Config {
     pub database: Option<Target>,
     /// How the node takes part where several share a store.
     pub membership: Membership,
+    /// Entities kept in memory at a time.
+    pub live_entities: usize,
     /// How the sandbox of the outside behaves.
     pub sandbox: SandboxConfig,
     /// What goes to the log.
@@ -165,6 +181,7 @@ impl Config {
             listen,
             database,
             membership,
+            live_entities: args.live_entities.or(file.live_entities).unwrap_or(LIVE_ENTITIES),
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("data")),
             sandbox,
             log: args.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
@@ -178,7 +195,9 @@ impl Config {
     pub fn engine(&self) -> runtime::Config {
         let Membership { lease, heartbeat, .. } = self.membership;
         let lanes = if self.database.is_some() { DATABASE_LANES } else { 1 };
-        runtime::Config { lease, heartbeat, lease_margin: lease / 8, lanes, ..runtime::Config::default() }
+        let live_entities = self.live_entities;
+        let lease_margin = lease / 8;
+        runtime::Config { lease, heartbeat, lease_margin, lanes, live_entities, ..runtime::Config::default() }
     }
 
     /// How the node takes part under leases. Its id is kept in the data folder, so that it stays over restarts.
