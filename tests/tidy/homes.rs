@@ -27,7 +27,8 @@ const LIBRARIES: &[Library] = &[
 
 /// A driver and the names of the files (or folders) that may import it, wherever they lie.
 const DRIVERS: &[(&str, &[&str])] = &[
-    ("sqlx", &["sqlite"]),
+    // Beside the journal, the benchmark's comparison is written with it.
+    ("sqlx", &["sqlite", "by_hand"]),
     ("tokio_postgres", &["postgres"]),
     ("mongodb", &["mongo"]),
     ("redis", &["redis"]),

@@ -25,6 +25,9 @@ const ONE_HOME: &[(&str, &str)] = &[
     ("redis", "engine"),
 ];
 
+/// Members that may name a library of another home, and why.
+const EXCEPTED: &[(&str, &str, &str)] = &[("sqlx", "api", "the benchmark's comparison is written with it")];
+
 /// What would make the domain impure: a runtime, a driver, a clock, randomness, a network.
 const NOT_IN_ACTORS: &[&str] = &[
     "async-trait",
@@ -90,7 +93,9 @@ fn libraries(repo: &Repo) -> Vec<Finding> {
     for (member, path, manifest) in members(repo) {
         for dependency in manifest.dependencies() {
             let name = dependency.name.as_str();
+            let excepted = EXCEPTED.iter().any(|(library, other, _)| *library == name && *other == member);
             let home = ONE_HOME.iter().find(|(library, home)| *library == name && *home != member);
+            let home = home.filter(|_| !excepted);
             let text = match home {
                 Some((_, home)) => format!("`{name}` is for `{home}` alone; use what `{home}` offers"),
                 None if member == "actors" && NOT_IN_ACTORS.contains(&name) => {

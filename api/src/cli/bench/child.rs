@@ -1,6 +1,6 @@
 //! This binary, started again as a server.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,8 +9,12 @@ use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 
+use super::client::Connection;
+use super::machine::Memory;
+
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(15);
+const BETWEEN: Duration = Duration::from_millis(1);
 const READY: &str = "listening on ";
 
 /// A server in a child process, which is killed when this is dropped.
@@ -25,8 +29,9 @@ pub(super) struct Child {
 impl Child {
     /// Starts this binary with `args` and waits for the line that says where it listens.
     ///
-    /// The settings in the environment are kept from it: they might name a database that is not to be loaded.
-    pub(super) async fn start(args: &[&OsStr]) -> anyhow::Result<Self> {
+    /// The settings in the environment are kept from it: they might name a database that is not to be loaded. The one
+    /// that is comes as `database`; not as an argument, which all users of the machine could read.
+    pub(super) async fn start(args: &[OsString], database: Option<&OsStr>) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         for (name, _) in std::env::vars_os() {
@@ -34,8 +39,9 @@ impl Child {
                 command.env_remove(name);
             }
         }
-        if std::env::var_os("RUST_LOG").is_none() {
-            command.env("RUST_LOG", "warn");
+        command.env("PROMPTSALES_LOG", "warn");
+        if let Some(url) = database {
+            command.env("PROMPTSALES_DATABASE_URL", url);
         }
         let mut process = command.spawn().context("could not start the server")?;
         let mut output = BufReader::new(process.stdout.take().context("the server has no output")?).lines();
@@ -49,6 +55,25 @@ impl Child {
         };
         let base = tokio::time::timeout(START, ready).await.context("the server did not start in time")??;
         Ok(Self { process, base, _output: output })
+    }
+
+    /// Waits until the server says that it is ready.
+    pub(super) async fn ready(&self) -> anyhow::Result<()> {
+        let address = resolve(&self.base).await?;
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        let ready = async {
+            let mut connection = Connection::open(address).await?;
+            while connection.exchange(request.as_bytes()).await?.status != 200 {
+                tokio::time::sleep(BETWEEN).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(START, ready).await.context("the server was not ready in time")?
+    }
+
+    /// What the process holds in memory.
+    pub(super) fn memory(&self) -> anyhow::Result<Memory> {
+        Memory::of(self.process.id().context("the server is gone")?)
     }
 
     /// Kills the process as `kill -9` does and waits until it is gone.

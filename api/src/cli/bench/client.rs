@@ -1,8 +1,8 @@
 //! A minimal HTTP/1.1 keep-alive client.
 //!
 //! Load and server share the machine's cores, so each instruction spent here is one that the figures lose. A general
-//! client costs about as much per request as the server does; this one writes bytes made once, with the digits
-//! patched in place, and reads a status line and a length. It knows nothing else of HTTP: no chunks, no redirects,
+//! client costs about as much per request as the server does; this one writes bytes made once (see
+//! [`request`](super::request)) and reads a status line and a length. It knows nothing else of HTTP: no chunks, no redirects,
 //! no pipelining.
 
 use std::io;
@@ -10,10 +10,6 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-const KEY_DIGITS: usize = 8;
-const SERIAL_DIGITS: usize = 12;
-const BODY: &str = r#"{"activity":"opened","score":1,"tag":"spring"}"#;
 
 /// One connection with at most one request in flight.
 pub(super) struct Connection {
@@ -101,63 +97,6 @@ fn number(digits: &[u8]) -> Option<usize> {
         .try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + usize::from(digit - b'0')))
 }
 
-/// The name that the lead `number` of the run `prefix` goes by.
-pub(super) fn key(prefix: &str, number: u32) -> String {
-    format!("{prefix}-{number:0KEY_DIGITS$}")
-}
-
-/// Whether each command carries an idempotency key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Idempotency {
-    None,
-    PerRequest,
-}
-
-/// The bytes of a `record-activity` request, in which only digits change.
-#[derive(Clone)]
-pub(super) struct Request {
-    bytes: Vec<u8>,
-    key_at: usize,
-    serial_at: Option<usize>,
-}
-
-impl Request {
-    pub(super) fn new(address: SocketAddr, prefix: &str, idempotency: Idempotency) -> Self {
-        let mut text = format!("POST /api/v1/leads/~{}", key(prefix, 0));
-        let key_at = text.len() - KEY_DIGITS;
-        text += &format!("/commands/record-activity HTTP/1.1\r\nHost: {address}\r\n");
-        text += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", BODY.len());
-        let serial_at = match idempotency {
-            Idempotency::None => None,
-            Idempotency::PerRequest => {
-                text += &format!("Idempotency-Key: {prefix}-{:0SERIAL_DIGITS$}", 0);
-                let at = text.len() - SERIAL_DIGITS;
-                text += "\r\n";
-                Some(at)
-            }
-        };
-        text += "\r\n";
-        text += BODY;
-        Self { bytes: text.into_bytes(), key_at, serial_at }
-    }
-
-    /// The request for the lead `key`, under an idempotency key made of `serial`.
-    pub(super) fn patch(&mut self, key: u32, serial: u64) -> &[u8] {
-        write_digits(&mut self.bytes[self.key_at..self.key_at + KEY_DIGITS], key.into());
-        if let Some(at) = self.serial_at {
-            write_digits(&mut self.bytes[at..at + SERIAL_DIGITS], serial);
-        }
-        &self.bytes
-    }
-}
-
-fn write_digits(into: &mut [u8], mut value: u64) {
-    for byte in into.iter_mut().rev() {
-        *byte = b'0' + u8::try_from(value % 10).unwrap_or(0);
-        value /= 10;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,20 +122,5 @@ mod tests {
         ] {
             assert_eq!(Head::parse(text.as_bytes()), Err(why), "{text}");
         }
-    }
-
-    #[test]
-    fn patches_digits_and_nothing_else() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 80));
-        let mut request = Request::new(address, "b", Idempotency::PerRequest);
-        let before = request.bytes.len();
-        let text = String::from_utf8(request.patch(4_711, 12).to_vec()).unwrap();
-        assert_eq!(text.len(), before);
-        assert!(
-            text.starts_with("POST /api/v1/leads/~b-00004711/commands/record-activity HTTP/1.1\r\n"),
-            "{text}"
-        );
-        assert!(text.contains("\r\nIdempotency-Key: b-000000000012\r\n\r\n{"), "{text}");
-        assert!(text.ends_with(BODY));
     }
 }

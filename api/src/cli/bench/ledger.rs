@@ -1,15 +1,21 @@
 //! What the server acknowledged, and whether it is still there.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::client::key;
+use super::client::Connection;
+use super::request::{BATCH, Request, Work, key};
+use super::store::fresh;
 
 /// At most so many leads are read back.
 const SAMPLE: usize = 10_000;
+/// At most so many batches are sent again.
+const BATCHES: usize = 1_000;
 const READERS: usize = 16;
 /// A read model may lag: a lead that looks short is read again so many times, this far apart.
 const PASSES: u32 = 10;
@@ -17,10 +23,16 @@ const BETWEEN: Duration = Duration::from_millis(500);
 
 /// The acknowledgements of one run, by lead.
 pub(super) struct Ledger {
-    /// Fresh in each run, so that older commands cannot stand in for lost ones.
+    /// What the names of the store's leads begin with.
     pub(super) prefix: String,
+    /// Fresh for each ledger: what idempotency keys and the ids of events begin with.
+    pub(super) run: String,
     leads: Vec<Lead>,
     serial: AtomicU64,
+    /// The batches of events that were acknowledged.
+    batches: Mutex<Vec<u64>>,
+    /// The events in them that the server had not had before.
+    accepted: AtomicU64,
 }
 
 #[derive(Default)]
@@ -42,7 +54,8 @@ pub(super) struct Verified {
 impl Ledger {
     pub(super) fn new(prefix: String, keys: u32) -> Self {
         let leads = (0..keys).map(|_| Lead::default()).collect();
-        Self { prefix, leads, serial: AtomicU64::new(0) }
+        let (serial, accepted) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { prefix, run: fresh("run"), leads, serial, batches: Mutex::default(), accepted }
     }
 
     pub(super) fn keys(&self) -> u32 {
@@ -58,14 +71,22 @@ impl Ledger {
     pub(super) fn acknowledge(&self, key: u32, body: &[u8]) {
         let lead = &self.leads[key as usize];
         lead.acknowledged.fetch_add(1, Relaxed);
-        if let Some(version) = version_in(body) {
+        if let Some(version) = number_in(body, b"\"version\":") {
             lead.version.fetch_max(version, Relaxed);
         }
     }
 
-    /// Events that the acknowledged commands wrote, as far as the answers tell.
+    /// Notes that the batch `serial` was answered with 200 and `body`.
+    pub(super) fn take(&self, serial: u64, body: &[u8]) {
+        let accepted = number_in(body, b"\"accepted\":").unwrap_or(0);
+        self.accepted.fetch_add(accepted.into(), Relaxed);
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).push(serial);
+    }
+
+    /// Events that the acknowledged commands wrote, one each, and those that came in batches.
     pub(super) fn events(&self) -> u64 {
-        self.leads.iter().map(|lead| u64::from(lead.least_version())).sum()
+        let commands: u64 = self.leads.iter().map(|lead| u64::from(lead.acknowledged.load(Relaxed))).sum();
+        commands + self.accepted.load(Relaxed)
     }
 
     /// Reads leads back from the server at `base` and counts the versions that are missing.
@@ -100,6 +121,23 @@ impl Ledger {
         Ok(verified)
     }
 
+    /// Sends some acknowledged batches to the server at `address` again, and counts the events that it took as new.
+    pub(super) async fn verify_batches(&self, address: SocketAddr) -> anyhow::Result<Verified> {
+        let batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stride = batches.len().div_ceil(BATCHES).max(1);
+        let mut connection = Connection::open(address).await?;
+        let mut request = Request::new(address, &self.prefix, &self.run, Work::Events);
+        let mut verified = Verified::default();
+        for serial in batches.into_iter().step_by(stride) {
+            let answer = connection.exchange(request.patch(serial, || 0)).await?;
+            anyhow::ensure!(answer.status == 200, "a batch sent again was answered with {}", answer.status);
+            let accepted = number_in(answer.body, b"\"accepted\":").context("the answer counts nothing")?;
+            verified.acknowledged += u64::from(BATCH);
+            verified.lost += u64::from(accepted);
+        }
+        Ok(verified)
+    }
+
     /// The lead's number and how many of its versions are not there.
     async fn missing(&self, client: &reqwest::Client, base: &str, number: u32) -> anyhow::Result<(u32, u32)> {
         let url = format!("{base}/api/v1/leads/~{}", key(&self.prefix, number));
@@ -125,11 +163,10 @@ impl Lead {
     }
 }
 
-/// The number after the first `"version":`, without parsing the document.
-fn version_in(body: &[u8]) -> Option<u32> {
-    const NAME: &[u8] = br#""version":"#;
-    let at = body.windows(NAME.len()).position(|window| window == NAME)?;
-    let value = body[at + NAME.len()..].trim_ascii_start();
+/// The number after the first `name`, without parsing the document.
+fn number_in(body: &[u8], name: &[u8]) -> Option<u32> {
+    let at = body.windows(name.len()).position(|window| window == name)?;
+    let value = body[at + name.len()..].trim_ascii_start();
     let end = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
     std::str::from_utf8(&value[..end]).ok()?.parse().ok()
 }
@@ -144,7 +181,17 @@ mod tests {
         ledger.acknowledge(0, br#"{"id":"lead_0","version": 7,"events":[{"version":9}]}"#);
         ledger.acknowledge(0, br#"{"id":"lead_0","version":3}"#);
         ledger.acknowledge(1, b"{}");
-        assert_eq!(ledger.events(), 8);
-        assert_eq!((version_in(b"{}"), version_in(br#"{"version":"x"}"#)), (None, None));
+        assert_eq!(ledger.leads.iter().map(Lead::least_version).collect::<Vec<_>>(), [7, 1]);
+        assert_eq!(ledger.events(), 3);
+        let version = |body| number_in(body, b"\"version\":");
+        assert_eq!((version(b"{}"), version(br#"{"version":"x"}"#)), (None, None));
+    }
+
+    #[test]
+    fn counts_what_batches_brought() {
+        let ledger = Ledger::new("b".to_owned(), 1);
+        ledger.take(0, br#"{"accepted":98,"duplicates":2}"#);
+        ledger.take(1, br#"{"accepted":0,"duplicates":100}"#);
+        assert_eq!((ledger.events(), ledger.batches.lock().unwrap().len()), (98, 2));
     }
 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -15,9 +15,10 @@ use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::client::{Connection, Idempotency, Request};
+use super::client::Connection;
 use super::ledger::Ledger;
 use super::now;
+use super::request::{Request, Work};
 
 /// How often the pacer releases what is due, and about what it adds to a latency; tokio's timers are far coarser.
 const QUANTUM: Duration = Duration::from_micros(200);
@@ -26,6 +27,12 @@ const GRACE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long the last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(15);
+/// How long a sweep may take.
+const LONGEST_SWEEP: Duration = Duration::from_secs(3_600);
+/// Longer latencies count as this one, in microseconds.
+const LONGEST_US: u64 = 3_600_000_000;
+/// Latencies that a connection keeps to itself before it adds them to those of all.
+const KEPT: usize = 4_096;
 
 /// What all loads of a run have in common.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +40,14 @@ pub(super) struct Plan {
     pub(super) connections: u32,
     pub(super) warmup: Duration,
     pub(super) measured: Duration,
-    pub(super) idempotency: Idempotency,
+    pub(super) work: Work,
+}
+
+impl Plan {
+    /// How long a load takes, for people.
+    pub(super) fn seconds(self) -> u64 {
+        (self.warmup + self.measured).as_secs()
+    }
 }
 
 /// When the next request starts.
@@ -42,6 +56,11 @@ pub(super) enum Arrival {
     Closed,
     /// So many a second.
     Open(u32),
+    /// When the last one was answered; each of so many leads once, from a number on. All of it is measured.
+    Sweep {
+        from: u32,
+        count: u32,
+    },
 }
 
 /// What a load measured.
@@ -62,12 +81,17 @@ struct Shared {
     measure_from: Instant,
     /// Nothing is sent after it.
     until: Instant,
+    arrival: Arrival,
+    /// The number of the next request of an open loop or a sweep.
+    next: AtomicU64,
     open: Option<Open>,
+    work: Work,
+    /// In microseconds.
+    latency: Mutex<Histogram<u64>>,
 }
 
 struct Open {
     schedule: Schedule,
-    next: AtomicU64,
     due: Semaphore,
 }
 
@@ -105,8 +129,8 @@ pub(super) async fn run(
             opened.flatten().with_context(|| format!("could not open connection {number} to {address}"));
         connections.push(opened?);
     }
-    let request = Request::new(address, &ledger.prefix, plan.idempotency);
-    let shared = Arc::new(Shared::new(plan, arrival, ledger));
+    let request = Request::new(address, &ledger.prefix, &ledger.run, plan.work);
+    let shared = Arc::new(Shared::new(plan, arrival, ledger)?);
     if shared.open.is_some() {
         let (weak, connections) = (Arc::downgrade(&shared), plan.connections as usize);
         std::thread::Builder::new().name("pacer".to_owned()).spawn(move || release(&weak, connections))?;
@@ -141,10 +165,14 @@ async fn work(
     mut chance: Chance,
 ) -> Tally {
     let mut tally = Tally::default();
-    while let Some(start) = shared.next().await {
-        let key = chance.below(shared.ledger.keys());
-        match connection.exchange(request.patch(key, shared.ledger.serial())).await {
-            Ok(answer) if answer.status == 200 => shared.ledger.acknowledge(key, answer.body),
+    while let Some((start, number)) = shared.next().await {
+        let (serial, mut key) = (shared.ledger.serial(), 0);
+        let bytes = request.patch(serial, || {
+            key = shared.key(number, &mut chance);
+            key
+        });
+        match connection.exchange(bytes).await {
+            Ok(answer) if answer.status == 200 => shared.note(key, serial, answer.body),
             Ok(answer) => {
                 let body = &answer.body[..answer.body.len().min(300)];
                 tally.error(format!("{} {}", answer.status, String::from_utf8_lossy(body)));
@@ -159,8 +187,12 @@ async fn work(
         if start >= shared.measure_from {
             tally.latencies_us.push(u32::try_from(end.duration_since(start).as_micros()).unwrap_or(u32::MAX));
             tally.last = Some(end);
+            if tally.latencies_us.len() >= KEPT {
+                shared.take(&mut tally);
+            }
         }
     }
+    shared.take(&mut tally);
     tally
 }
 
@@ -182,38 +214,76 @@ fn release(shared: &Weak<Shared>, connections: usize) {
 }
 
 impl Shared {
-    fn new(plan: Plan, arrival: Arrival, ledger: Arc<Ledger>) -> Self {
+    fn new(plan: Plan, arrival: Arrival, ledger: Arc<Ledger>) -> anyhow::Result<Self> {
         let origin = now();
         let length = plan.warmup + plan.measured;
-        let (open, grace) = match arrival {
-            Arrival::Closed => (None, Duration::ZERO),
+        let (mut open, mut measure_from) = (None, origin + plan.warmup);
+        let until = match arrival {
+            Arrival::Closed => origin + length,
             Arrival::Open(rate) => {
                 let rate = u64::from(rate);
                 let schedule = Schedule { rate, total: rate * length.as_secs() };
-                let (next, due) = (AtomicU64::new(0), Semaphore::new(0));
-                (Some(Open { schedule, next, due }), GRACE)
+                open = Some(Open { schedule, due: Semaphore::new(0) });
+                origin + length + GRACE
+            }
+            Arrival::Sweep { .. } => {
+                measure_from = origin;
+                origin + LONGEST_SWEEP
             }
         };
-        Self { ledger, origin, measure_from: origin + plan.warmup, until: origin + length + grace, open }
+        let (next, latency) = (AtomicU64::new(0), Mutex::new(Histogram::new_with_bounds(1, LONGEST_US, 3)?));
+        Ok(Self { ledger, origin, measure_from, until, arrival, next, open, work: plan.work, latency })
     }
 
-    /// Waits for the next request to be due and answers when that was; `None` at the end.
-    async fn next(&self) -> Option<Instant> {
+    /// Waits for the next request to be due and answers when that was, and its number; `None` at the end.
+    async fn next(&self) -> Option<(Instant, u64)> {
         let Some(open) = &self.open else {
-            return Some(now()).filter(|now| *now < self.until);
+            let start = Some(now()).filter(|now| *now < self.until)?;
+            return match self.arrival {
+                Arrival::Closed | Arrival::Open(_) => Some((start, 0)),
+                Arrival::Sweep { count, .. } => {
+                    let number = self.next.fetch_add(1, Relaxed);
+                    (number < u64::from(count)).then_some((start, number))
+                }
+            };
         };
         open.due.acquire().await.ok()?.forget();
         if now() >= self.until {
             return None;
         }
-        let number = open.next.fetch_add(1, Relaxed);
-        (number < open.schedule.total).then(|| self.origin + open.schedule.at(number))
+        let number = self.next.fetch_add(1, Relaxed);
+        (number < open.schedule.total).then(|| (self.origin + open.schedule.at(number), number))
+    }
+
+    /// The lead that the request `number` is for.
+    fn key(&self, number: u64, chance: &mut Chance) -> u32 {
+        match self.arrival {
+            Arrival::Closed | Arrival::Open(_) => chance.below(self.ledger.keys()),
+            Arrival::Sweep { from, .. } => from.saturating_add(u32::try_from(number).unwrap_or(u32::MAX)),
+        }
+    }
+
+    /// Notes that a request was answered with 200.
+    fn note(&self, key: u32, serial: u64, body: &[u8]) {
+        match self.work {
+            Work::Record(_) => self.ledger.acknowledge(key, body),
+            Work::Events => self.ledger.take(serial, body),
+            Work::Read | Work::List => {}
+        }
+    }
+
+    /// Takes the latencies over that a connection has kept.
+    fn take(&self, tally: &mut Tally) {
+        let mut all = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        for latency_us in tally.latencies_us.drain(..) {
+            all.saturating_record(latency_us.into());
+        }
     }
 
     /// The waits of requests that were due but never sent, in microseconds.
     fn unsent(&self) -> impl Iterator<Item = u64> {
         self.open.iter().flat_map(|open| {
-            let due = (open.next.load(Relaxed)..open.schedule.total)
+            let due = (self.next.load(Relaxed)..open.schedule.total)
                 .map(|number| self.origin + open.schedule.at(number));
             due.map(|due| u64::try_from(self.until.duration_since(due).as_micros()).unwrap_or(u64::MAX))
         })
@@ -243,12 +313,9 @@ impl Tally {
 
 impl Outcome {
     fn new(shared: &Shared, tallies: Vec<Tally>) -> anyhow::Result<Self> {
-        let mut latency = Histogram::new(3)?;
+        let mut latency = shared.latency.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (mut errors, mut first_error, mut last) = (0, None, None);
         for tally in tallies {
-            for latency_us in tally.latencies_us {
-                latency.record(latency_us.into())?;
-            }
             errors += tally.errors;
             first_error = first_error.or(tally.first_error);
             last = last.max(tally.last);
@@ -258,7 +325,7 @@ impl Outcome {
         let mut unsent = 0;
         for wait_us in shared.unsent() {
             unsent += 1;
-            latency.record(wait_us)?;
+            latency.saturating_record(wait_us);
         }
         Ok(Self { latency, per_second, errors, first_error, unsent })
     }

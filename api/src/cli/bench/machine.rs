@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use anyhow::Context as _;
+
 /// The machine, as far as Linux tells.
 #[derive(Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +32,38 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             filesystem: filesystem(&read("/proc/mounts"), &dir).unwrap_or("unknown").to_owned(),
         }
+    }
+
+    /// All of it in a line.
+    pub(super) fn text(&self) -> String {
+        let Self { cpu, cores, memory_mib, kernel, filesystem } = self;
+        format!("{cpu}, {cores} cores, {memory_mib} MiB, Linux {kernel}, {filesystem}")
+    }
+}
+
+/// What a process holds in memory, in KiB.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Memory {
+    /// Resident in all.
+    pub(super) rss_kib: u64,
+    /// Of that what is no file's.
+    pub(super) anonymous_kib: u64,
+    /// The most that was resident so far.
+    pub(super) peak_kib: u64,
+}
+
+impl Memory {
+    /// Reads what Linux tells of the process `id`.
+    pub(super) fn of(id: u32) -> anyhow::Result<Self> {
+        let path = format!("/proc/{id}/status");
+        let text = fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
+        Self::parse(&text).with_context(|| format!("{path} does not tell of memory"))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let kib = |name| field(text, name)?.trim_end_matches(" kB").parse().ok();
+        Some(Self { rss_kib: kib("VmRSS")?, anonymous_kib: kib("RssAnon")?, peak_kib: kib("VmHWM")? })
     }
 }
 
@@ -63,6 +97,14 @@ pub(super) fn size(dir: &Path) -> std::io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_a_process_holds() {
+        let text = "Name:\tx\nVmHWM:\t  30 kB\nVmRSS:\t  20 kB\nRssAnon:\t  10 kB\n";
+        let Memory { rss_kib, anonymous_kib, peak_kib } = Memory::parse(text).unwrap();
+        assert_eq!((rss_kib, anonymous_kib, peak_kib), (20, 10, 30));
+        assert!(Memory::of(std::process::id()).unwrap().rss_kib > 0);
+    }
 
     #[test]
     fn finds_the_innermost_mount() {

@@ -1,23 +1,40 @@
 //! `promptsales bench`: the published benchmarks, made to be run again by whoever doubts them.
 //!
-//! `commands` measures one thing, a command that is on stable storage before it is answered, beside what the same
-//! machine can do at best: a bare HTTP echo and a bare loop of synced appends, in the same run. Afterwards it kills
-//! the server, starts it again on the same store, and looks for every command that was acknowledged.
+//! Each measures work that is on stable storage before it is answered, beside what the same machine can do at best (a
+//! bare HTTP echo, a bare loop of synced appends) and beside the same work as one would write it by hand, in the same
+//! run. Afterwards it kills the server, starts it again on the same store, and looks for what was acknowledged. `all`
+//! runs them one after another and prints one table.
 
+mod actors;
+mod all;
+mod args;
+mod by_hand;
 mod child;
 mod client;
 mod commands;
+mod events;
+mod figure;
 mod floor;
 mod ledger;
 mod load;
 mod machine;
+mod preload;
+mod reads;
 mod report;
+mod request;
+mod site;
+mod soak;
+mod start;
+mod store;
+mod trial;
 
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Instant;
 
+use args::{ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, ReadsArgs, SoakArgs, StartArgs};
+use by_hand::ByHandArgs;
 use clap::{Args, Subcommand};
+use report::Report;
+use site::Site;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the published benchmarks.
@@ -31,92 +48,74 @@ pub(crate) struct BenchArgs {
 enum Bench {
     /// Durable commands over HTTP: throughput, latency and what a commit carries.
     Commands(CommandsArgs),
-    /// The bare HTTP server that `commands` compares with.
+    /// Reading one lead, and listing twenty.
+    Reads(ReadsArgs),
+    /// CloudEvents in batches of a hundred.
+    Events(EventsArgs),
+    /// The start after kill -9 under load, the first cold commands, the first touch of a long lead.
+    Start(StartArgs),
+    /// Memory of live leads, and of many addressable ones under a cap.
+    Actors(ActorsArgs),
+    /// Memory and write-ahead log under a load that goes on.
+    Soak(SoakArgs),
+    /// All of them, and the whole table.
+    All(AllArgs),
+    /// The bare HTTP server that loads are compared with.
     #[command(hide = true)]
     Echo(EchoArgs),
-}
-
-#[derive(Debug, Args)]
-struct CommandsArgs {
-    /// Keep-alive connections, each with one request in flight.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    connections: u32,
-    /// Leads that the commands go to, chosen at random.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    keys: u32,
-    /// Measured seconds of each load.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    seconds: u64,
-    /// Seconds of each load that are not measured.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=600))]
-    warmup: u64,
-    /// Requests per second of the open loop; `auto` is 70 % of the closed loop's figure.
-    #[arg(long, default_value = "auto")]
-    rate: Rate,
-    /// Sends an Idempotency-Key with each command.
-    #[arg(long)]
-    key_per_request: bool,
-    /// Prints one JSON document.
-    #[arg(long)]
-    json: bool,
-    /// Where the throw-away store is made, so that you choose the disk [default: the temporary directory].
-    #[arg(long)]
-    data_dir: Option<PathBuf>,
-    /// Loads a server that is already running, which keeps the leads made, instead of starting one.
-    #[arg(long)]
-    server: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct EchoArgs {
-    /// Bytes of JSON in each answer.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
-    answer_bytes: u32,
-}
-
-/// The arrival rate of the open loop.
-#[derive(Debug, Clone, Copy)]
-enum Rate {
-    /// A share of what the closed loop reached.
-    Auto,
-    PerSecond(u32),
-}
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            _ => text
-                .parse()
-                .ok()
-                .filter(|rate| (1..=10_000_000).contains(rate))
-                .map(Self::PerSecond)
-                .ok_or_else(|| "expected `auto` or a number from 1 to 10000000".to_owned()),
-        }
-    }
+    /// The server that does the same work as one would write it by hand.
+    #[command(hide = true)]
+    ByHand(ByHandArgs),
 }
 
 /// Runs the benchmark asked for, until done or interrupted; either way no child and no store is left behind.
 ///
 /// # Errors
 ///
-/// When a server cannot be started or reached, when any request was not answered with 200, or when an acknowledged
-/// command is missing afterwards. The figures have been printed by then if there are any.
+/// When a server cannot be started or reached, when any request was not answered with 200, or when acknowledged work
+/// is missing afterwards. The figures have been printed by then if there are any.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
-    match args.bench {
-        Bench::Echo(args) => floor::echo(args.answer_bytes).await,
-        Bench::Commands(args) => {
-            let mut terminate = signal(SignalKind::terminate())?;
-            tokio::select! {
-                biased;
-                done = Box::pin(commands::run(args)) => done,
-                _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-                _ = terminate.recv() => anyhow::bail!("terminated"),
-            }
-        }
-    }
+    let common = match &args.bench {
+        Bench::Commands(args) => &args.common,
+        Bench::Reads(args) => &args.common,
+        Bench::Events(args) => &args.common,
+        Bench::Start(args) => &args.common,
+        Bench::Actors(args) => &args.common,
+        Bench::Soak(args) => &args.common,
+        Bench::All(args) => &args.common,
+        Bench::Echo(args) => return floor::echo(args.answer_bytes).await,
+        Bench::ByHand(args) => return by_hand::run(args).await,
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let site = Site::new(common)?;
+    let done = tokio::select! {
+        biased;
+        done = Box::pin(measure(&site, &args.bench, common)) => done,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        _ = terminate.recv() => Err(anyhow::anyhow!("terminated")),
+    };
+    let cleared = site.clear().await;
+    done.and(cleared)
+}
+
+async fn measure(site: &Site, bench: &Bench, common: &Common) -> anyhow::Result<()> {
+    let report = match bench {
+        Bench::Commands(args) => Box::pin(commands::run(site, args)).await?,
+        Bench::Reads(args) => Box::pin(reads::run(site, args)).await?,
+        Bench::Events(args) => Box::pin(events::run(site, args)).await?,
+        Bench::Start(args) => Box::pin(start::run(site, args)).await?,
+        Bench::Actors(args) => Box::pin(actors::run(site, args)).await?,
+        Bench::Soak(args) => Box::pin(soak::run(site, args)).await?,
+        Bench::All(args) => return Box::pin(all::run(site, args)).await,
+        Bench::Echo(_) | Bench::ByHand(_) => return Ok(()),
+    };
+    finish(site, &report, common)
+}
+
+fn finish(site: &Site, report: &Report, common: &Common) -> anyhow::Result<()> {
+    let text = if common.json { serde_json::to_string_pretty(report)? + "\n" } else { report.to_string() };
+    site.print(&text);
+    report.failure().map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
 }
 
 /// The time that durations are measured with.

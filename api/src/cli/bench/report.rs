@@ -1,37 +1,37 @@
-//! What a run has to tell, as JSON and as a table.
+//! What a benchmark has to tell, as JSON and as a table.
 
 use std::fmt;
 
 use serde::Serialize;
 
+use super::figure::Figure;
 use super::ledger::Verified;
 use super::load::Outcome;
 use super::machine::Machine;
 
-/// All figures of one run of `bench commands`.
+/// Everything that one benchmark found.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
-    pub(super) benchmark: &'static str,
-    pub(super) version: &'static str,
+    benchmark: &'static str,
+    version: &'static str,
     /// How the binary was compiled: `release` or `debug`.
-    pub(super) build: &'static str,
+    build: &'static str,
     /// Runs the same again.
-    pub(super) command: String,
-    pub(super) machine: Machine,
-    pub(super) bare_commits_per_second: f64,
-    pub(super) echo: Row,
-    pub(super) closed: Row,
-    pub(super) open: Row,
-    pub(super) ratio_to_echo: f64,
-    pub(super) ratio_to_bare_commits: f64,
-    pub(super) aftermath: Aftermath,
+    command: String,
+    machine: Machine,
+    loads: Vec<Row>,
+    facts: Vec<Fact>,
+    /// Rows of the table of what is to be reached.
+    pub(super) figures: Vec<Figure>,
+    lost: u64,
 }
 
 /// One load.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
+    pub(super) name: String,
     /// Requests a second that an open loop was to send.
     pub(super) rate: Option<u32>,
     pub(super) requests_per_second: f64,
@@ -47,24 +47,21 @@ pub(super) struct Row {
     pub(super) commands_per_fsync: Option<f64>,
 }
 
-/// What was found after the loads.
+/// Something beside the loads.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Aftermath {
-    pub(super) verified: Verified,
-    /// Time from `kill -9` to listening again; absent where the server is not ours to kill.
-    pub(super) restart_ms: Option<u64>,
-    pub(super) events: u64,
-    /// Of the store after an orderly stop.
-    pub(super) bytes_on_disk: Option<u64>,
-    pub(super) bytes_per_event: Option<f64>,
+struct Fact {
+    name: &'static str,
+    value: f64,
+    text: String,
 }
 
 impl Row {
-    pub(super) fn new(outcome: Outcome, rate: Option<u32>, commands_per_fsync: Option<f64>) -> Self {
+    pub(super) fn new(name: impl Into<String>, outcome: Outcome) -> Self {
         let quantile = |quantile| outcome.latency.value_at_quantile(quantile);
         Self {
-            rate,
+            name: name.into(),
+            rate: None,
             requests_per_second: outcome.per_second,
             p50_us: quantile(0.5),
             p90_us: quantile(0.9),
@@ -73,15 +70,20 @@ impl Row {
             max_us: outcome.latency.max(),
             errors: outcome.errors,
             unsent: outcome.unsent,
-            commands_per_fsync,
+            commands_per_fsync: None,
             first_error: outcome.first_error,
         }
     }
 
-    fn line(&self, name: &str) -> String {
+    /// The latency below which 99 % of the requests stay, in milliseconds.
+    pub(super) fn p99_ms(&self) -> f64 {
+        self.p99_us as f64 / 1_000.0
+    }
+
+    fn line(&self) -> String {
         let [p50, p90, p99, p999, max] =
             [self.p50_us, self.p90_us, self.p99_us, self.p999_us, self.max_us].map(millis);
-        let rate = format!("{:.0}", self.requests_per_second);
+        let (name, rate) = (&self.name, format!("{:.0}", self.requests_per_second));
         let row = format!("{name:<24}{rate:>11}{p50:>9}{p90:>9}{p99:>9}{p999:>9}{max:>9}{:>8}", self.errors);
         match self.unsent {
             0 => row,
@@ -91,19 +93,55 @@ impl Row {
 }
 
 impl Report {
+    pub(super) fn new(benchmark: &'static str, machine: Machine) -> Self {
+        Self {
+            benchmark,
+            version: env!("CARGO_PKG_VERSION"),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+            command: again(std::env::args()),
+            machine,
+            loads: Vec::new(),
+            facts: Vec::new(),
+            figures: Vec::new(),
+            lost: 0,
+        }
+    }
+
+    pub(super) fn load(&mut self, row: &Row) {
+        self.loads.push(row.clone());
+    }
+
+    /// Adds a number that is no load's.
+    pub(super) fn number(&mut self, name: &'static str, value: f64, text: impl Into<String>) {
+        self.facts.push(Fact { name, value, text: text.into() });
+    }
+
+    /// Adds how a load compares with another: `of`, in words.
+    pub(super) fn ratio(&mut self, name: &'static str, value: f64, of: f64) {
+        let share = ratio(value, of);
+        self.number(name, share, format!("{share:.2}"));
+    }
+
+    /// Adds what looking for acknowledged work found, and `when` that was.
+    pub(super) fn verified(&mut self, verified: Verified, what: &str, when: &str) {
+        let Verified { leads: _, acknowledged, lost } = verified;
+        self.lost += lost;
+        self.number("verified", lost as f64, format!("{acknowledged} {what} {when}: {lost} lost"));
+    }
+
     /// Why the run is not a success, if it is not.
     pub(super) fn failure(&self) -> Option<String> {
-        for (name, row) in [("echo", &self.echo), ("closed loop", &self.closed), ("open loop", &self.open)] {
+        for row in &self.loads {
             if row.errors > 0 {
                 let first = row.first_error.as_deref().unwrap_or("unknown");
-                return Some(format!("{} errors in the {name}, the first: {first}", row.errors));
+                return Some(format!("{} errors in `{}`, the first: {first}", row.errors, row.name));
             }
             if row.requests_per_second <= 0.0 {
-                return Some(format!("nothing was answered in the {name}"));
+                return Some(format!("nothing was answered in `{}`", row.name));
             }
         }
-        let lost = self.aftermath.verified.lost;
-        (lost > 0).then(|| format!("{lost} acknowledged commands are missing"))
+        let lost = self.lost;
+        (lost > 0).then(|| format!("{lost} acknowledged commands or events are missing"))
     }
 }
 
@@ -112,40 +150,62 @@ impl fmt::Display for Report {
         if self.build == "debug" {
             writeln!(f, "This is a debug build: its figures mean nothing.\n")?;
         }
-        let open = format!("commands, {}/s open", self.open.rate.unwrap_or(0));
-        let names = ["p50", "p90", "p99", "p99.9", "max"].map(|name| format!("{name:>9}")).concat();
-        writeln!(f, "{:<24}{:>11}{names}{:>8}", "latency in ms", "requests/s", "errors")?;
-        writeln!(f, "{}", self.echo.line("echo, closed loop"))?;
-        writeln!(f, "{}", self.closed.line("commands, closed loop"))?;
-        writeln!(f, "{}\n", self.open.line(&open))?;
-
-        let mut fact = |name: &str, value: String| writeln!(f, "{name:<24}{value}");
-        fact("bare commits/s", format!("{:.0} (4 KiB append and fdatasync)", self.bare_commits_per_second))?;
-        fact("ratio to echo", format!("{:.2}", self.ratio_to_echo))?;
-        fact("ratio to bare commits", format!("{:.2}", self.ratio_to_bare_commits))?;
-        if let (Some(closed), Some(open)) = (self.closed.commands_per_fsync, self.open.commands_per_fsync) {
-            fact("commands per fsync", format!("{closed:.1} closed, {open:.1} open"))?;
+        if !self.loads.is_empty() {
+            let names = ["p50", "p90", "p99", "p99.9", "max"].map(|name| format!("{name:>9}")).concat();
+            writeln!(f, "{:<24}{:>11}{names}{:>8}", "latency in ms", "requests/s", "errors")?;
+            for row in &self.loads {
+                writeln!(f, "{}", row.line())?;
+            }
+            writeln!(f)?;
         }
-        let after = &self.aftermath;
-        if let (Some(bytes), Some(each)) = (after.bytes_on_disk, after.bytes_per_event) {
-            let (mib, events) = (bytes as f64 / 1_048_576.0, after.events);
-            fact("bytes on disk per event", format!("{each:.0} ({mib:.1} MiB for {events} events)"))?;
+        let mut fact = |name: &str, value: &str| writeln!(f, "{name:<24}{value}");
+        for Fact { name, text, .. } in &self.facts {
+            fact(name, text)?;
         }
-        let Verified { leads, acknowledged, lost } = after.verified;
-        let when = match after.restart_ms {
-            Some(millis) => format!("after kill -9 and a restart of {millis} ms"),
-            None => "on the running server".to_owned(),
-        };
-        fact("verified", format!("{acknowledged} commands to {leads} leads {when}: {lost} lost"))?;
-        let Machine { cpu, cores, memory_mib, kernel, filesystem } = &self.machine;
-        fact("machine", format!("{cpu}, {cores} cores, {memory_mib} MiB, Linux {kernel}, {filesystem}"))?;
-        if filesystem == "tmpfs" {
-            fact("", "The store was in memory: choose a disk with --data-dir.".to_owned())?;
+        fact("machine", &self.machine.text())?;
+        if self.machine.filesystem == "tmpfs" {
+            fact("", "The store was in memory: choose a disk with --data-dir.")?;
         }
-        fact("again", self.command.clone())
+        fact("again", &self.command)
     }
+}
+
+/// How much of the second the first is; 0 where there is nothing to compare with.
+pub(super) fn ratio(value: f64, of: f64) -> f64 {
+    if of > 0.0 { value / of } else { 0.0 }
+}
+
+/// The command line that runs the same again; without the URL of a database, which may hold a password.
+fn again(args: impl Iterator<Item = String>) -> String {
+    let mut line = "promptsales".to_owned();
+    let mut is_secret = false;
+    for word in args.skip(1) {
+        line.push(' ');
+        line += match word.split_once('=') {
+            _ if is_secret => "URL",
+            Some(("--database-url", _)) => "--database-url=URL",
+            _ => &word,
+        };
+        is_secret = word == "--database-url";
+    }
+    line
 }
 
 fn millis(us: u64) -> String {
     format!("{:.2}", us as f64 / 1_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_database_is_not_repeated() {
+        for (line, expected) in [
+            ("x bench all --database-url postgres://a:s@b --quick", "bench all --database-url URL --quick"),
+            ("x bench all --database-url=postgres://a:s@b", "bench all --database-url=URL"),
+        ] {
+            assert_eq!(again(line.split(' ').map(str::to_owned)), format!("promptsales {expected}"));
+        }
+    }
 }
