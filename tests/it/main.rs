@@ -1,6 +1,7 @@
 //! End-to-end tests: the real binary, over HTTP, as its users meet it; and properties over all that is registered.
 
 mod bad_input;
+mod bench;
 mod commands;
 mod demo;
 mod events;

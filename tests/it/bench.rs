@@ -1,0 +1,47 @@
+//! The benchmark, as a process of its own; small, to see that it measures and looks for what it should.
+
+use promptsales_tests::binary;
+use serde_json::Value;
+use tokio::process::Command;
+
+async fn bench(args: &[&str]) -> Value {
+    let mut command = Command::new(binary());
+    command.arg("bench").args(args).arg("--json").kill_on_drop(true);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PROMPTSALES_")) {
+        command.env_remove(name);
+    }
+    let ran = command.output().await.expect("the benchmark can be run");
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(0), "{out}\n{err}");
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+}
+
+fn fact(report: &Value, name: &str) -> f64 {
+    let facts = report["facts"].as_array().expect("a report has facts");
+    let found = facts.iter().find(|fact| fact["name"] == name);
+    found.and_then(|fact| fact["value"].as_f64()).unwrap_or_else(|| panic!("no `{name}` in {report}"))
+}
+
+#[tokio::test]
+async fn no_command_of_the_benchmark_is_lost() {
+    let sizes = ["--seconds", "1", "--warmup", "0", "--connections", "8", "--keys", "50"];
+    let report = bench(&[&["commands", "--preload", "2000", "--key-per-request"], &sizes[..]].concat()).await;
+    let loads: Vec<_> = report["loads"].as_array().expect("a report has loads").iter().collect();
+    assert_eq!(loads.len(), 4, "echo, by hand, closed, open: {report}");
+    for load in loads {
+        let rate = load["requestsPerSecond"].as_f64().expect("a load has a rate");
+        assert!(rate > 0.0 && load["errors"] == 0, "{load}");
+    }
+    assert!(report["lost"] == 0 && fact(&report, "verified") == 0.0, "{report}");
+    let bytes = fact(&report, "bytes on disk per event");
+    assert!((10.0..10_000.0).contains(&bytes), "{bytes} bytes an event, the 2000 that were there counted");
+}
+
+#[tokio::test]
+async fn a_store_filled_by_the_benchmark_starts_and_is_read() {
+    let sizes = ["--rounds", "1", "--seconds", "1", "--connections", "4", "--cold", "50"];
+    let store = ["--preload", "4000", "--preload-entities", "200", "--long", "1050"];
+    let report = bench(&[&["start"], &sizes[..], &store[..]].concat()).await;
+    assert!(fact(&report, "first touch, ms") > 0.0 && report["lost"] == 0, "{report}");
+    assert_eq!((&report["loads"][0]["errors"], fact(&report, "entities")), (&0.into(), 200.0), "{report}");
+}
