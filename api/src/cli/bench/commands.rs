@@ -137,14 +137,12 @@ pub(super) async fn size(store: &Store, report: &mut Report) -> anyhow::Result<f
 
 fn figures(args: &CommandsArgs, store: &Store, loads: &Loads, bytes_per_event: f64) -> Vec<Figure> {
     let connections = args.load.connections;
-    let with = match (args.key_per_request, store.is_in_database()) {
-        (false, false) => "durable commands over HTTP, SQLite",
-        (true, false) => "the same with an Idempotency-Key on each",
-        (false, true) => "the same on PostgreSQL",
-        (true, true) => "the same on PostgreSQL with an Idempotency-Key on each",
-    };
-    let (keys, events) = (args.load.keys, store.preloaded.total());
-    let work = format!("{with}, {keys} keys, {connections} connections, {events} events already there");
+    let with = if args.key_per_request { " with an Idempotency-Key on each" } else { "" };
+    let (keys, events, engine) = (args.load.keys, store.preloaded.total(), store.engine());
+    let work = format!(
+        "durable commands over HTTP{with}, {engine}, {keys} keys, {connections} connections, {events} events \
+         already there"
+    );
     let rate = Goal::new("", Unit::PerSecond, loads.closed.requests_per_second);
     let late = Goal::new("p99 of the open loop", Unit::Millis, loads.open.p99_ms());
     let goals = match (args.key_per_request, store.is_in_database()) {
@@ -156,14 +154,19 @@ fn figures(args: &CommandsArgs, store: &Store, loads: &Loads, bytes_per_event: f
     let mut figures = vec![Figure::new(work, goals)];
     if let Some(by_hand) = &loads.by_hand {
         let rate = Goal::new("", Unit::PerSecond, by_hand.requests_per_second);
-        let work = "beside it: by hand (axum and sqlx, a transaction a command), empty tables";
+        let key = if args.key_per_request { ", a key on each" } else { "" };
+        let engine = store.engine();
+        let work = format!(
+            "beside it: by hand on {engine} (axum, sqlx, a transaction a command{key}), empty tables"
+        );
         figures.push(Figure::new(work, vec![rate]));
     }
     if let Some(hot) = &loads.hot {
         let share = ratio(hot.requests_per_second, loads.closed.requests_per_second);
         let share = Goal::new("of the rate of spread keys", Unit::Share, share).bound(0.5).aim(1.0);
         let rate = Goal::new("", Unit::PerSecond, hot.requests_per_second);
-        figures.push(Figure::new(format!("one hot key, {connections} connections"), vec![rate, share]));
+        let work = format!("one hot key, {}, {connections} connections", store.engine());
+        figures.push(Figure::new(work, vec![rate, share]));
     }
     if !store.is_in_database() && !args.key_per_request {
         let bytes = Goal::new("", Unit::Bytes, bytes_per_event).bound(400.0).aim(250.0);
