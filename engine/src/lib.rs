@@ -4,6 +4,7 @@ pub mod clock;
 pub mod codec;
 pub mod effect;
 pub mod entity;
+mod hashing;
 pub mod id;
 pub mod journal;
 pub mod partition;

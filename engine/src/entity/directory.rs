@@ -10,6 +10,7 @@ use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, View, Wo
 use super::{Catalog, Input};
 use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
+use crate::hashing::Hashing;
 use crate::id::StreamKey;
 use crate::journal::{self, Journal, Origin};
 use crate::partition::{Holdings, LaneError, Owned};
@@ -53,7 +54,7 @@ impl Shared {
 pub struct Directory(Arc<Places>);
 
 pub(crate) struct Places {
-    cells: DashMap<StreamKey, Arc<Cell<HostRef>>>,
+    cells: DashMap<StreamKey, Arc<Cell<HostRef>>, Hashing>,
     waiting: AtomicUsize,
     open: AtomicBool,
     supervisor: HostSupervisorHandle,
@@ -81,7 +82,7 @@ pub struct LiveStatus {
 impl Directory {
     pub(crate) fn new(shared: Arc<Shared>, supervisor: HostSupervisorHandle) -> Self {
         Self(Arc::new(Places {
-            cells: DashMap::new(),
+            cells: DashMap::default(),
             waiting: AtomicUsize::new(0),
             open: AtomicBool::new(true),
             supervisor,
@@ -259,16 +260,17 @@ impl Directory {
     pub(crate) fn passivate_idle(&self) {
         let config = &self.0.shared.config;
         let now = self.0.shared.cx.monotonic();
-        let mut idle = Vec::new();
-        for cell in &self.0.cells {
-            let inner = cell.lock();
-            if matches!(inner.phase, Phase::Active { awake: false, .. }) {
-                idle.push((inner.used, cell.key.clone(), cell.value().clone()));
-            }
-        }
         let live = self.0.cells.len();
         metrics::gauge!(names::LIVE).set(live as f64);
         let beyond = live.saturating_sub(config.live_entities);
+        let mut idle = Vec::new();
+        for cell in &self.0.cells {
+            let inner = cell.lock();
+            let is_old = now.duration_since(inner.used) >= config.idle;
+            if matches!(inner.phase, Phase::Active { awake: false, .. }) && (beyond > 0 || is_old) {
+                idle.push((inner.used, cell.key.clone(), cell.value().clone()));
+            }
+        }
         idle.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         for (rank, (used, _, cell)) in idle.into_iter().enumerate() {
             if rank >= beyond && now.duration_since(used) < config.idle {

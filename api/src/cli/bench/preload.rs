@@ -16,8 +16,9 @@ use promptsales_engine::journal::{
 use promptsales_engine::runtime::{self, Context};
 
 use super::request::{ACTIVITY, key};
-use crate::app::{Registry, open_journal};
+use crate::app::Registry;
 use crate::config::Config;
+use crate::store::open_journal;
 
 /// Entries that one commit takes.
 const BATCH: usize = 8_192;

@@ -7,6 +7,7 @@ use super::rows::{EventRow, KeyRow, MessageRow, ReceivedRow, Rows, StreamRow};
 use super::timers::Timers;
 use crate::clock::Timestamp;
 use crate::effect::EffectKey;
+use crate::hashing::{FastMap, FastSet};
 use crate::id::StreamKey;
 use crate::journal::check::{check_entry, check_snapshot, refused};
 use crate::journal::{Appended, Entry, EntryError, KeyHash, MessageId, Position, Seq, Snapshot};
@@ -35,9 +36,9 @@ pub(in crate::journal) struct Head {
 #[derive(Debug, Clone, Default)]
 pub(in crate::journal) struct Known {
     /// Where each stream of the batch stands.
-    pub(in crate::journal) heads: HashMap<StreamKey, Head>,
+    pub(in crate::journal) heads: FastMap<StreamKey, Head>,
     /// Which of its keys are taken.
-    pub(in crate::journal) taken: HashSet<KeyHash>,
+    pub(in crate::journal) taken: FastSet<KeyHash>,
     /// Which of its messages have been taken in, by the number of the stream.
     pub(in crate::journal) received: HashSet<(u64, MessageId)>,
     /// Which of its messages wait in the outbox, with the number of their sender.
@@ -241,6 +242,6 @@ fn all_fresh<T, K: Eq + std::hash::Hash>(
     if let [one] = items {
         return !is_taken(&key(one));
     }
-    let mut own = HashSet::new();
+    let mut own = FastSet::default();
     items.iter().map(key).all(|key| !is_taken(&key) && own.insert(key))
 }

@@ -1,8 +1,7 @@
 //! A bounded cache of streams' heads, so that appending to a busy stream asks no index.
 
-use std::collections::HashMap;
-
 use super::Head;
+use crate::hashing::FastMap;
 use crate::id::StreamKey;
 
 /// The heads that either half of the cache keeps at most.
@@ -11,8 +10,8 @@ const HALF: usize = 32_768;
 /// Two halves: what is used moves to the young one; when that is full, the old one is forgotten and they change.
 #[derive(Debug, Default)]
 pub(in crate::journal) struct Heads {
-    young: HashMap<StreamKey, Head>,
-    old: HashMap<StreamKey, Head>,
+    young: FastMap<StreamKey, Head>,
+    old: FastMap<StreamKey, Head>,
 }
 
 impl Heads {

@@ -1,6 +1,5 @@
 //! Appending: what is known, the plan, one commit, and what to make of it when something goes wrong.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use sqlx::Row;
@@ -11,6 +10,7 @@ use super::read::{int, rows_text, uint};
 use super::tail::Additions;
 use super::writer::{PARTITION, Unsettled, WriteError, Writer};
 use crate::clock::Timestamp;
+use crate::hashing::FastMap;
 use crate::id::StreamKey;
 use crate::journal::check::refused;
 use crate::journal::plan::{Head, Known, Mark, Plan, Planned};
@@ -235,7 +235,7 @@ impl SqliteJournal {
         &self,
         writer: &mut Writer,
         keys: Vec<StreamKey>,
-        heads: &mut HashMap<StreamKey, Head>,
+        heads: &mut FastMap<StreamKey, Head>,
     ) -> Result<(), Error> {
         const SQL: &str = "SELECT wanted.key, s.no, (SELECT max(seq) FROM idx.event AS e WHERE e.stream = s.no)
             FROM jsonb_each(?1) AS wanted CROSS JOIN idx.stream AS s

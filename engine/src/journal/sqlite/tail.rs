@@ -4,9 +4,10 @@
 //! that it never holds an append up. What is read is first looked for here and then in the index, in this order,
 //! as things move from here to there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::hashing::FastMap;
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::plan::{EventRow, Head, Mark, Rows};
 use crate::journal::{KeyHash, Position, Seq};
@@ -66,10 +67,10 @@ impl Additions {
 /// One generation.
 #[derive(Debug, Default)]
 struct Generation {
-    streams: HashMap<StreamKey, u64>,
+    streams: FastMap<StreamKey, u64>,
     events: BTreeMap<(u64, Seq), Position>,
     firsts: BTreeMap<(TenantId, Prefix, Position), StreamId>,
-    keys: HashMap<KeyHash, u64>,
+    keys: FastMap<KeyHash, u64>,
 }
 
 /// A generation on its way into the index, with the mark that it reaches up to.
