@@ -49,7 +49,7 @@ async fn until_ended(app: &App, listener: TcpListener, mut signals: Signals) -> 
         // A sender that is dropped means the same.
         let _ = stopped.await;
     };
-    let server = server::serve(listener, routes::router(app.clone()), app.node().cx(), stopped);
+    let server = server::serve(listener, routes::edge(app.clone()), app.node().cx(), stopped);
     let mut server = std::pin::pin!(server);
     let ended = tokio::select! {
         biased;

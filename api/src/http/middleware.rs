@@ -5,13 +5,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use metrics::{Gauge, Histogram};
+use tower_service::Service as _;
 
 use super::caller::{RequestId, new_request_id};
 use super::problem::{Code, OwnerAddress, Problem};
@@ -57,35 +58,58 @@ impl Default for RequestMetrics {
     }
 }
 
-/// Gives the request its id, measures it, turns a panic into a problem, and says where else the request can go.
-pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let given = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
-    let id: Arc<str> = match given.filter(|text| (1..=128).contains(&text.len())) {
-        Some(text) => text.into(),
-        None => new_request_id(&app),
-    };
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = || route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let asked = request.uri().clone();
-    let begun = app.node().cx().monotonic();
-    let measured = app.requests();
-    measured.inflight.increment(1.0);
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    measured.inflight.decrement(1.0);
-    let mut response = handled.unwrap_or_else(|_| {
-        tracing::error!(path = route(), request = %id, "a request panicked");
-        Problem::new(Code::Internal, "the request failed; its id is in `X-Request-Id`").into_response()
-    });
-    measured.record(route(), response.status().as_u16(), begun.elapsed());
-    if let Some(OwnerAddress(owner)) = response.extensions().get() {
-        let asked = asked.path_and_query().map_or("", PathAndQuery::as_str);
-        if let Ok(location) = HeaderValue::from_str(&format!("{owner}{asked}")) {
-            response.headers_mut().insert(header::LOCATION, location);
+/// The routes, with what happens around every request: as a layer of the router it would cost a boxed future and a
+/// clone of the router more for each.
+#[derive(Clone)]
+pub struct Edge {
+    app: App,
+    router: Router,
+    /// The patterns of the routes, to measure by.
+    patterns: Arc<matchit::Router<&'static str>>,
+}
+
+impl Edge {
+    /// Puts routes and their patterns together.
+    pub fn new(app: App, router: Router, patterns: impl IntoIterator<Item = &'static str>) -> Self {
+        let mut known = matchit::Router::new();
+        for pattern in patterns {
+            // Several methods have one pattern.
+            let _ = known.insert(pattern, pattern);
         }
+        Self { app, router, patterns: Arc::new(known) }
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
+
+    /// Answers a request: gives it its id, measures it, turns a panic into a problem, and says where else it can go.
+    pub async fn answer(&self, mut request: Request) -> Response {
+        let Self { app, router, patterns } = self;
+        let given = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
+        let id: Arc<str> = match given.filter(|text| (1..=128).contains(&text.len())) {
+            Some(text) => text.into(),
+            None => new_request_id(app),
+        };
+        request.extensions_mut().insert(RequestId(id.clone()));
+        let route = patterns.at(request.uri().path()).map_or(NO_ROUTE, |found| *found.value);
+        let asked = request.uri().clone();
+        let begun = app.node().cx().monotonic();
+        let measured = app.requests();
+        measured.inflight.increment(1.0);
+        let handled = AssertUnwindSafe(router.clone().call(request)).catch_unwind().await;
+        measured.inflight.decrement(1.0);
+        let handled = handled.map(|Ok(response)| response);
+        let mut response = handled.unwrap_or_else(|_| {
+            tracing::error!(path = route, request = %id, "a request panicked");
+            Problem::new(Code::Internal, "the request failed; its id is in `X-Request-Id`").into_response()
+        });
+        measured.record(route, response.status().as_u16(), begun.elapsed());
+        if let Some(OwnerAddress(owner)) = response.extensions().get() {
+            let asked = asked.path_and_query().map_or("", PathAndQuery::as_str);
+            if let Ok(location) = HeaderValue::from_str(&format!("{owner}{asked}")) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+        }
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("x-request-id", value);
+        }
+        response
     }
-    response
 }

@@ -1,15 +1,20 @@
 //! Connections: accepted, served to their end, and ended in good order.
 
+use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use promptsales_engine::runtime::Context;
 use tokio::net::{TcpListener, TcpStream};
+
+use super::middleware::Edge;
 
 /// How long the head of a request may take to come, and a connection to stay without one.
 const HEAD_PATIENCE: Duration = Duration::from_secs(60);
@@ -20,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 ///
 /// A client that has sent a whole request and closes its side is served like any other: its command counts, and it
 /// is answered if it still listens. (`axum::serve` drops such a request, at any point of its way.)
-pub async fn serve(listener: TcpListener, router: Router, cx: &Context, stopped: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, edge: Edge, cx: &Context, stopped: impl Future<Output = ()>) {
     let connections = GracefulShutdown::new();
     let mut stopped = std::pin::pin!(stopped);
     loop {
@@ -30,7 +35,7 @@ pub async fn serve(listener: TcpListener, router: Router, cx: &Context, stopped:
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => connect(stream, router.clone(), cx, &connections),
+            Ok((stream, _)) => connect(stream, edge.clone(), cx, &connections),
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "connections cannot be taken in");
@@ -42,14 +47,19 @@ pub async fn serve(listener: TcpListener, router: Router, cx: &Context, stopped:
     connections.shutdown().await;
 }
 
-fn connect(stream: TcpStream, router: Router, cx: &Context, connections: &GracefulShutdown) {
+fn connect(stream: TcpStream, edge: Edge, cx: &Context, connections: &GracefulShutdown) {
     // An answer is one small packet: it must not wait for the next.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection cannot be set to send at once");
     }
     let mut protocol = http1::Builder::new();
     protocol.half_close(true).timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-    let served = protocol.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let edge = Arc::new(edge);
+    let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        let edge = edge.clone();
+        async move { Ok::<_, Infallible>(edge.answer(request.map(Body::new)).await) }
+    });
+    let served = protocol.serve_connection(TokioIo::new(stream), answer);
     let served = connections.watch(served);
     cx.spawn("connection", async move {
         if let Err(error) = served.await {

@@ -3,12 +3,11 @@
 use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::Method;
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::http::endpoint::Endpoint;
-use crate::http::middleware::around;
+use crate::http::middleware::Edge;
 use crate::http::problem::{Code, Problem};
 
 mod admin;
@@ -35,17 +34,16 @@ pub fn endpoints() -> Vec<Endpoint> {
     all
 }
 
-/// The router.
-pub fn router(app: App) -> Router {
+/// Everything that answers requests.
+pub fn edge(app: App) -> Edge {
     let mut router = Router::new();
+    let mut patterns = Vec::new();
     for endpoint in endpoints() {
+        patterns.push(endpoint.path);
         router = router.route(endpoint.path, endpoint.handler);
     }
-    router
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(app.clone(), around))
-        .with_state(app)
+    let router = router.fallback(no_such_route).method_not_allowed_fallback(method_not_allowed);
+    Edge::new(app.clone(), router.with_state(app), patterns)
 }
 
 async fn no_such_route(OriginalUri(uri): OriginalUri) -> Response {

@@ -2,23 +2,21 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 use promptsales_engine::journal::memory::{MemoryJournal, MemoryStore};
 use promptsales_engine::runtime::{Config, Context, Leasing};
 use promptsales_engine::testkit::{EPOCH, node_address, node_id};
 use promptsales_workflows::connectors::sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
-use super::router;
+use super::edge;
 use crate::app::App;
+use crate::http::middleware::Edge;
 
 struct Place {
     app: App,
-    router: Router,
+    edge: Edge,
 }
 
 async fn start(store: &MemoryStore, number: u64) -> Place {
@@ -28,7 +26,7 @@ async fn start(store: &MemoryStore, number: u64) -> Place {
     let sandbox = Sandbox::open(None, SandboxConfig::default()).unwrap();
     let cx = Context::simulated(EPOCH, number);
     let app = App::compose(journal, Some(leasing), sandbox, Config::default(), cx, None).await.unwrap();
-    Place { router: router(app.clone()), app }
+    Place { edge: edge(app.clone()), app }
 }
 
 impl Place {
@@ -45,8 +43,7 @@ impl Place {
             request = request.header(*name, *value);
         }
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let answered = TowerToHyperService::new(self.router.clone()).call(request.body(body).unwrap()).await;
-        let (parts, body) = answered.unwrap().into_parts();
+        let (parts, body) = self.edge.answer(request.body(body).unwrap()).await.into_parts();
         let bytes = to_bytes(body, 1 << 20).await.unwrap();
         (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
@@ -93,8 +90,8 @@ async fn a_standby_sends_callers_to_the_owner_until_it_takes_over() {
     }
     let with_token = [("x-consistency-token", token.as_str())];
     let read = |place: &Place| {
-        let router = place.router.clone();
-        let place = Place { app: place.app.clone(), router };
+        let edge = place.edge.clone();
+        let place = Place { app: place.app.clone(), edge };
         async move { place.send("GET", "/api/v1/leads/~ana", &with_token, &Value::Null).await.0.as_u16() }
     };
     assert_eq!((read(&owner).await, read(&standby).await), (200, 421));
