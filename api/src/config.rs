@@ -125,8 +125,8 @@ struct File {
 /// How a node takes part where several share a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// Where it can be reached.
-    pub advertise: String,
+    /// Where it can be reached, if that is not where it listens.
+    pub advertise: Option<String>,
     /// Its own id, where it was given.
     pub node_id: Option<Uuid>,
     /// How long its lease holds.
@@ -171,7 +171,7 @@ impl Config {
         if !listen.ip().is_loopback() {
             bail!("--dev turns authentication off and binds loopback addresses only: {listen} is none");
         }
-        let membership = Membership::resolve(&args, &file, listen)?;
+        let membership = Membership::resolve(&args, &file)?;
         let sandbox = match args.sandbox {
             Some(text) => serde_json::from_str(&text).context("--sandbox is not the JSON of a sandbox")?,
             None => file.sandbox.unwrap_or_default(),
@@ -210,12 +210,17 @@ impl Config {
             Some(node) => node,
             None => kept_id(&self.data_dir.join("node-id"), cx)?,
         };
-        Ok(Leasing { ownership, node, address: self.membership.advertise.clone() })
+        Ok(Leasing { ownership, node, address: self.address() })
+    }
+
+    /// Where others reach the node: where it says so, or where it listens.
+    fn address(&self) -> String {
+        self.membership.advertise.clone().unwrap_or_else(|| format!("http://{}", self.listen))
     }
 }
 
 impl Membership {
-    fn resolve(args: &ServeArgs, file: &File, listen: SocketAddr) -> anyhow::Result<Self> {
+    fn resolve(args: &ServeArgs, file: &File) -> anyhow::Result<Self> {
         let millis = |arg: Option<u32>, file: Option<u32>, other: Duration| {
             arg.or(file).map_or(other, |ms| Duration::from_millis(ms.into()))
         };
@@ -227,12 +232,12 @@ impl Membership {
                 "a lease of {lease:?} and a heartbeat each {heartbeat:?} do not go together: 500 ms at least, and three heartbeats within it"
             );
         }
-        let advertise = args.advertise.clone().or_else(|| file.advertise.clone());
-        let advertise = advertise.unwrap_or_else(|| format!("http://{listen}"));
-        if !(advertise.starts_with("http://") || advertise.starts_with("https://")) {
-            bail!("--advertise takes http://host:port: `{advertise}` is none");
+        let advertise = args.advertise.as_ref().or(file.advertise.as_ref());
+        let is_url = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
+        if let Some(wrong) = advertise.filter(|url| !is_url(url)) {
+            bail!("--advertise takes http://host:port: `{wrong}` is none");
         }
-        let advertise = advertise.trim_end_matches('/').to_owned();
+        let advertise = advertise.map(|url| url.trim_end_matches('/').to_owned());
         Ok(Self { advertise, node_id: args.node_id.or(file.node_id), lease, heartbeat })
     }
 }
@@ -290,11 +295,22 @@ mod tests {
         };
         let membership = with(None, None).unwrap().membership;
         assert_eq!((membership.lease.as_millis(), membership.heartbeat.as_millis()), (2_000, 500));
-        assert_eq!(membership.advertise, "http://127.0.0.1:80");
         assert_eq!(with(Some(600), None).unwrap().membership.heartbeat.as_millis(), 150);
         for (lease, heartbeat) in [(499, 100), (2_000, 700), (2_000, 0)] {
             assert!(with(Some(lease), Some(heartbeat)).is_err(), "{lease} {heartbeat}");
         }
+    }
+
+    #[test]
+    fn a_node_is_reached_where_it_says_or_where_it_listens() {
+        let mut config = Config::resolve(args(true, "127.0.0.1:0")).unwrap();
+        config.listen = "127.0.0.1:4711".parse().unwrap();
+        assert_eq!(config.address(), "http://127.0.0.1:4711");
+        let with = |advertise: &str| {
+            Config::resolve(ServeArgs { advertise: Some(advertise.to_owned()), ..args(true, "127.0.0.1:0") })
+        };
+        assert_eq!(with("http://node-1:80/").unwrap().address(), "http://node-1:80");
+        assert!(with("node-1:80").is_err());
     }
 
     #[test]

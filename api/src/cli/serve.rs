@@ -15,13 +15,14 @@ use crate::routes;
 
 /// Runs the server until it is told to end.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
-    let config = Config::resolve(args)?;
+    let mut config = Config::resolve(args)?;
     start_log(&config)?;
     let signals = Signals::heed()?;
-    let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
-    let address = listener.local_addr()?;
+    // The port may have been chosen only now, and other nodes are told of it.
+    config.listen = listener.local_addr()?;
+    let (address, app) = (config.listen, App::start(&config).await?);
     writeln!(std::io::stdout(), "listening on http://{address}")?;
     tracing::info!(%address, store = %crate::store::place(&config), "serving");
     let ended = until_ended(&app, listener, signals).await?;
