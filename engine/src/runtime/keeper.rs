@@ -223,8 +223,8 @@ impl Keeper {
 
     /// What is held in memory may hold more than the store does now: all of it is dropped and read anew.
     fn regressed(&mut self) {
-        tracing::error!("the store has gone back in time: every partition is dropped and taken over anew");
-        metrics::counter!(names::REGRESSIONS).increment(1);
+        // The journal raises the alarm, once.
+        tracing::warn!("the store has gone back in time: every partition is dropped and taken over anew");
         self.step_down(&self.partitions.holdings.all(), "regressed");
         self.term += 1;
         self.next = self.partitions.cx.monotonic();

@@ -6,8 +6,6 @@ pub const COMMIT_SECONDS: &str = "promptsales_commit_seconds";
 pub const COMMIT_ENTRIES: &str = "promptsales_commit_entries";
 /// Counter: commits that failed as a whole.
 pub const COMMIT_FAILURES: &str = "promptsales_commit_failures_total";
-/// Counter: times the database was found to have gone back in time.
-pub const HISTORY_REGRESSIONS: &str = "promptsales_history_regressions_total";
 /// Counter by `kind` and `outcome`: commands answered.
 pub const COMMANDS: &str = "promptsales_commands_total";
 /// Counter by `reason`: work refused because a limit was hit.
@@ -44,5 +42,5 @@ pub const TAKE_OVERS: &str = "promptsales_take_overs_total";
 pub const STEP_DOWNS: &str = "promptsales_step_downs_total";
 /// Counter: heartbeats that failed.
 pub const HEARTBEAT_FAILURES: &str = "promptsales_heartbeat_failures_total";
-/// Counter: times that the store was found to have gone back in time.
+/// Counter: times that the store was found to have gone back in time, once by each node that finds it.
 pub const REGRESSIONS: &str = "promptsales_journal_regressions_total";

@@ -7,7 +7,7 @@ use promptsales_engine::clock::Timestamp;
 use promptsales_engine::journal::postgres::PostgresJournal;
 use promptsales_engine::journal::{Error, Fence, Journal};
 use promptsales_engine::partition::{Beat, Member, Ownership};
-use promptsales_tests::{Postgres, Stopwatch, pause, until};
+use promptsales_tests::{Postgres, Stopwatch, database_of, pause, until};
 use uuid::Uuid;
 
 use super::fixture::{PARTITIONS, head, made, open, own};
@@ -94,8 +94,14 @@ async fn a_database_that_went_back_in_time_is_noticed() {
     let again = own(&journal, 3).await;
     journal.maintain(Timestamp::from_ms(1)).await.expect("all is well again");
     assert!(journal.append(again[2], &[made(2, 1)]).await.expect("it goes on")[0].is_ok());
+    other.maintain(Timestamp::from_ms(1)).await.expect("who looks on follows it again");
+    server.sql(database_of(&url), "UPDATE promptsales.partition SET epoch = epoch - 1 WHERE id = 3");
+    let error = other.maintain(Timestamp::from_ms(1)).await.expect_err("and notices the next time too");
+    assert!(matches!(error, Error::Regressed { partition: 3 }), "{error}");
     own(&other, 4).await;
-    other.maintain(Timestamp::from_ms(1)).await.expect("all is well again");
+    for each in [&other, &journal] {
+        each.maintain(Timestamp::from_ms(1)).await.expect("all is well again");
+    }
     assert_eq!(other.info().history, journal.info().history, "one history for all");
     assert_ne!(other.info().history, others);
 }

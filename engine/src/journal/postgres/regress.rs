@@ -46,7 +46,7 @@ impl PostgresJournal {
             desk.has_regressed.store(true, Ordering::Release);
         }
         if first {
-            metrics::counter!(names::HISTORY_REGRESSIONS).increment(1);
+            metrics::counter!(names::REGRESSIONS).increment(1);
             tracing::error!(
                 partition,
                 epoch_known = known.0,
@@ -104,10 +104,14 @@ impl PostgresJournal {
         found: impl Fn(PartitionId) -> Option<(u64, u64)>,
     ) -> Result<(), Error> {
         for (desk, known) in seen {
+            let found = found(desk.partition).unwrap_or_default();
             if desk.is_lost() {
+                // Another node has taken it over anew: from there on it is followed again.
+                if found.0 > known.0 {
+                    desk.see_anew(found.0, found.1);
+                }
                 continue;
             }
-            let found = found(desk.partition).unwrap_or_default();
             if found < *known {
                 return Err(self.regress(desk.partition, *known, found).await);
             }
