@@ -12,5 +12,5 @@ pub use holdings::{Holdings, NotOwner};
 pub use lane::{Lane, LaneError, LaneHandle, LaneLimits, lane};
 pub(crate) use owned::share_of_backlog;
 pub use owned::{Owned, Serving, WhileOwned};
-pub use ownership::{Beat, Member, Owner, Ownership, Standing, wanted};
+pub use ownership::{Beat, Member, Owner, Ownership, Standing, unwanted, wanted};
 pub use pump::{Carried, Carrier, Pump};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use super::hold;
 use super::partitions::Partitions;
 use super::seed::{Leasing, Prepare};
 use crate::journal::{Error, Fence, Lease};
-use crate::partition::{Beat, Member, Owned, Standing, wanted};
+use crate::partition::{Beat, Member, Owned, Standing, unwanted, wanted};
 use crate::supervise::{Service, ServiceFault};
 use crate::telemetry::names;
 
@@ -24,6 +25,9 @@ type Asked<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// How often a heartbeat may go unanswered within one lease.
 const BEATS_PER_LEASE: u32 = 3;
+
+/// How long after the end of another's lease it is looked at again.
+const SLACK: Duration = Duration::from_millis(2);
 
 /// How many leases long a take-over may take, with all that is read for it.
 const TAKE_OVER_LEASES: u32 = 15;
@@ -126,9 +130,14 @@ impl Keeper {
         holdings.tenure().renew(begun + config.lease - config.lease_margin);
         let left = holdings.tenure().until().saturating_duration_since(cx.monotonic());
         metrics::gauge!(names::LEASE_REMAINING).set(left.as_secs_f64());
-        let others = standings.iter().filter_map(|s| Some((s.partition, s.owner.as_ref()?.address.clone())));
-        holdings.note_owners(others.collect::<BTreeMap<_, _>>());
-        self.take_over_free(standings);
+        let others = || standings.iter().filter(|standing| !standing.free && !self.is_own(standing));
+        let address = |s: &Standing| Some((s.partition, s.owner.as_ref()?.address.clone()));
+        holdings.note_owners(others().filter_map(address).collect::<BTreeMap<_, _>>());
+        if let Some(left) = others().map(|standing| standing.left).min() {
+            // A lease that runs out before the next heartbeat is not waited for longer than that.
+            self.next = self.next.min(cx.monotonic() + left + SLACK);
+        }
+        self.share(standings);
     }
 
     /// Compares what is held with how it stands in the store, as a heartbeat sent at `begun` found it.
@@ -148,13 +157,17 @@ impl Keeper {
         standing.owner.as_ref().is_some_and(|owner| (owner.node, owner.incarnation) == (node, incarnation))
     }
 
-    /// Begins to take over what is free, unless that is under way. What stands as this node's own and is not held,
-    /// since the answer to a take-over was lost or came too late, is given up first.
-    fn take_over_free(&mut self, standings: &[Standing]) {
+    /// Begins to take over what is free, or to give up what another node shall have, unless that is under way. What
+    /// stands as this node's own and is not held, since the lease has lapsed, or the answer to a take-over was lost or
+    /// came too late, is given up first.
+    fn share(&mut self, standings: &[Standing]) {
         if self.take_over.is_some() || self.partitions.is_closing() {
             return;
         }
-        let holdings = &self.partitions.holdings;
+        let holdings = self.partitions.holdings.clone();
+        let surplus = unwanted(standings, &self.member);
+        let surplus: Vec<_> = surplus.into_iter().filter_map(|id| holdings.get(id)).collect();
+        self.step_down(&surplus, "another goes before");
         let astray = standings.iter().filter(|s| self.is_own(s) && holdings.get(s.partition).is_none());
         let incarnation = self.member.incarnation;
         let astray = astray.map(|s| Fence { partition: s.partition, epoch: s.epoch, incarnation });

@@ -8,7 +8,7 @@ use promptsales_engine::partition::{Beat, Member, Ownership, Standing};
 use promptsales_tests::{Postgres, pause, until};
 use uuid::Uuid;
 
-use super::fixture::{PARTITIONS, made, open};
+use super::fixture::{PARTITIONS, key, made, open};
 
 fn member(node: u128, incarnation: u128, lease_ms: u64) -> Member {
     Member {
@@ -75,9 +75,9 @@ async fn of_two_claims_at_the_same_time_one_wins() {
         assert_eq!(seen, beat(&two, &second).await, "round {round}");
         let claims = futures_util::join!(one.claim(&first, &seen), two.claim(&second, &seen));
         let (a, b) = (claims.0.expect("it answers"), claims.1.expect("it answers"));
-        let mut ids: Vec<_> = a.iter().chain(&b).map(|lease| lease.fence.partition).collect();
-        ids.sort_unstable();
+        let ids: Vec<_> = a.iter().chain(&b).map(|lease| lease.fence.partition).collect();
         assert_eq!(ids, (0..PARTITIONS).collect::<Vec<_>>(), "each has one owner");
+        assert!(a.is_empty() || b.is_empty(), "one gets them all");
         wins = [wins[0] + a.len(), wins[1] + b.len()];
         let fences = |leases: &[promptsales_engine::journal::Lease]| -> Vec<_> {
             leases.iter().map(|lease| lease.fence).collect()
@@ -88,6 +88,44 @@ async fn of_two_claims_at_the_same_time_one_wins() {
         two.release(&fences(&b)).await.expect("it answers");
     }
     assert!(wins.iter().all(|wins| *wins > 0), "{wins:?}");
+}
+
+#[tokio::test]
+async fn a_claim_waits_for_appends_that_are_under_way_and_sees_them() {
+    let server = Postgres::shared();
+    let url = server.database();
+    let (one, two) = (open(&url).await, open(&url).await);
+    let (first, second) = (member(1, 11, 500), member(2, 22, 60_000));
+    let seen = beat(&one, &first).await;
+    let leases = one.claim(&first, &seen).await.expect("they are free");
+    let name = promptsales_tests::database_of(&url).to_owned();
+    // Whoever inserts the same key waits for this, with the fence in its hand.
+    let sql = "BEGIN; INSERT INTO promptsales.idem VALUES (1, 1, NULL, NULL, decode(repeat('05', 16), 'hex'), '', '');
+        SELECT pg_sleep(3); ROLLBACK";
+    let holder = std::thread::spawn({
+        let server = server.clone();
+        move || server.sql(&name, sql)
+    });
+    pause(700).await;
+    let mut late = made(2, 0);
+    late.keys = vec![key(2, 5)];
+    let late = [late];
+    let claims = async {
+        until("the end of the lease", || async {
+            let seen = beat(&two, &second).await;
+            seen[2].free.then_some(())
+        })
+        .await;
+        let seen = beat(&two, &second).await;
+        two.claim(&second, &seen).await.expect("they are free")
+    };
+    let (appended, taken) = futures_util::join!(one.append(leases[2].fence, &late), claims);
+    assert_eq!(appended.expect("it was first")[0].as_ref().expect("taken").position, 1);
+    assert_eq!(taken.iter().map(|lease| lease.position).collect::<Vec<_>>(), [0, 0, 1, 0]);
+    holder.join().expect("the key was held");
+    let error = one.append(leases[3].fence, &[made(3, 0)]).await.expect_err("it is out");
+    assert!(matches!(error, Error::Fenced { partition: 3 }), "{error}");
+    assert!(two.append(taken[2].fence, &[made(2, 1)]).await.expect("it is in")[0].is_ok());
 }
 
 #[tokio::test]

@@ -55,7 +55,10 @@ impl Disk {
                 !earlier_start && self.roster.holds(owner.node, owner.incarnation, now)
             };
             let free = !owner.as_ref().is_some_and(held);
-            Standing { partition: *partition, epoch: row.epoch, owner, free }
+            let until =
+                owner.as_ref().and_then(|owner| self.roster.members.get(&owner.node)).map(|of| of.until);
+            let left = until.unwrap_or_default().saturating_sub(now);
+            Standing { partition: *partition, epoch: row.epoch, owner, free, left }
         };
         self.partitions.iter().map(standing).collect()
     }

@@ -4,6 +4,8 @@
 //! claim and a heartbeat of the owner come one after the other. A heartbeat reads the partitions in a statement of its
 //! own, behind the one that renewed the lease, so that it sees every claim that came before it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -30,24 +32,36 @@ pub(super) const BEAT: &str = "WITH seen AS (
 pub(super) const PARTITIONS: &str =
     "SELECT p.id, p.epoch, p.commits, p.owner, p.incarnation, coalesce(n.address, ''),
         p.owner IS NULL OR (p.owner = $1 AND p.incarnation <> $2)
-            OR (p.owner = $1 AND p.id = ANY ($3)) OR (p.owner <> $1 AND coalesce(n.expires <= clock_timestamp(), true))
+            OR (p.owner = $1 AND p.id = ANY ($3)) OR (p.owner <> $1 AND coalesce(n.expires <= clock_timestamp(), true)),
+        coalesce(ceil(extract(epoch FROM n.expires - clock_timestamp()) * 1000), 0)::int8
     FROM promptsales.partition AS p LEFT JOIN promptsales.node AS n ON n.id = p.owner ORDER BY p.id";
 
-/// Takes a partition over, if it still is at its epoch and free. The owner's node is locked first. What is the node's
-/// own already it may take again: it may not have heard of it.
-pub(super) const CLAIM: &str = "WITH held AS MATERIALIZED (SELECT n.id, n.expires FROM promptsales.node AS n
-        WHERE n.id = (SELECT owner FROM promptsales.partition WHERE id = $1) AND n.id <> $3 FOR UPDATE),
-    own AS MATERIALIZED (SELECT id FROM promptsales.node WHERE id = $3 AND incarnation = $4)
-    UPDATE promptsales.partition AS p
-        SET epoch = greatest(p.epoch + 1, $5), incarnation = $4, owner = $3
-    WHERE p.id = $1 AND p.epoch = $2 AND EXISTS (SELECT FROM own)
-        AND (p.owner IS NULL OR p.owner = $3
-            OR (p.owner <> $3 AND NOT EXISTS (SELECT FROM held WHERE held.id = p.owner AND held.expires > clock_timestamp())))
+/// Takes partitions over that still are at their epochs and free, all in one statement, so that of two nodes one gets
+/// them and neither a part. The owners' nodes ($6) are locked first, and then the partitions in their order: what is
+/// read of a row behind its lock is how it stands. Whoever changes an owner raises the epoch, so the owners that were
+/// seen at these epochs are all that there are. What is the node's own already it may take again: it may not have
+/// heard of it.
+pub(super) const CLAIM: &str = "WITH
+    held AS MATERIALIZED (SELECT n.id, n.expires FROM promptsales.node AS n
+        WHERE n.id = ANY ($6) AND n.id <> $4 ORDER BY n.id FOR UPDATE),
+    found AS MATERIALIZED (SELECT p.id, p.owner, w.least
+        FROM promptsales.partition AS p JOIN unnest($1::int4[], $2::int8[], $3::int8[]) AS w (id, epoch, least)
+            ON w.id = p.id AND w.epoch = p.epoch
+        WHERE (SELECT count(*) FROM held) >= 0 ORDER BY p.id FOR UPDATE OF p),
+    free AS MATERIALIZED (SELECT f.id, f.least FROM found AS f
+        WHERE EXISTS (SELECT FROM promptsales.node WHERE id = $4 AND incarnation = $5)
+            AND (f.owner IS NULL OR f.owner = $4
+                OR NOT EXISTS (SELECT FROM held WHERE held.id = f.owner AND held.expires > clock_timestamp())))
+    UPDATE promptsales.partition AS p SET epoch = greatest(p.epoch + 1, free.least), incarnation = $5, owner = $4
+    FROM free WHERE p.id = free.id
     RETURNING ";
 
-/// Gives a partition up; the epoch rises, so that nothing that is under way can be appended.
-pub(super) const RELEASE: &str = "UPDATE promptsales.partition SET owner = NULL, epoch = epoch + 1
-    WHERE id = $1 AND epoch = $2 AND incarnation = $3 RETURNING id";
+/// Gives partitions up, all in one statement; the epoch rises, so that nothing that is under way can be appended.
+pub(super) const RELEASE: &str = "WITH held AS MATERIALIZED (SELECT p.id FROM promptsales.partition AS p
+        JOIN unnest($1::int4[], $2::int8[], $3::uuid[]) AS w (id, epoch, incarnation)
+            ON w.id = p.id AND w.epoch = p.epoch AND w.incarnation = p.incarnation ORDER BY p.id FOR UPDATE OF p)
+    UPDATE promptsales.partition AS p SET owner = NULL, epoch = p.epoch + 1
+    FROM held WHERE p.id = held.id RETURNING p.id";
 
 #[async_trait]
 impl Ownership for PostgresJournal {
@@ -82,42 +96,40 @@ impl Ownership for PostgresJournal {
     async fn claim(&self, member: &Member, wanted: &[Standing]) -> Result<Vec<Lease>, Error> {
         self.check_open()?;
         let sql = format!("{CLAIM}{STANDING}");
-        let mut leases = Vec::new();
-        for standing in wanted {
-            let Some(desk) = self.desks.get(&standing.partition) else { continue };
-            let (id, epoch, least) =
-                (standing.partition.cast_signed(), int(standing.epoch), desk.least_epoch());
-            let params: [Param<'_>; 5] = [
-                (&id, Type::INT4),
-                (&epoch, Type::INT8),
-                (&member.node, Type::UUID),
-                (&member.incarnation, Type::UUID),
-                (&least, Type::INT8),
-            ];
-            // One at a time, so that no two claims wait for each other.
-            let rows = match self.nodes.query(&sql, &params).await {
-                Ok(rows) => rows,
-                // What has been taken over is told; the rest is found at the next heartbeat.
-                Err(_) if !leases.is_empty() => break,
-                Err(failure) => return Err(failure.into()),
-            };
-            if let Some(row) = rows.first() {
-                let row = PartitionRow::read(row)?;
+        let known: Vec<_> = wanted.iter().filter_map(|s| Some((s, self.desks.get(&s.partition)?))).collect();
+        let ids: Vec<_> = known.iter().map(|(_, desk)| desk.id()).collect();
+        let epochs: Vec<_> = known.iter().map(|(standing, _)| int(standing.epoch)).collect();
+        let least: Vec<_> = known.iter().map(|(_, desk)| desk.least_epoch()).collect();
+        let owners: Vec<_> = wanted.iter().filter_map(|s| Some(s.owner.as_ref()?.node)).collect();
+        let params: [Param<'_>; 6] = [
+            (&ids, Type::INT4_ARRAY),
+            (&epochs, Type::INT8_ARRAY),
+            (&least, Type::INT8_ARRAY),
+            (&member.node, Type::UUID),
+            (&member.incarnation, Type::UUID),
+            (&owners, Type::UUID_ARRAY),
+        ];
+        let rows = self.nodes.query(&sql, &params).await?;
+        let mut leases = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let row = PartitionRow::read(row)?;
+            if let Some(desk) = self.desks.get(&row.partition) {
                 self.own(desk, row).await;
                 leases.push(row.lease());
             }
         }
+        leases.sort_unstable_by_key(|lease| lease.fence.partition);
         Ok(leases)
     }
 
     async fn release(&self, fences: &[Fence]) -> Result<(), Error> {
         self.check_open()?;
-        for fence in fences {
-            let (id, epoch) = (fence.partition.cast_signed(), int(fence.epoch));
-            let params: [Param<'_>; 3] =
-                [(&id, Type::INT4), (&epoch, Type::INT8), (&fence.incarnation, Type::UUID)];
-            self.nodes.query(RELEASE, &params).await?;
-        }
+        let ids: Vec<_> = fences.iter().map(|fence| fence.partition.cast_signed()).collect();
+        let epochs: Vec<_> = fences.iter().map(|fence| int(fence.epoch)).collect();
+        let incarnations: Vec<_> = fences.iter().map(|fence| fence.incarnation).collect();
+        let params: [Param<'_>; 3] =
+            [(&ids, Type::INT4_ARRAY), (&epochs, Type::INT8_ARRAY), (&incarnations, Type::UUID_ARRAY)];
+        self.nodes.query(RELEASE, &params).await?;
         Ok(())
     }
 }
@@ -130,5 +142,6 @@ fn standing(row: &Row) -> Result<Standing, Error> {
         epoch: uint(row, 1)?,
         owner: owner.map(|node| Owner { node, incarnation, address }),
         free: get(row, 6)?,
+        left: Duration::from_millis(get::<i64>(row, 7)?.max(0).cast_unsigned()),
     })
 }
