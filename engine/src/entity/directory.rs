@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::oneshot;
@@ -17,6 +18,9 @@ use crate::partition::{Holdings, LaneError, Owned};
 use crate::runtime::{Config, Context};
 use crate::supervise::HostSupervisorHandle;
 use crate::telemetry::names;
+
+/// How long an answer is waited for once the partition is lost.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// What every host needs, once for the node.
 pub(crate) struct Shared {
@@ -122,8 +126,8 @@ impl Directory {
     ) -> Result<Answer, Fault> {
         let (answer, heard) = oneshot::channel();
         let delivery = Delivery { input, origin, dedup, answer, strikes: 0, cause: None };
-        self.put(stream, Work::Deliver(Box::new(delivery)))?;
-        heard.await.map_err(|_| Fault::Unknown)?
+        let owned = self.put(stream, Work::Deliver(Box::new(delivery)))?;
+        self.hear(&owned, heard, || Fault::Unknown).await
     }
 
     /// Reads an entity's state; `None` if it does not exist.
@@ -133,8 +137,8 @@ impl Directory {
     /// [`Fault`].
     pub async fn read(&self, stream: &StreamKey) -> Result<Option<View>, Fault> {
         let (answer, heard) = oneshot::channel();
-        self.put(stream, Work::Read(answer))?;
-        heard.await.map_err(|_| Fault::Unknown)?
+        let owned = self.put(stream, Work::Read(answer))?;
+        self.hear(&owned, heard, || self.0.shared.not_owner(&owned)).await
     }
 
     /// What a caller is told whose entry was not appended.
@@ -146,7 +150,29 @@ impl Directory {
         }
     }
 
-    fn put(&self, stream: &StreamKey, work: Work) -> Result<(), Fault> {
+    /// Waits for an answer. Where the partition is lost meanwhile, that is not for as long as a store that does not
+    /// answer may take: what is under way goes on, and its caller is told `lost`.
+    async fn hear<T>(
+        &self,
+        owned: &Owned,
+        heard: oneshot::Receiver<Result<T, Fault>>,
+        lost: impl FnOnce() -> Fault,
+    ) -> Result<T, Fault> {
+        if owned.is_for_life() {
+            return heard.await.map_err(|_| Fault::Unknown)?;
+        }
+        let mut heard = std::pin::pin!(heard);
+        let answered = match owned.while_owned(&mut heard).await {
+            Some(answered) => answered,
+            None => match tokio::time::timeout(LAST_WORD, heard).await {
+                Ok(answered) => answered,
+                Err(_) => return Err(lost()),
+            },
+        };
+        answered.map_err(|_| Fault::Unknown)?
+    }
+
+    fn put(&self, stream: &StreamKey, work: Work) -> Result<Arc<Owned>, Fault> {
         let shared = &self.0.shared;
         if self.0.waiting.load(Ordering::Relaxed) >= shared.config.intake_total {
             metrics::counter!(names::REFUSED, "reason" => "node_intake_full").increment(1);
@@ -177,7 +203,7 @@ impl Directory {
             inner.queue.extend(work.take());
             self.0.waiting.fetch_add(1, Ordering::Relaxed);
             self.wake(&cell, &mut inner);
-            return Ok(());
+            return Ok(owned);
         }
     }
 

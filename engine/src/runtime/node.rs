@@ -26,6 +26,9 @@ use crate::supervise::{Root, ServiceFault, ServiceSpec, ServiceStatus, spawn_hos
 /// How long each part of an ending may take once the drain is over.
 const ENDING: Duration = Duration::from_secs(2);
 
+/// How long a probe waits for the journal.
+const PROBE: Duration = Duration::from_secs(1);
+
 /// A command for a stream.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -188,13 +191,16 @@ impl Node {
         past::state_at(&self.0.partitions.journal, kind, stream, at).await
     }
 
-    /// Makes sure that the journal can be read.
+    /// Makes sure that the journal can be read, and answers before long.
     ///
     /// # Errors
     ///
     /// Why it cannot.
     pub async fn probe(&self) -> Result<(), journal::Error> {
-        self.0.partitions.journal.find_key(&[0; 16]).await.map(|_| ())
+        let journal = &self.0.partitions.journal;
+        let found = tokio::time::timeout(PROBE, journal.find_key(&[0; 16])).await;
+        let late = || journal::Error::Unavailable { reason: format!("no answer within {PROBE:?}") };
+        found.map_err(|_| late())?.map(|_| ())
     }
 
     /// Reads events of a stream with numbers above `after`.
