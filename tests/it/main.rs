@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod cluster;
 mod commands;
 mod demo;
 mod events;

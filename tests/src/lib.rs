@@ -13,7 +13,7 @@ pub use http::{Answer, Http};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, database_of, free_port};
 pub use proxy::{Cut, Proxy};
-pub use server::{Server, Settings, binary};
+pub use server::{Readiness, Server, Settings, binary};
 pub use shim::{Disk, Loss, Lost, WallClock};
 
 use std::time::{Duration, Instant};

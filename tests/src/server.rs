@@ -20,6 +20,30 @@ pub struct Settings {
     pub env: Vec<(String, String)>,
 }
 
+/// What a server says of its readiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It owns so many partitions, and everything it needs is there.
+    Owner(usize),
+    /// It is sound and owns nothing; whoever owns most is there, as far as it knows.
+    Standby(Option<String>),
+    /// It cannot do anything now.
+    NotReady,
+}
+
+impl Settings {
+    /// A server that keeps everything in a database, and whose lease holds so long.
+    pub fn on_database(url: &str, lease_ms: u64) -> Self {
+        let env = [
+            ("PROMPTSALES_DATABASE_URL", url.to_owned()),
+            ("PROMPTSALES_LEASE_MS", lease_ms.to_string()),
+            ("PROMPTSALES_HEARTBEAT_MS", (lease_ms / 5).min(500).to_string()),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        Self { env, ..Self::default() }
+    }
+}
+
 /// The real binary over a folder of its own; killed when dropped.
 pub struct Server {
     /// A client of it.
@@ -95,6 +119,47 @@ impl Server {
     /// Its process id, for signals.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Sends it a signal: `STOP`, `CONT`, ...
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub async fn signal(&self, name: &str) {
+        let id = self.pid().expect("the server runs").to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "a signal can be sent");
+    }
+
+    /// What it says of its readiness; [`Readiness::NotReady`] also where it says nothing in time.
+    pub async fn readiness(&self) -> Readiness {
+        let asked = self.http.send(reqwest::Method::GET, "/readyz", &[], None);
+        let Ok(Ok(answer)) = tokio::time::timeout(Duration::from_secs(3), asked).await else {
+            return Readiness::NotReady;
+        };
+        match (answer.status, answer.code()) {
+            (200, _) => Readiness::Owner(answer.body["partitions"].as_array().map_or(0, Vec::len)),
+            (503, "standby") => Readiness::Standby(answer.body["owner"].as_str().map(str::to_owned)),
+            _ => Readiness::NotReady,
+        }
+    }
+
+    /// Waits until it owns so many partitions.
+    pub async fn until_owner(&self, partitions: usize) {
+        let owns = || async { (self.readiness().await == Readiness::Owner(partitions)).then_some(()) };
+        crate::until("the ownership of every partition", owns).await;
+    }
+
+    /// Waits until it stands by, and knows of an owner.
+    pub async fn until_standby(&self) -> String {
+        let owner = || async {
+            match self.readiness().await {
+                Readiness::Standby(owner) => owner,
+                Readiness::Owner(_) | Readiness::NotReady => None,
+            }
+        };
+        crate::until("the stand-by", owner).await
     }
 
     /// Kills it hard: SIGKILL.

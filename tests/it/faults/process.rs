@@ -2,16 +2,9 @@
 
 use futures_util::future::join;
 use promptsales_tests::{Dice, Server, Settings, pause};
-use tokio::process::Command;
 
 use super::ALONE;
 use super::load::{Book, outside};
-
-async fn signal(server: &Server, name: &str) {
-    let id = server.pid().expect("the server runs").to_string();
-    let sent = Command::new("kill").args([name, &id]).status().await;
-    assert!(sent.is_ok_and(|status| status.success()), "a signal can be sent");
-}
 
 #[tokio::test]
 async fn a_process_that_is_stopped_and_goes_on_loses_nothing() {
@@ -21,9 +14,9 @@ async fn a_process_that_is_stopped_and_goes_on_loses_nothing() {
     let server = Server::start(Settings { sandbox: Some(outside()), ..Settings::default() }).await;
     let script = async {
         pause(500).await;
-        signal(&server, "-STOP").await;
+        server.signal("STOP").await;
         pause(3_000).await;
-        signal(&server, "-CONT").await;
+        server.signal("CONT").await;
         pause(500).await;
         book.stop();
     };
