@@ -51,6 +51,8 @@ struct Parts {
     stopping: AtomicBool,
     /// True once the definitions that come with the product are registered.
     set_up: AtomicBool,
+    /// True where other nodes may use the same store: each registers what belongs to its own partitions.
+    shared: bool,
     /// The data folder, where the store is kept in one.
     folder: Option<PathBuf>,
     backing_up: Mutex<()>,
@@ -162,6 +164,7 @@ impl App {
             openapi,
             stopping: AtomicBool::new(false),
             set_up: AtomicBool::new(false),
+            shared,
             folder,
             backing_up: Mutex::new(()),
         };
@@ -173,6 +176,15 @@ impl App {
             app.register_shipped().await?;
         }
         Ok(app)
+    }
+
+    /// Goes on after the release of a restored store.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::register_shipped`].
+    pub async fn released(&self) -> anyhow::Result<()> {
+        if self.0.shared { Ok(()) } else { self.register_shipped().await }
     }
 
     /// Registers the definitions that come with the product.
@@ -194,6 +206,10 @@ impl App {
         let mut changes = self.node().ownership_changes();
         let mut left = promptsales_workflows::definitions().to_vec();
         while !left.is_empty() {
+            // A store that is held takes no definitions either.
+            while self.node().is_held() {
+                self.node().cx().sleep(Duration::from_millis(200)).await;
+            }
             let mut again = Vec::new();
             let mut failed = false;
             for (name, source) in left {

@@ -77,6 +77,15 @@ impl DatabaseUrl {
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
+
+    /// What it leads to.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be understood.
+    pub fn target(&self) -> anyhow::Result<Target> {
+        Ok(self.0.parse()?)
+    }
 }
 
 impl FromStr for DatabaseUrl {
@@ -176,7 +185,7 @@ impl Config {
             Some(text) => serde_json::from_str(&text).context("--sandbox is not the JSON of a sandbox")?,
             None => file.sandbox.unwrap_or_default(),
         };
-        let database = args.database_url.or(file.database_url).map(|url| url.0.parse()).transpose()?;
+        let database = args.database_url.or(file.database_url).map(|url| url.target()).transpose()?;
         Ok(Self {
             listen,
             database,

@@ -3,27 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use promptsales_tests::{Server, Settings, binary, pause};
+use promptsales_tests::{Server, Settings, pause};
 use promptsales_workflows::connectors::sandbox::SandboxReport;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::process::Command;
 
-use crate::steps::{brief, ended, every, items, text};
-
-/// Runs the binary; gives its exit code, and what it wrote.
-async fn promptsales(words: &[&str]) -> (i32, String, String) {
-    let done = Command::new(binary()).args(words).output().await.expect("the binary can be run");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
-    (done.status.code().unwrap_or(-1), text(done.stdout), text(done.stderr))
-}
-
-/// Runs a command that is to succeed, and reads the JSON that it prints.
-async fn done(words: &[&str]) -> Value {
-    let (code, out, error) = promptsales(&[words, &["--json"]].concat()).await;
-    assert_eq!(code, 0, "{words:?}: {error}");
-    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{words:?}: {e}: {out}"))
-}
+use crate::steps::{brief, done, ended, every, items, promptsales, text};
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("paths are UTF-8")

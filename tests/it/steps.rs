@@ -1,7 +1,22 @@
 //! Steps that several tests take.
 
-use promptsales_tests::{Server, until};
+use promptsales_tests::{Server, binary, until};
 use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// Runs the binary; gives its exit code, and what it wrote.
+pub(crate) async fn promptsales(words: &[&str]) -> (i32, String, String) {
+    let done = Command::new(binary()).args(words).output().await.expect("the binary can be run");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+    (done.status.code().unwrap_or(-1), text(done.stdout), text(done.stderr))
+}
+
+/// Runs a command that is to succeed, and reads the JSON that it prints.
+pub(crate) async fn done(words: &[&str]) -> Value {
+    let (code, out, error) = promptsales(&[words, &["--json"]].concat()).await;
+    assert_eq!(code, 0, "{words:?}: {error}");
+    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{words:?}: {e}: {out}"))
+}
 
 /// A brief that can be launched: three channels in two languages.
 pub(crate) fn brief() -> Value {

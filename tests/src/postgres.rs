@@ -141,6 +141,42 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{name}?sslmode=disable", self.port)
     }
 
+    /// Dumps a database as it is now, restores the dump into another one, and gives its URL.
+    ///
+    /// # Panics
+    ///
+    /// When one of PostgreSQL's tools refuses.
+    pub fn restore_dump(&self, url: &str) -> String {
+        let restored = self.database();
+        let file = text(&self.folder.path().join(format!("{}.dump", database_of(&restored))));
+        for (program, words) in [
+            ("pg_dump", ["--format=custom", "--file", &file, "--dbname", url]),
+            ("pg_restore", ["--exit-on-error", "--no-owner", "--dbname", &restored, &file]),
+        ] {
+            let ran = self.run(program, &words);
+            assert!(ran.status.success(), "{program}:\n{}", told(&ran));
+        }
+        restored
+    }
+
+    /// Takes a base copy of the cluster as it is now, and starts a server of its own over it.
+    ///
+    /// # Panics
+    ///
+    /// When one of PostgreSQL's tools refuses.
+    pub fn restore_base_copy(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("promptsales-pg-").tempdir();
+        let copy = Self { port: free_port(), folder: folder.expect("a folder can be made") };
+        give_away(copy.folder.path());
+        let (port, data) = (self.port.to_string(), text(&copy.data()));
+        let words =
+            ["-D", &data, "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-X", "stream", "-c", "fast"];
+        let copied = self.run("pg_basebackup", &words);
+        assert!(copied.status.success(), "pg_basebackup:\n{}", told(&copied));
+        copy.launch();
+        copy
+    }
+
     /// Runs SQL in a database, and gives what it answers.
     ///
     /// # Panics

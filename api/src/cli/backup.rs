@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use promptsales_engine::journal::Journal;
+use promptsales_engine::journal::postgres::{self, PostgresOptions};
 use promptsales_engine::journal::sqlite::{self, SqliteJournal};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -14,6 +15,10 @@ use tokio::io::AsyncWriteExt;
 use super::Ended;
 use super::client::{Client, ServerArgs};
 use crate::backup::{COPY, MANIFEST, Manifest, digest_of, verified};
+use crate::config::DatabaseUrl;
+
+/// What to do with a store that was restored.
+const STARTS_HELD: &str = "It starts held: look at it with `promptsales held`, and let it go on with `promptsales release --why ...`";
 
 /// `promptsales backup ...`
 #[derive(Debug, Args)]
@@ -32,10 +37,17 @@ pub(crate) struct BackupArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
     /// The folder that `backup` made.
-    from: PathBuf,
+    #[arg(required_unless_present = "mark")]
+    from: Option<PathBuf>,
     /// The data folder to make; it must not be there, or be empty.
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "mark")]
+    data_dir: Option<PathBuf>,
+    /// Marks a database that PostgreSQL's own tools have restored, and that no server uses yet, as restored.
+    #[arg(long, requires = "database_url", conflicts_with_all = ["from", "data_dir"])]
+    mark: bool,
+    /// The database to mark: `postgres://user:password@host/database`.
+    #[arg(long, env = "PROMPTSALES_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<DatabaseUrl>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -78,18 +90,37 @@ pub(crate) async fn backup(args: BackupArgs) -> anyhow::Result<Ended> {
     print(is_json, &serde_json::to_value(&manifest)?, &text)
 }
 
-/// Makes a store of a backup.
+/// Makes a store of a backup, or marks a database as one that was made of a backup.
 pub(crate) async fn restore(args: RestoreArgs) -> anyhow::Result<Ended> {
-    let (copy, manifest) = verified(&args.from)?;
-    let restored = sqlite::restore(&copy, &args.data_dir).await;
-    let restored = restored.with_context(|| format!("{} was not restored", args.from.display()))?;
-    let folder = args.data_dir.display();
+    match (&args.from, &args.data_dir, &args.database_url) {
+        (Some(from), Some(folder), _) => restore_folder(from, folder, args.json).await,
+        (_, _, Some(url)) if args.mark => mark(&url.target()?, args.json).await,
+        _ => bail!("give the backup and a `--data-dir`, or `--mark` and a `--database-url`"),
+    }
+}
+
+async fn restore_folder(from: &Path, folder: &Path, is_json: bool) -> anyhow::Result<Ended> {
+    let (copy, manifest) = verified(from)?;
+    let restored = sqlite::restore(&copy, folder).await;
+    let restored = restored.with_context(|| format!("{} was not restored", from.display()))?;
     let text = format!(
-        "{} events up to position {} in {folder}, under the new history {}.\nIt starts held: look at it with \
-         `promptsales held`, and let it go on with `promptsales release --why ...`",
-        restored.events, restored.position, restored.history
+        "{} events up to position {} in {}, under the new history {}.\n{STARTS_HELD}",
+        restored.events,
+        restored.position,
+        folder.display(),
+        restored.history
     );
-    print(args.json, &json!({ "restored": restored, "from": manifest.backup, "held": true }), &text)
+    print(is_json, &json!({ "restored": restored, "from": manifest.backup, "held": true }), &text)
+}
+
+async fn mark(target: &postgres::Target, is_json: bool) -> anyhow::Result<Ended> {
+    let marked = postgres::mark_restored(target, &PostgresOptions::default()).await;
+    let marked = marked.with_context(|| format!("{target} was not marked; nothing was changed"))?;
+    let text = format!(
+        "{} events in {} partitions of {target}, under the new history {}.\n{STARTS_HELD}",
+        marked.events, marked.partitions, marked.history
+    );
+    print(is_json, &json!({ "marked": marked, "held": true }), &text)
 }
 
 /// Lists the effects that wait for the release.

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::Ended;
 use crate::backup::{COPY, MANIFEST, verified};
+use crate::config::DatabaseUrl;
 
 /// `promptsales export ...`
 #[derive(Debug, Args)]
@@ -23,6 +24,9 @@ pub(crate) struct ExportArgs {
     /// The data folder of a stopped server, or a folder that `backup` made.
     #[arg(long, env = "PROMPTSALES_DATA_DIR", value_name = "FOLDER", default_value = "data")]
     data_dir: PathBuf,
+    /// Refused: a store in PostgreSQL has PostgreSQL's own tools.
+    #[arg(long, value_name = "URL", hide = true)]
+    database_url: Option<DatabaseUrl>,
     /// The file to write; `-` is the standard output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: String,
@@ -45,6 +49,9 @@ pub(crate) struct ImportArgs {
     /// The data folder to make; it must not be there, be empty, or hold the same import, broken off.
     #[arg(long, env = "PROMPTSALES_DATA_DIR", value_name = "FOLDER", default_value = "data")]
     data_dir: PathBuf,
+    /// Refused: a store in PostgreSQL has PostgreSQL's own tools.
+    #[arg(long, value_name = "URL", hide = true)]
+    database_url: Option<DatabaseUrl>,
     /// Prints what it came to as JSON.
     #[arg(long)]
     json: bool,
@@ -66,6 +73,7 @@ struct Progress {
 
 /// Writes a store as JSON lines.
 pub(crate) async fn export(args: ExportArgs) -> anyhow::Result<Ended> {
+    refuse_database(args.database_url.as_ref())?;
     let (journal, scratch) = open(&args.data_dir).await?;
     let bar = spinner("{spinner} position {pos}, {per_sec}")?;
     let progress = |position| bar.set_position(position);
@@ -94,6 +102,7 @@ pub(crate) async fn export(args: ExportArgs) -> anyhow::Result<Ended> {
 
 /// Makes a store of JSON lines.
 pub(crate) async fn import(args: ImportArgs) -> anyhow::Result<Ended> {
+    refuse_database(args.database_url.as_ref())?;
     match args.kind {
         ImportKind::Journal => journal(args).await,
     }
@@ -130,6 +139,16 @@ async fn journal(args: ImportArgs) -> anyhow::Result<Ended> {
     );
     print(args.json, &json!({ "imported": made, "resumedAtLine": done, "held": true }), &text)?;
     Ok(Ended::Done)
+}
+
+fn refuse_database(url: Option<&DatabaseUrl>) -> anyhow::Result<()> {
+    match url {
+        Some(_) => bail!(
+            "export and import work on stores in SQLite; move one in PostgreSQL with pg_dump and pg_restore, and mark it \
+             with `promptsales restore --mark`"
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Opens a store to be read; of a backup a copy is read, as opening it would change it.

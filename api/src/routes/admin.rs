@@ -92,7 +92,7 @@ async fn release(State(app): State<App>, caller: Caller, body: JsonBody) -> Resu
     if let Outcome::Rejected(rejected) = answer.outcome {
         return Err(rejected.into());
     }
-    let shipped = app.register_shipped().await;
+    let shipped = app.released().await;
     shipped.map_err(|error| Problem::new(Code::Internal, format!("it was released; then: {error:#}")))?;
     Ok(axum::Json(json!({ "history": info.history, "status": "released" })).into_response())
 }

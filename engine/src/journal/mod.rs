@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -18,7 +17,7 @@ mod check;
 pub mod conformance;
 mod entry;
 mod error;
-mod info;
+mod facts;
 pub mod memory;
 #[cfg(test)]
 mod model;
@@ -30,20 +29,11 @@ pub mod transfer;
 
 pub use entry::{Appended, Entry, Fence, Lease};
 pub use error::{EntryError, Error};
-pub use info::{Backup, Info, Loaded, StreamPage};
+pub use facts::{Backup, EFFECTS_KEPT, HISTORY, INBOX_KEPT, Info, KEYS_KEPT, Loaded, StreamPage};
 pub use record::{
     Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
     Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
 };
-
-/// How long the record of an idempotency key is kept at least, from its commit.
-pub const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// How long an effect that has ended stays in the ledger at least, from its end.
-pub const EFFECTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// How long the record of a message taken in is kept at least, and while the message is in its sender's outbox.
-pub const INBOX_KEPT: Duration = Duration::from_secs(3600);
 
 /// What became of one partition's batch.
 pub type BatchResult = Result<Vec<Result<Appended, EntryError>>, Error>;

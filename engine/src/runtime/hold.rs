@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::clock::Timestamp;
 use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, KindInfo, Reason, Typed};
-use crate::id::{Prefix, StreamId, StreamKey, TenantId};
+use crate::id::{StreamId, StreamKey, TenantId};
 use crate::journal::{self, Info, Journal};
 use crate::supervise::{Service, ServiceFault};
 
@@ -80,7 +80,7 @@ impl Reason for HistoryRejection {
 }
 
 impl Entity for History {
-    const KIND: Kind = Kind { name: "history", plural: "histories", prefix: Prefix::new("hist") };
+    const KIND: Kind = Kind { name: "history", plural: "histories", prefix: journal::HISTORY };
     const CREATE: &'static str = "release";
     const EVENTS: &'static [(&'static str, u16)] = &[("released", 1)];
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::hold::Held;
+use super::hold::{self, Held};
 use super::{Config, Context};
 use crate::effect::{Circuits, Dispatcher};
 use crate::entity::{Directory, Outbox};
-use crate::journal::{Fence, Journal, Lease};
+use crate::journal::{self, Fence, Journal, Lease};
 use crate::partition::{Holdings, LaneHandle, Owned, Pump, WhileOwned, share_of_backlog};
 use crate::supervise::{Root, ServiceFault, ServiceSpec};
 use crate::telemetry::names;
@@ -83,6 +83,15 @@ impl Partitions {
         metrics::counter!(names::STEP_DOWNS, "reason" => reason).increment(removed as u64);
         metrics::gauge!(names::PARTITIONS_OWNED).decrement(removed as f64);
         lost.iter().map(|owned| owned.fence()).collect()
+    }
+
+    /// Lets go on what is held here, where another node has released the store.
+    pub(super) async fn look_for_release(&self) -> Result<(), journal::Error> {
+        if *self.held.borrow() && !hold::is_held(&*self.journal).await? {
+            tracing::warn!("the restored store was released by another node");
+            self.held.send_replace(false);
+        }
+        Ok(())
     }
 
     /// True once the node ends.

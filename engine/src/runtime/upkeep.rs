@@ -40,6 +40,9 @@ impl Service for Upkeep {
                 // A store that cannot be reached for a while is no reason to end: leases see to that.
                 tracing::warn!(%error, "the journal's upkeep failed");
             }
+            if let Err(error) = self.0.look_for_release().await {
+                tracing::warn!(%error, "whether the restored store was released could not be read");
+            }
         }
     }
 }

@@ -6,4 +6,5 @@ mod lost;
 mod outage;
 mod ownership;
 mod pooler;
+mod restored;
 mod safety;

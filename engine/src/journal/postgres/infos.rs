@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::journal::Info;
 
 /// The store's identity as it was at first, and as it has become since. What was lent out once stays.
@@ -28,7 +29,7 @@ impl Infos {
     }
 
     /// Takes up a history that has begun, unless it is the one that is known.
-    pub(super) fn follow(&self, history: Uuid) {
+    pub(super) fn follow(&self, history: Uuid, resumed_at: Option<Timestamp>) {
         let mut infos = self;
         loop {
             while let Some(next) = infos.next.get() {
@@ -37,7 +38,7 @@ impl Infos {
             if infos.info.history == history {
                 return;
             }
-            let next = Self::new(Info { history, ..infos.info.clone() });
+            let next = Self::new(Info { history, resumed_at, ..infos.info.clone() });
             if infos.next.set(Box::new(next)).is_ok() {
                 return;
             }

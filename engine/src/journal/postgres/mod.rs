@@ -28,6 +28,7 @@ mod nodes;
 mod pool;
 mod read;
 mod regress;
+mod restore;
 mod row;
 mod schema;
 mod session;
@@ -40,6 +41,7 @@ mod upkeep;
 mod write;
 
 pub use journal::PostgresJournal;
+pub use restore::{Marked, mark_restored};
 pub use schema::{check, migrate};
 pub use target::Target;
 

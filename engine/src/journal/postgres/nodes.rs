@@ -119,6 +119,10 @@ impl Ownership for PostgresJournal {
             }
         }
         leases.sort_unstable_by_key(|lease| lease.fence.partition);
+        if !leases.is_empty() {
+            // The database may have been restored while this node had no lease.
+            self.follow_history().await?;
+        }
         Ok(leases)
     }
 

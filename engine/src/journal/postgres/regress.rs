@@ -14,7 +14,9 @@ use uuid::Uuid;
 use super::PostgresJournal;
 use super::desk::{Desk, STANDING, Standing};
 use super::row::{get, uint};
-use crate::journal::{Error, PartitionId};
+use super::session::Param;
+use crate::clock::Timestamp;
+use crate::journal::{Error, HISTORY, PartitionId};
 use crate::telemetry::names;
 
 impl PostgresJournal {
@@ -64,23 +66,28 @@ impl PostgresJournal {
 
     /// Begins a new history behind the one that is known, unless another node has done so.
     async fn begin_history(&self, reason: &str) -> Result<(), Error> {
-        const SQL: &str = "INSERT INTO promptsales.history (no, history, reason)
-            SELECT max(no) + 1, $1, $2 FROM promptsales.history
-            HAVING (array_agg(history ORDER BY no DESC))[1] = $3 ON CONFLICT DO NOTHING";
+        // A hold that nobody had ended, as far as the database knows, goes on.
+        const SQL: &str = "INSERT INTO promptsales.history (no, history, reason, resumed)
+            SELECT h.no + 1, $1, $2, CASE WHEN NOT EXISTS (SELECT FROM promptsales.stream AS s
+                WHERE s.uuid = h.history AND s.prefix = $4 AND s.birth IS NOT NULL) THEN h.resumed END
+            FROM promptsales.history AS h
+            WHERE h.history = $3 AND h.no = (SELECT max(no) FROM promptsales.history) ON CONFLICT DO NOTHING";
         let bytes: [u8; 16] = rand::rng().random();
         let (new, old) = (Uuid::from_bytes(bytes), self.infos.last().history);
-        let params: [super::session::Param<'_>; 3] =
-            [(&new, Type::UUID), (&reason, Type::TEXT), (&old, Type::UUID)];
+        let prefix = HISTORY.as_str();
+        let params: [Param<'_>; 4] =
+            [(&new, Type::UUID), (&reason, Type::TEXT), (&old, Type::UUID), (&prefix, Type::TEXT)];
         self.writers.query(SQL, &params).await?;
         self.follow_history().await
     }
 
     /// Takes up the history that goes on now, which another node may have begun.
     pub(super) async fn follow_history(&self) -> Result<(), Error> {
-        const SQL: &str = "SELECT history FROM promptsales.history ORDER BY no DESC LIMIT 1";
+        const SQL: &str = "SELECT history, resumed FROM promptsales.history ORDER BY no DESC LIMIT 1";
         let rows = self.readers.query(SQL, &[]).await?;
         if let Some(row) = rows.first() {
-            self.infos.follow(get(row, 0)?);
+            let resumed: Option<i64> = get(row, 1)?;
+            self.infos.follow(get(row, 0)?, resumed.map(Timestamp::from_ms));
         }
         Ok(())
     }

@@ -12,11 +12,15 @@ use super::row::get;
 use super::session::Session;
 use super::target::Target;
 use super::tls;
+use crate::clock::Timestamp;
 use crate::id::{IdSecret, SLOTS, SlotMap};
 use crate::journal::{Error, Info};
 
 /// The layouts, each one step after the one before; `promptsales.layout` counts them.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_journal.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_journal.sql"),
+    include_str!("../../../migrations/postgres/0002_restored.sql"),
+];
 /// How often making the first table is tried, where several processes do it at the same time.
 const TRIES: usize = 5;
 
@@ -123,6 +127,11 @@ async fn has_layout(session: &mut Session) -> Result<bool, Error> {
     rows.first().map_or(Ok(false), |row| get(row, 0))
 }
 
+/// True where there is a store, of whatever layout.
+pub(super) async fn has_store(session: &mut Session) -> Result<bool, Error> {
+    Ok(has_layout(session).await? && layout(session).await? > 0)
+}
+
 async fn layout(session: &mut Session) -> Result<usize, Error> {
     let rows = session.query("SELECT coalesce(max(version), 0) FROM promptsales.layout", &[]).await?;
     let found: i32 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
@@ -160,18 +169,19 @@ async fn identify(session: &mut Session, partitions: u32) -> Result<(), Error> {
 
 /// Reads what identifies the store.
 pub(super) async fn read_info(session: &mut Session) -> Result<Info, Error> {
-    let sql = "SELECT log, secret, (SELECT history FROM promptsales.history ORDER BY no DESC LIMIT 1),
+    let sql = "SELECT log, secret, h.history,
             ARRAY(SELECT id FROM promptsales.partition ORDER BY id),
-            ARRAY(SELECT partition FROM promptsales.slot_map ORDER BY slot)
-        FROM promptsales.meta";
+            ARRAY(SELECT partition FROM promptsales.slot_map ORDER BY slot), h.resumed
+        FROM promptsales.meta, (SELECT history, resumed FROM promptsales.history ORDER BY no DESC LIMIT 1) AS h";
     let rows = session.query(sql, &[]).await?;
     let row = rows.first().ok_or_else(|| corrupt("promptsales.meta", "it is empty"))?;
     let secret: Vec<u8> = get(row, 1)?;
     let secret = secret.try_into().map_err(|_| corrupt("promptsales.meta", "the secret has not 32 bytes"))?;
     let unsigned = |ids: Vec<i32>| ids.into_iter().map(i32::cast_unsigned).collect::<Vec<_>>();
     let slots = SlotMap::stored(unsigned(get(row, 4)?));
+    let resumed: Option<i64> = get(row, 5)?;
     Ok(Info {
-        resumed_at: None,
+        resumed_at: resumed.map(Timestamp::from_ms),
         log: get(row, 0)?,
         history: get(row, 2)?,
         secret: IdSecret::new(secret),

@@ -1,11 +1,25 @@
-//! What identifies a store, and what is read of it.
+//! What a store is, and what it hands out whole: its identity, streams as they are loaded, pages, copies.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Event, PartitionId, Position, Received, Seq, Snapshot};
 use crate::clock::Timestamp;
-use crate::id::{IdSecret, SlotMap, StreamKey};
+use crate::id::{IdSecret, Prefix, SlotMap, StreamKey};
+
+/// How long the record of an idempotency key is kept at least, from its commit.
+pub const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long an effect that has ended stays in the ledger at least, from its end.
+pub const EFFECTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long the record of a message taken in is kept at least, and while the message is in its sender's outbox.
+pub const INBOX_KEPT: Duration = Duration::from_secs(3600);
+
+/// The kind of the streams that tell what became of a history; the id's UUID is the history's.
+pub const HISTORY: Prefix = Prefix::new("hist");
 
 /// What identifies a store: where its positions belong.
 #[derive(Debug, Clone)]
@@ -14,7 +28,7 @@ pub struct Info {
     pub log: Uuid,
     /// The id of this history of the log; a restored backup begins a new one.
     pub history: Uuid,
-    /// When this history went on from an earlier one; `None` for the first of a log. Such a history starts held.
+    /// When this history went on from a copy of an earlier one; otherwise `None`. Such a history starts held.
     pub resumed_at: Option<Timestamp>,
     /// The secret under which ids are derived.
     pub secret: IdSecret,
