@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use promptsales_engine::id::IdKind;
 use promptsales_engine::journal::postgres::Target;
 use promptsales_engine::partition::Ownership;
 use promptsales_engine::runtime::{self, Leasing};
+use promptsales_engine::workflow::run::Run;
 use promptsales_workflows::connectors::sandbox::SandboxConfig;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -50,6 +52,9 @@ pub struct ServeArgs {
     /// Entities kept in memory at a time; beyond it the ones idle longest are let go [default: 100000].
     #[arg(long, env = "PROMPTSALES_LIVE_ENTITIES", value_name = "COUNT")]
     pub live_entities: Option<usize>,
+    /// How many days after its end a run's events are kept; afterwards its last state alone. Otherwise for ever.
+    #[arg(long, env = "PROMPTSALES_KEEP_RUNS_DAYS", value_name = "DAYS")]
+    pub keep_runs_days: Option<u32>,
     /// A YAML file with settings; flags and environment go before it.
     #[arg(long, env = "PROMPTSALES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -125,6 +130,7 @@ struct File {
     lease_ms: Option<u32>,
     heartbeat_ms: Option<u32>,
     live_entities: Option<usize>,
+    keep_runs_days: Option<u32>,
     dev: Option<bool>,
     sandbox: Option<SandboxConfig>,
     log: Option<String>,
@@ -157,6 +163,8 @@ pub struct Config {
     pub membership: Membership,
     /// Entities kept in memory at a time.
     pub live_entities: usize,
+    /// How long the events of runs that have ended are kept; `None` for ever.
+    pub keep_runs: Option<Duration>,
     /// How the sandbox of the outside behaves.
     pub sandbox: SandboxConfig,
     /// What goes to the log.
@@ -185,12 +193,14 @@ impl Config {
             Some(text) => serde_json::from_str(&text).context("--sandbox is not the JSON of a sandbox")?,
             None => file.sandbox.unwrap_or_default(),
         };
+        let keep_runs = args.keep_runs_days.or(file.keep_runs_days);
         let database = args.database_url.or(file.database_url).map(|url| url.target()).transpose()?;
         Ok(Self {
             listen,
             database,
             membership,
             live_entities: args.live_entities.or(file.live_entities).unwrap_or(LIVE_ENTITIES),
+            keep_runs: keep_runs.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600)),
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("data")),
             sandbox,
             log: args.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
@@ -205,8 +215,10 @@ impl Config {
         let Membership { lease, heartbeat, .. } = self.membership;
         let lanes = if self.database.is_some() { DATABASE_LANES } else { 1 };
         let live_entities = self.live_entities;
+        let retention = self.keep_runs.map(|kept| (Run::PREFIX, kept)).into_iter().collect();
         let lease_margin = lease / 8;
-        runtime::Config { lease, heartbeat, lease_margin, lanes, live_entities, ..runtime::Config::default() }
+        let others = runtime::Config::default();
+        runtime::Config { lease, heartbeat, lease_margin, lanes, live_entities, retention, ..others }
     }
 
     /// How the node takes part under leases. Its id is kept in the data folder, so that it stays over restarts.

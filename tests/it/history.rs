@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use promptsales_tests::{Server, Settings, pause};
+use promptsales_tests::{Postgres, Server, Settings, pause, until};
 use promptsales_workflows::connectors::sandbox::SandboxReport;
 use serde_json::json;
 use tempfile::TempDir;
@@ -102,6 +102,46 @@ async fn a_stopped_store_is_copied_too_and_a_changed_copy_is_refused() {
     done(&["restore", path(&out), "--data-dir", path(new.path())]).await;
     let server = Server::over(new, Settings::default()).await;
     assert_eq!(every(&server, "/api/v1/leads").await.len(), 20);
+}
+
+#[tokio::test]
+async fn an_ended_run_keeps_its_state_and_loses_its_events_in_time() {
+    let postgres = Postgres::shared();
+    for database in [None, Some(postgres.database())] {
+        let mut env = vec![("PROMPTSALES_KEEP_RUNS_DAYS".to_owned(), "0".to_owned())];
+        env.extend(database.map(|url| ("PROMPTSALES_DATABASE_URL".to_owned(), url)));
+        let mut server = Server::start(Settings { env, ..Settings::default() }).await;
+        let ready = async |server: &Server| {
+            until("readiness", || async { (server.http.get("/readyz").await.status == 200).then_some(()) })
+                .await;
+        };
+        ready(&server).await;
+        let launched = server.http.post("/api/v1/campaigns/launch", &brief()).await.ok();
+        let run = text(&launched, "runId").to_owned();
+        let before = ended(&server, &run).await;
+        assert_eq!(before["status"], "completed");
+        let events = format!("/api/v1/runs/{run}/events");
+        let gone = until("the end of its events", || async {
+            let answer = server.http.get(&events).await;
+            (answer.status == 410).then_some(answer)
+        })
+        .await;
+        assert_eq!(gone.body["code"], "history_trimmed");
+        let from = format!("{events}?cursor={}", text(&gone.body["errors"], "next"));
+        let rest = server.http.get(&from).await.ok();
+        assert_eq!(items(&rest).len(), 1, "the last one is there");
+        assert_eq!(items(&rest)[0]["seq"], gone.body["errors"]["seq"]);
+        assert_eq!(server.http.get(&format!("/api/v1/runs/{run}")).await.ok(), before);
+        let campaign = format!("/api/v1/campaigns/{}/events", text(&launched, "campaignId"));
+        assert!(every(&server, &campaign).await.len() > 1, "campaigns are kept for ever");
+        server.kill().await;
+        server.restart().await;
+        ready(&server).await;
+        assert_eq!(server.http.get(&format!("/api/v1/runs/{run}")).await.ok(), before);
+        assert_eq!(server.http.get(&events).await.problem(410), "history_trimmed");
+        let listed = every(&server, "/api/v1/runs").await;
+        assert!(listed.iter().any(|each| each.to_string().contains(&run)), "{listed:?}");
+    }
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ pub struct Page<T> {
 impl<T: Serialize> Page<T> {
     /// A page, with where the next one begins. `path` is the list's own, with its other parameters.
     pub fn new(items: Vec<T>, next: Option<u64>, path: String) -> Self {
-        Self { items, next: next.map(|n| format!("p{n:x}")), path }
+        Self { items, next: next.map(cursor), path }
     }
 }
 
@@ -73,6 +73,11 @@ impl<T: Serialize> IntoResponse for Page<T> {
         }
         response
     }
+}
+
+/// The cursor behind a number, as a client sends it.
+pub fn cursor(after: u64) -> String {
+    format!("p{after:x}")
 }
 
 /// A value as it may stand in a query: percent-encoded but for the unreserved characters of RFC 3986.

@@ -6,7 +6,9 @@ use axum::response::{IntoResponse, Response};
 use promptsales_engine::entity::Fault;
 use promptsales_engine::journal::{self, Rejected, RejectionKind};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::paging::cursor;
 
 /// The stable codes of the edge. Rejections of entities bring their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub enum Code {
     Held,
     /// The store is not held.
     NotHeld,
+    /// What is asked for is of before the time for which events are kept.
+    HistoryTrimmed,
     /// The node is ending.
     ShuttingDown,
     /// The journal cannot be used now.
@@ -83,6 +87,7 @@ impl Code {
         Self::Quarantined,
         Self::Held,
         Self::NotHeld,
+        Self::HistoryTrimmed,
         Self::ShuttingDown,
         Self::JournalUnavailable,
         Self::RefusedByJournal,
@@ -133,6 +138,7 @@ impl Code {
                 ("held", StatusCode::SERVICE_UNAVAILABLE, "The store was restored and has not been released")
             }
             Self::NotHeld => ("not_held", StatusCode::CONFLICT, "The store is not held"),
+            Self::HistoryTrimmed => ("history_trimmed", StatusCode::GONE, "Its early events are not kept"),
             Self::ShuttingDown => ("shutting_down", StatusCode::SERVICE_UNAVAILABLE, "The node is ending"),
             Self::JournalUnavailable => {
                 ("journal_unavailable", StatusCode::SERVICE_UNAVAILABLE, "The journal cannot be used now")
@@ -266,6 +272,7 @@ impl From<Fault> for Problem {
             Fault::Quarantined { .. } => Code::Quarantined,
             Fault::KeyReused => Code::IdempotencyKeyReused,
             Fault::Held => Code::Held,
+            Fault::Trimmed { .. } => Code::HistoryTrimmed,
             Fault::ShuttingDown => Code::ShuttingDown,
             Fault::Unavailable { .. } => Code::JournalUnavailable,
             Fault::Refused { .. } => Code::RefusedByJournal,
@@ -275,6 +282,10 @@ impl From<Fault> for Problem {
         let problem = Self::new(code, fault.to_string());
         match fault {
             Fault::NotOwner { address } => problem.with_owner(address),
+            Fault::Trimmed { seq, at } => {
+                let next = cursor(seq.saturating_sub(1));
+                problem.with_errors(json!({ "seq": seq, "horizon": at, "next": next }))
+            }
             Fault::Overloaded { .. } | Fault::Quarantined { .. } | Fault::KeyReused => problem,
             Fault::ShuttingDown | Fault::Unavailable { .. } | Fault::Refused { .. } => problem,
             Fault::Held | Fault::Unknown => problem,
@@ -284,7 +295,10 @@ impl From<Fault> for Problem {
 
 impl From<journal::Error> for Problem {
     fn from(error: journal::Error) -> Self {
-        Self::new(Code::JournalUnavailable, error.to_string())
+        match error {
+            journal::Error::Trimmed { seq, at, .. } => Fault::Trimmed { seq, at }.into(),
+            other => Self::new(Code::JournalUnavailable, other.to_string()),
+        }
     }
 }
 

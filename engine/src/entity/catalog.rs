@@ -1,6 +1,7 @@
 //! The catalog of kinds: an explicit list, in which a duplicate is an error at start.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -55,6 +56,8 @@ pub struct KindInfo {
     pub events: Vec<(String, u16)>,
     /// The shapes that it writes, and how it reads those that it wrote before.
     pub shapes: Shapes,
+    /// How long the events of a stream are kept, from its last one; `None` for ever.
+    pub retention: Option<Duration>,
     /// The JSON Schema of its events, an object of name and body.
     pub event_schema: Value,
     /// True if its commands are served over HTTP by themselves.

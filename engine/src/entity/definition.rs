@@ -1,6 +1,7 @@
 //! What an entity is: its trait, and what goes in and out of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -147,6 +148,11 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync + 'static {
     const STATE_VERSION: u16 = 1;
     /// Steps from earlier versions of the state to the next.
     const STATE_UPCASTERS: &'static [StateUpcaster] = &[];
+
+    /// How long the events of an entity are kept, from its last one; `None` for ever. Afterwards its state stands in
+    /// their place, so that the state must hold all that is asked for, and [`Entity::STATE_UPCASTERS`] must lead on
+    /// from every version that was kept.
+    const RETENTION: Option<Duration> = None;
 
     /// What it can be told to do.
     type Command: DeserializeOwned + JsonSchema;

@@ -48,6 +48,7 @@ impl Shared {
             journal::Error::Unknown { .. }
             | journal::Error::Unavailable { .. }
             | journal::Error::Corrupt { .. }
+            | journal::Error::Trimmed { .. }
             | journal::Error::InUse { .. } => error.clone().into(),
         }
     }
@@ -92,6 +93,16 @@ impl Directory {
             supervisor,
             shared,
         }))
+    }
+
+    /// Trims a stream that has been quiet since before a moment; returns how many events went.
+    pub(crate) async fn trim(
+        &self,
+        owned: &Arc<Owned>,
+        stream: &StreamKey,
+        before: Timestamp,
+    ) -> Result<usize, Fault> {
+        super::trim::trim(&self.0.shared, owned, stream, before).await
     }
 
     /// Delivers an input from outside and waits for its answer.

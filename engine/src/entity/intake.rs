@@ -93,6 +93,14 @@ pub enum Fault {
         /// What it said.
         reason: String,
     },
+    /// What is asked for is of before the time for which events are kept.
+    #[error("what was before event {seq}, of {at}, is not kept any more")]
+    Trimmed {
+        /// The number of the first event of which it can be told what the state was.
+        seq: Seq,
+        /// When that was: the horizon.
+        at: Timestamp,
+    },
     /// The stream belongs to a partition that this node does not own; nothing was done.
     #[error("another node owns what the command is for")]
     NotOwner {
@@ -110,6 +118,7 @@ impl From<journal::Error> for Fault {
             journal::Error::Unknown { .. } => Self::Unknown,
             journal::Error::Corrupt { reason } => Self::Refused { reason },
             journal::Error::Unavailable { reason } => Self::Unavailable { reason },
+            journal::Error::Trimmed { seq, at, .. } => Self::Trimmed { seq, at },
             journal::Error::Fenced { .. } => Self::NotOwner { address: None },
             journal::Error::Regressed { .. } | journal::Error::InUse { .. } => {
                 Self::Unavailable { reason: error.to_string() }

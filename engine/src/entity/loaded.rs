@@ -7,7 +7,9 @@ use super::directory::Shared;
 use super::intake::Fault;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
-use crate::journal::{Appended, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot};
+use crate::journal::{
+    self, Appended, Base, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot,
+};
 use crate::partition::Owned;
 use crate::runtime::guard;
 use crate::telemetry::names;
@@ -43,7 +45,12 @@ impl Loaded {
             if !taken {
                 machine = (kind.machine)(key);
                 snapshot_seq = 0;
-                events = shared.journal.read_stream(key, 0, usize::MAX).await.map_err(failed)?;
+                let base = shared.journal.base(key).await.map_err(failed)?;
+                let after = match &base {
+                    Some(base) => restored(&mut *machine, base)?,
+                    None => 0,
+                };
+                events = shared.journal.read_stream(key, after, usize::MAX).await.map_err(failed)?;
             }
         }
         for event in &events {
@@ -55,7 +62,10 @@ impl Loaded {
         machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
         let first = match events.first().filter(|e| e.seq == 1) {
             Some(event) => Some(event.at),
-            None => shared.journal.read_stream(key, 0, 1).await.map_err(failed)?.first().map(|e| e.at),
+            None => match shared.journal.read_stream(key, 0, 1).await {
+                Err(journal::Error::Trimmed { created_at, .. }) => Some(created_at),
+                first => first.map_err(failed)?.first().map(|e| e.at),
+            },
         };
         let created_at = first.unwrap_or_default();
         let last = match events.pop() {
@@ -106,5 +116,17 @@ impl Loaded {
             self.snapshot_seq = seq;
             entry.snapshot = Some(Snapshot { seq, version, data });
         }
+    }
+}
+
+/// Takes the state in that stands in the place of a stream's early events; returns the number of its last event.
+pub(crate) fn restored(machine: &mut dyn Machine, base: &Base) -> Result<Seq, Fault> {
+    let refused = |reason| Fault::Refused { reason };
+    match machine.restore(&base.snapshot).map_err(|error| refused(error.to_string()))? {
+        true => Ok(base.snapshot.seq),
+        false => Err(refused(format!(
+            "its early events are not kept, and the state in their place has the shape {}, which cannot be read",
+            base.snapshot.version
+        ))),
     }
 }

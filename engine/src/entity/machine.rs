@@ -115,6 +115,11 @@ pub trait Machine: Send {
     /// The state as a person may see it; `None` if the stream has no events.
     fn view(&self) -> Option<Value>;
 
+    /// True if nobody asks any more how it came to be as it is, once its last event is as old as its kind keeps events.
+    fn may_forget(&self) -> bool {
+        true
+    }
+
     /// The state as it can be kept, with the version of its shape; `None` if there is nothing to keep.
     fn snapshot(&self) -> Option<(u16, Json)>;
 

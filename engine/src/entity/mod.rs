@@ -13,6 +13,7 @@ mod intake;
 mod loaded;
 mod machine;
 mod outbox;
+mod trim;
 mod typed;
 
 pub use catalog::{Catalog, CatalogError, CommandInfo, KindInfo, MachineFactory};
@@ -22,6 +23,7 @@ pub use directory::{Directory, LiveStatus};
 pub(crate) use host::{Host, HostRef, HostSeed};
 pub use intake::{Answer, Dedup, Fault, View};
 pub(crate) use intake::{Cell as IntakeCell, Phase};
+pub(crate) use loaded::restored;
 pub use machine::{Corruption, Input, Machine, Step, StepCx, invalid, not_found};
 pub use outbox::Outbox;
 pub(crate) use outbox::again;

@@ -45,6 +45,7 @@ impl<E: Entity> Typed<E> {
             commands: commands::<E::Command>(),
             events: E::EVENTS.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect(),
             shapes: Self::SHAPES,
+            retention: E::RETENTION,
             event_schema: schema::<E::Event>(),
             public: true,
             machine: Arc::new(|_| Box::new(Self::new())),

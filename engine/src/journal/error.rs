@@ -1,6 +1,7 @@
 //! Why an append or a read failed.
 
-use super::{PartitionId, Seq};
+use super::{Base, PartitionId, Seq};
+use crate::clock::Timestamp;
 use crate::id::StreamKey;
 
 /// Why one entry of a batch was not taken. The others stand.
@@ -61,6 +62,18 @@ pub enum Error {
         /// The partition.
         partition: PartitionId,
     },
+    /// The events asked for are not kept any more.
+    #[error("the events of stream `{stream}` before number {seq} are not kept any more")]
+    Trimmed {
+        /// The stream.
+        stream: StreamKey,
+        /// The number of the first event of which it can be told what the state was.
+        seq: Seq,
+        /// When that was committed: the horizon.
+        at: Timestamp,
+        /// When the stream began.
+        created_at: Timestamp,
+    },
     /// What is stored cannot be understood.
     #[error("the journal is corrupt: {reason}")]
     Corrupt {
@@ -73,4 +86,12 @@ pub enum Error {
         /// Who, as far as known.
         reason: String,
     },
+}
+
+impl Base {
+    /// Says that what is asked for is before this base.
+    pub(super) fn trimmed(&self, stream: &StreamKey) -> Error {
+        let Self { snapshot, created_at, at } = self;
+        Error::Trimmed { stream: stream.clone(), seq: snapshot.seq, at: *at, created_at: *created_at }
+    }
 }

@@ -24,6 +24,7 @@ mod model;
 mod plan;
 pub mod postgres;
 mod record;
+mod retention;
 pub mod sqlite;
 pub mod transfer;
 
@@ -34,6 +35,7 @@ pub use record::{
     Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
     Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
 };
+pub use retention::{Base, OldStreams};
 
 /// What became of one partition's batch.
 pub type BatchResult = Result<Vec<Result<Appended, EntryError>>, Error>;
@@ -47,6 +49,8 @@ pub type BatchResult = Result<Vec<Result<Appended, EntryError>>, Error>;
 /// * Entries of one batch are taken in their order; a later one may expect what an earlier one wrote.
 /// * Every append checks the fence in the same commit. Positions are gap-free, from 1, in the order of commit.
 /// * Per stream, numbers are gap-free from 1; `expected` is checked.
+/// * A [`trim`](Journal::trim) deletes a stream's events before a kept state and nothing else. Numbers and positions
+///   of what is gone are not used again: reads of the log have gaps there, and the stream keeps its place in lists.
 /// * A repeated idempotency key makes the entry fail with [`EntryError::KeyTaken`].
 /// * Reads see every append that returned before they began, and each read is one consistent view.
 /// * An append whose answer was lost is resolved by the back end before it answers; only if that cannot be done
@@ -93,6 +97,10 @@ pub trait Journal: Send + Sync + 'static {
     async fn load(&self, stream: &StreamKey) -> Result<Loaded, Error>;
 
     /// Reads a stream's events with numbers above `after`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Trimmed`] where the first of them is before the stream's base.
     async fn read_stream(&self, stream: &StreamKey, after: Seq, limit: usize) -> Result<Vec<Event>, Error>;
 
     /// Reads a partition's events with positions above `after`, at most `limit`.
@@ -113,6 +121,27 @@ pub trait Journal: Send + Sync + 'static {
         newest_first: bool,
         limit: usize,
     ) -> Result<StreamPage, Error>;
+
+    /// Reads the base of a stream whose early events are not kept any more.
+    async fn base(&self, stream: &StreamKey) -> Result<Option<Base>, Error>;
+
+    /// Makes a stream's newest snapshot its base, and deletes events before it, the earliest `limit` of them; returns
+    /// how many. None are left before the base when it is less than `limit`, or the stream is in use.
+    async fn trim(&self, stream: &StreamKey, limit: usize) -> Result<usize, Error>;
+
+    /// Looks at streams of a partition behind the cursor `after` (0: from the beginning), at most `limit`, for those of
+    /// a kind whose last event was committed before a moment and is not the only one that is kept.
+    async fn old_streams(
+        &self,
+        partition: PartitionId,
+        prefix: Prefix,
+        before: Timestamp,
+        after: u64,
+        limit: usize,
+    ) -> Result<OldStreams, Error>;
+
+    /// Lists the shapes of all bases: kind and version of the state, each once.
+    async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error>;
 
     /// Finds the record of an idempotency key.
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error>;

@@ -232,6 +232,7 @@ fn refuse(owned: &Arc<Owned>, callers: Vec<Caller>, error: &journal::Error) -> R
         journal::Error::Unknown { .. }
         | journal::Error::Unavailable { .. }
         | journal::Error::Corrupt { .. }
+        | journal::Error::Trimmed { .. }
         | journal::Error::InUse { .. } => {}
     }
     for caller in callers {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::id::Prefix;
+
 /// The limits of a node. Hitting one is a typed error with a reason, and a metric.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -41,6 +43,8 @@ pub struct Config {
     pub breaker_failures: u32,
     /// How long an open circuit stays open before one call may try.
     pub breaker_cooldown: Duration,
+    /// How long events of kinds are kept, from the last one of their stream, where that differs from what the kind says.
+    pub retention: Vec<(Prefix, Duration)>,
     /// How often idle entities, the clock and the journal's indexes are looked after.
     pub upkeep: Duration,
     /// How long a shutdown waits for work under way.
@@ -74,6 +78,7 @@ impl Default for Config {
             backlog: 10_000,
             breaker_failures: 5,
             breaker_cooldown: Duration::from_secs(5),
+            retention: Vec::new(),
             upkeep: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             lease: Duration::from_secs(2),

@@ -10,6 +10,7 @@ mod owning;
 mod panics;
 mod partitions;
 mod past;
+mod retention;
 mod seed;
 mod upkeep;
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::hold::{self, History};
 use super::keeper::Keeper;
 use super::partitions::{Partitions, Permits};
+use super::retention::{Retention, check_bases};
 use super::seed::{Leasing, NodeSeed, Prepare, StartError};
 use super::upkeep::Upkeep;
 use super::{Config, Context, past};
@@ -76,6 +77,7 @@ impl Node {
     pub async fn start(seed: NodeSeed) -> Result<Self, StartError> {
         super::panics::install_hook();
         let NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx } = seed;
+        check_bases(&*journal, &catalog).await?;
         let incarnation = cx.uuid();
         let mut leases = Vec::new();
         if leasing.is_none() {
@@ -119,6 +121,9 @@ impl Node {
         leases.iter().try_for_each(|lease| partitions.take(lease))?;
         let upkeep = Upkeep(partitions.clone());
         partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()))?;
+        if let Some(retention) = Retention::new(&partitions, &catalog) {
+            partitions.root.add(ServiceSpec::new("retention", move || retention.clone()))?;
+        }
         let ownership = leasing.as_ref().map(|leasing| leasing.ownership.clone());
         if let Some(leasing) = leasing {
             keep_leases(&partitions, leasing, incarnation, prepare)?;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Config, Context};
 use crate::effect::Connectors;
 use crate::entity::Catalog;
+use crate::id::Prefix;
 use crate::journal::{self, Journal};
 use crate::partition::Ownership;
 use crate::supervise::ServiceFault;
@@ -59,6 +60,17 @@ pub enum StartError {
     /// The journal cannot be taken over.
     #[error("the journal cannot be taken over")]
     Journal(#[from] journal::Error),
+    /// A state that stands in the place of events cannot be read.
+    #[error(
+        "this release cannot read the kept states of `{prefix}` with version {version}, whose events are not kept \
+         any more: start one that has the upcaster"
+    )]
+    Bases {
+        /// The kind.
+        prefix: Prefix,
+        /// The version of its state.
+        version: u16,
+    },
     /// An actor cannot be started.
     #[error("the supervisors cannot be started")]
     Supervision(#[from] ServiceFault),

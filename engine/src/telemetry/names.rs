@@ -6,6 +6,8 @@ pub const COMMIT_SECONDS: &str = "promptsales_commit_seconds";
 pub const COMMIT_ENTRIES: &str = "promptsales_commit_entries";
 /// Counter: commits that failed as a whole.
 pub const COMMIT_FAILURES: &str = "promptsales_commit_failures_total";
+/// Counter: events that were not kept any longer.
+pub const EVENTS_TRIMMED: &str = "promptsales_events_trimmed_total";
 /// Counter by `kind` and `outcome`: commands answered.
 pub const COMMANDS: &str = "promptsales_commands_total";
 /// Counter by `reason`: work refused because a limit was hit.

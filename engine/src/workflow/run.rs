@@ -63,6 +63,7 @@ impl Runs {
             commands: commands::<RunCommand>(),
             events: EVENTS.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect(),
             shapes: SHAPES,
+            retention: None,
             event_schema: schema::<RunEvent>(),
             public: false,
             machine: Arc::new(move |stream| Box::new(runs.machine(stream))),
@@ -232,6 +233,10 @@ impl Machine for RunMachine {
             }]);
         }
         Some(view)
+    }
+
+    fn may_forget(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.ended_at.is_some())
     }
 
     fn snapshot(&self) -> Option<(u16, Json)> {

@@ -9,8 +9,8 @@ use promptsales_engine::effect::{Call, CallError, Connector, Effect, EffectKey, 
 use promptsales_engine::entity::{Answer, Dedup, Fault};
 use promptsales_engine::id::{Prefix, StreamKey, TenantId};
 use promptsales_engine::journal::{
-    Appended, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded,
-    Message, PartitionId, Position, Seq, StreamPage, Timer,
+    Appended, Base, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded,
+    Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
 use promptsales_engine::runtime::{Command, Node};
 use serde_json::{Value, json};
@@ -114,6 +114,29 @@ impl Journal for Watched {
         limit: usize,
     ) -> Result<StreamPage, Error> {
         self.inner.list_streams(tenant, prefix, after, newest_first, limit).await
+    }
+
+    async fn base(&self, stream: &StreamKey) -> Result<Option<Base>, Error> {
+        self.inner.base(stream).await
+    }
+
+    async fn trim(&self, stream: &StreamKey, limit: usize) -> Result<usize, Error> {
+        self.inner.trim(stream, limit).await
+    }
+
+    async fn old_streams(
+        &self,
+        partition: PartitionId,
+        prefix: Prefix,
+        before: Timestamp,
+        after: u64,
+        limit: usize,
+    ) -> Result<OldStreams, Error> {
+        self.inner.old_streams(partition, prefix, before, after, limit).await
+    }
+
+    async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error> {
+        self.inner.base_shapes().await
     }
 
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {

@@ -17,6 +17,7 @@ mod keys;
 mod random;
 mod reading;
 mod several;
+mod trimming;
 
 #[cfg(test)]
 pub(super) use fixture::everything_of;
@@ -76,6 +77,10 @@ pub const CASES: &[(&str, Case)] = cases![
     beside::effect_steps_of_one_batch_come_in_order,
     beside::an_effect_of_unknown_end_may_be_intended_again,
     beside::ended_effects_are_forgotten_in_time,
+    trimming::a_state_takes_the_place_of_the_events_before_it,
+    trimming::the_log_has_gaps_and_goes_on_behind_them,
+    trimming::a_base_rises_with_the_newest_snapshot,
+    trimming::old_streams_are_found_a_page_at_a_time,
 ];
 
 /// Every case for stores of several partitions, with its name.

@@ -48,7 +48,8 @@ pub async fn same_answers(seed: u64, steps: usize, left: Arc<dyn Backend>, right
                 let batch = batch(&mut rng, &pair).await;
                 pair.append(&batch, stale, &context).await;
             }
-            84..90 => pair.maintain().await,
+            84..87 => pair.maintain().await,
+            87..90 => pair.trim(&mut rng, &context).await,
             90..93 => pair.take_over(step).await,
             93..95 => pair = pair.reopen().await,
             _ => same_state(&*pair.left, &*pair.right, &context).await,
@@ -104,6 +105,15 @@ impl Pair {
         }
     }
 
+    async fn trim(&self, rng: &mut ChaCha8Rng, context: &str) {
+        let (streams, limit) = (streams(), rng.random_range(1..=4));
+        for stream in streams.choose_multiple(rng, 3) {
+            let left = self.left.trim(stream, limit).await.expect("can be trimmed");
+            let right = self.right.trim(stream, limit).await.expect("can be trimmed");
+            assert_eq!(left, right, "{context}, {stream}");
+        }
+    }
+
     async fn append(&self, batch: &[Entry], fence: Fence, context: &str) {
         let left = self.left.append(fence, batch).await;
         let right = self.right.append(fence, batch).await;
@@ -152,9 +162,11 @@ async fn state(journal: &dyn Journal) -> String {
             line(format!("received {key} {} {}", received.id, outcome(&received.outcome)));
         }
         for (after, limit) in [(0, 2), (3, 4), (loaded.head.saturating_sub(2), 9)] {
-            let read = journal.read_stream(&key, after, limit).await.expect("reads");
-            line(format!("stream {key} {after} {limit} {:?}", read.iter().map(told).collect::<Vec<_>>()));
+            let read = journal.read_stream(&key, after, limit).await;
+            let read = read.map(|read| read.iter().map(told).collect::<Vec<_>>());
+            line(format!("stream {key} {after} {limit} {read:?}"));
         }
+        line(format!("base {key} {:?}", journal.base(&key).await.expect("reads")));
     }
     for n in 0..KEYS {
         let record = journal.find_key(&[n; 16]).await.expect("reads");
@@ -166,6 +178,7 @@ async fn state(journal: &dyn Journal) -> String {
             line(format!("list {tenant_name} {:?}", list(journal, tenant_name, prefix, newest_first).await));
         }
     }
+    line(format!("shapes {:?}", journal.base_shapes().await.expect("reads")));
     beside(journal, &mut line).await;
     text
 }

@@ -10,8 +10,9 @@ use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::check::{check_entry, check_snapshot, refused, step_effect};
 use crate::journal::{
-    Appended, EFFECTS_KEPT, Entry, EntryError, Error, Event, Fence, INBOX_KEPT, KEYS_KEPT, KeyHash,
-    KeyRecord, Lease, Message, MessageId, PartitionId, Received, Seq, Snapshot, TimerOp,
+    Appended, Base, EFFECTS_KEPT, Entry, EntryError, Error, Event, Fence, INBOX_KEPT, KEYS_KEPT, KeyHash,
+    KeyRecord, Lease, Message, MessageId, OldStreams, PartitionId, Position, Received, Seq, Snapshot,
+    TimerOp,
 };
 use crate::partition::Owner;
 
@@ -38,7 +39,9 @@ pub(super) struct Disk {
 /// One partition's log and who may write it.
 #[derive(Debug, Default)]
 pub(super) struct Partition {
+    /// What is kept of it.
     pub(super) log: Vec<Event>,
+    pos: Position,
     pub(super) epoch: u64,
     pub(super) incarnation: Option<Uuid>,
     /// The node that took it over under a lease.
@@ -49,7 +52,10 @@ pub(super) struct Partition {
 /// One stream.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
+    /// What is kept of them.
     pub(super) events: Vec<Event>,
+    pub(super) head: Seq,
+    pub(super) base: Option<Base>,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) received: Vec<(Timestamp, Received)>,
     received_ids: BTreeSet<MessageId>,
@@ -78,7 +84,7 @@ impl Disk {
         row.incarnation = Some(incarnation);
         row.owner = None;
         let fence = Fence { partition, epoch: row.epoch, incarnation };
-        Ok(Lease { fence, position: row.log.len() as u64, last: row.last })
+        Ok(Lease { fence, position: row.pos, last: row.last })
     }
 
     /// Commits a batch; `sabotage` names an entry that is refused whatever it holds.
@@ -133,8 +139,50 @@ impl Disk {
         }
     }
 
+    /// Makes a stream's newest snapshot its base, and deletes the earliest events before it.
+    pub(super) fn trim(&mut self, partition: PartitionId, key: &StreamKey, limit: usize) -> usize {
+        let Some(stream) = self.streams.get_mut(key) else { return 0 };
+        let (first, base) = (stream.events.first(), stream.base.as_ref());
+        if let (Some(snapshot), Some(first)) = (&stream.snapshot, first)
+            && snapshot.seq > base.map_or(1, |base| base.snapshot.seq)
+            && let Some(last) = stream.events.iter().find(|event| event.seq == snapshot.seq)
+        {
+            let created_at = base.map_or(first.at, |base| base.created_at);
+            stream.base = Some(Base { snapshot: snapshot.clone(), created_at, at: last.at });
+        }
+        let Some(base) = &stream.base else { return 0 };
+        let before = stream.events.partition_point(|event| event.seq < base.snapshot.seq).min(limit);
+        let gone: BTreeSet<Position> = stream.events.drain(..before).map(|event| event.position).collect();
+        if let Some(row) = self.partitions.get_mut(&partition) {
+            row.log.retain(|event| !gone.contains(&event.position));
+        }
+        before
+    }
+
+    /// Looks at some streams for those of a kind with old events to trim.
+    pub(super) fn old_streams(
+        &self,
+        is_own: impl Fn(&StreamKey) -> bool,
+        prefix: Prefix,
+        before: Timestamp,
+        after: u64,
+        limit: usize,
+    ) -> OldStreams {
+        let own = self.streams.iter().filter(|(key, stream)| is_own(key) && stream.number > after);
+        let by_number: BTreeMap<_, _> = own.map(|(key, stream)| (stream.number, (key, stream))).collect();
+        let mut old = OldStreams::default();
+        for (number, (key, stream)) in by_number.iter().take(limit) {
+            let is_old = stream.events.last().is_some_and(|last| last.at < before);
+            if key.id.prefix() == prefix && is_old && stream.events.len() > 1 {
+                old.streams.push((*key).clone());
+            }
+            old.next = Some(*number).filter(|_| by_number.len() >= limit);
+        }
+        old
+    }
+
     fn commit(&mut self, partition: PartitionId, entry: &Entry) -> Result<Appended, EntryError> {
-        let head = self.streams.get(&entry.stream).map_or(0, |stream| stream.events.len() as u64);
+        let head = self.streams.get(&entry.stream).map_or(0, |stream| stream.head);
         check_entry(entry)?;
         if let Some(expected) = entry.expected.filter(|expected| *expected != head) {
             return Err(EntryError::Conflict { stream: entry.stream.clone(), expected, actual: head });
@@ -240,7 +288,7 @@ impl Disk {
     }
 
     fn append_events(&mut self, partition: PartitionId, entry: &Entry) -> Appended {
-        let begins = self.streams.get(&entry.stream).is_some_and(|stream| stream.events.is_empty());
+        let begins = self.streams.get(&entry.stream).is_some_and(|stream| stream.head == 0);
         if begins && !entry.events.is_empty() {
             let kind = (entry.stream.tenant.clone(), entry.stream.id.prefix());
             let cursor = self.next();
@@ -253,19 +301,21 @@ impl Disk {
         let mut seq: Seq = 0;
         if let Some(stream) = self.streams.get_mut(&entry.stream) {
             for body in &entry.events {
+                row.pos += 1;
+                stream.head += 1;
                 let event = Event {
-                    position: row.log.len() as u64 + 1,
+                    position: row.pos,
                     stream: entry.stream.clone(),
-                    seq: stream.events.len() as u64 + 1,
+                    seq: stream.head,
                     at: entry.at,
                     body: body.clone(),
                 };
                 stream.events.push(event.clone());
                 row.log.push(event);
             }
-            seq = stream.events.len() as u64;
+            seq = stream.head;
         }
-        Appended { position: row.log.len() as u64, seq }
+        Appended { position: row.pos, seq }
     }
 
     fn apply_timer(&mut self, partition: PartitionId, key: &StreamKey, op: &TimerOp) {

@@ -2,9 +2,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use async_trait::async_trait;
+use uuid::Uuid;
+
 use super::*;
+use crate::clock::Timestamp;
+use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::conformance::{Backend, CASES, SEVERAL};
-use crate::journal::{Json, NewEvent, Origin};
+use crate::journal::{Entry, EntryError, Fence, Journal, Json, NewEvent, Origin, Seq};
 use crate::partition::{Beat, Member, Ownership, Standing};
 
 struct Memory(MemoryStore);

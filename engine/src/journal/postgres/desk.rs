@@ -129,6 +129,12 @@ impl Desk {
         self.has_regressed.store(false, Ordering::Release);
     }
 
+    /// The numbers that its streams can have, with the one before the first.
+    pub(super) fn numbers(&self) -> std::ops::Range<u64> {
+        let base = u64::from(self.partition) << RANGE_BITS;
+        base..base + (1 << RANGE_BITS) + 1
+    }
+
     /// The epoch and commits up to which the row has been seen.
     pub(super) fn seen(&self) -> (u64, u64) {
         *self.lock_seen()

@@ -14,13 +14,13 @@ use super::pool::Pool;
 use super::session::Param;
 use super::target::Target;
 use super::upkeep::Sweeps;
-use super::{PostgresOptions, beside, look_up, nodes, read, schema, tls, upkeep, write};
+use super::{PostgresOptions, beside, look_up, nodes, read, retention, schema, tls, upkeep, write};
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::{
-    BatchResult, Entry, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded, Message,
-    PartitionId, Position, Seq, StreamPage, Timer,
+    Base, BatchResult, Entry, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded, Message,
+    OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
 
 /// A journal in a database.
@@ -93,6 +93,10 @@ impl PostgresJournal {
             read::NEWEST,
             read::KEY,
             read::TAKEN,
+            retention::BASE,
+            retention::TRIM,
+            retention::OLD,
+            retention::SHAPES,
             beside::TIMERS,
             beside::MESSAGES,
             beside::OPEN_EFFECTS,
@@ -201,6 +205,30 @@ impl Journal for PostgresJournal {
             None => (0, u64::MAX),
         };
         self.kind_page(tenant, prefix, between, newest_first, limit).await
+    }
+
+    async fn base(&self, stream: &StreamKey) -> Result<Option<Base>, Error> {
+        self.wait_settled(None).await?;
+        self.read_base(stream).await
+    }
+
+    async fn trim(&self, stream: &StreamKey, limit: usize) -> Result<usize, Error> {
+        self.trim_stream(stream, limit).await
+    }
+
+    async fn old_streams(
+        &self,
+        partition: PartitionId,
+        prefix: Prefix,
+        before: Timestamp,
+        after: u64,
+        limit: usize,
+    ) -> Result<OldStreams, Error> {
+        self.find_old(partition, prefix, before, after, limit).await
+    }
+
+    async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error> {
+        self.find_base_shapes().await
     }
 
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {

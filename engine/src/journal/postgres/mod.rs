@@ -29,6 +29,7 @@ mod pool;
 mod read;
 mod regress;
 mod restore;
+mod retention;
 mod row;
 mod schema;
 mod session;

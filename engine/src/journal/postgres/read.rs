@@ -12,14 +12,17 @@ use super::session::Param;
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::plan::read_origin;
 use crate::journal::{
-    Error, Event, KeyHash, KeyRecord, Loaded, MessageId, NewEvent, PartitionId, Position, Received, Seq,
-    Snapshot, StreamPage,
+    Base, Error, Event, KeyHash, KeyRecord, Loaded, MessageId, NewEvent, PartitionId, Position, Received,
+    Seq, Snapshot, StreamPage,
 };
 
-/// What brings a stream to life: 0 its snapshot, 1 the events after it, 2 the messages taken in.
+/// What brings a stream to life: 0 its snapshot (or its base, where somebody has kept an older state since), 1 the events after it, 2 the messages taken in.
 pub(super) const LOAD: &str = "WITH s AS MATERIALIZED (
         SELECT no FROM promptsales.stream WHERE uuid = $1 AND prefix = $2 AND tenant = $3),
-    held AS MATERIALIZED (SELECT h.* FROM promptsales.snapshot AS h WHERE h.stream = (SELECT no FROM s))
+    held AS MATERIALIZED (SELECT seq, version, data, 1 AS is_kept FROM promptsales.snapshot
+            WHERE stream = (SELECT no FROM s)
+        UNION ALL SELECT seq, version, data, 0 FROM promptsales.base WHERE stream = (SELECT no FROM s)
+        ORDER BY seq DESC, is_kept DESC LIMIT 1)
     SELECT 0 AS part, 0::int8 AS pos, seq AS seq, version, 0::int8, '', '', data, NULL::uuid FROM held
     UNION ALL SELECT 1, pos, seq, version, at, name, origin, data, NULL FROM promptsales.event
         WHERE stream = (SELECT no FROM s) AND seq > coalesce((SELECT seq FROM held), 0)
@@ -27,9 +30,14 @@ pub(super) const LOAD: &str = "WITH s AS MATERIALIZED (
         WHERE stream = (SELECT no FROM s)
     ORDER BY part, seq";
 
-pub(super) const STREAM: &str = "SELECT 1, pos, seq, version, at, name, origin, data FROM promptsales.event
-    WHERE stream = (SELECT no FROM promptsales.stream WHERE uuid = $1 AND prefix = $2 AND tenant = $3)
-        AND seq > $4 ORDER BY seq LIMIT $5";
+/// 0 the base of the stream, where it lies behind what is asked for, 1 the events.
+pub(super) const STREAM: &str = "WITH s AS MATERIALIZED (
+        SELECT no FROM promptsales.stream WHERE uuid = $1 AND prefix = $2 AND tenant = $3)
+    SELECT 0 AS part, 0::int8 AS pos, seq AS seq, version, at, '', '', data, created FROM promptsales.base
+        WHERE stream = (SELECT no FROM s) AND seq - 1 > $4
+    UNION ALL (SELECT 1, pos, seq, version, at, name, origin, data, 0 FROM promptsales.event
+        WHERE stream = (SELECT no FROM s) AND seq > $4 ORDER BY seq LIMIT $5)
+    ORDER BY part, seq";
 
 pub(super) const LOG: &str =
     "SELECT 1, e.pos, e.seq, e.version, e.at, e.name, e.origin, e.data, s.tenant, s.prefix, s.uuid
@@ -98,6 +106,9 @@ impl PostgresJournal {
             (&limit, Type::INT8),
         ];
         let rows = self.fetch(STREAM, &params).await?;
+        if let Some(row) = rows.first().filter(|row| get::<i32>(row, 0).is_ok_and(|part| part == 0)) {
+            return Err(base(row)?.trimmed(key));
+        }
         let events: Vec<_> = rows.iter().map(|row| event(row, key.clone())).collect::<Result<_, _>>()?;
         check_gap_free(key, after, &events)?;
         Ok(events)
@@ -170,6 +181,11 @@ fn event(row: &Row, stream: StreamKey) -> Result<Event, Error> {
     let origin = read_origin(get(row, 6)?)?;
     let body = NewEvent { name: name.into(), version: version(row)?, data: body(row, 7)?, origin };
     Ok(Event { position: uint(row, 1)?, stream, seq: uint(row, 2)?, at: time(row, 4)?, body })
+}
+
+/// Reads a base, whose columns stand as an event's do.
+pub(super) fn base(row: &Row) -> Result<Base, Error> {
+    Ok(Base { snapshot: snapshot(row)?, created_at: time(row, 8)?, at: time(row, 4)? })
 }
 
 fn snapshot(row: &Row) -> Result<Snapshot, Error> {

@@ -20,6 +20,7 @@ use crate::journal::{Error, Info};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_journal.sql"),
     include_str!("../../../migrations/postgres/0002_restored.sql"),
+    include_str!("../../../migrations/postgres/0003_base.sql"),
 ];
 /// How often making the first table is tried, where several processes do it at the same time.
 const TRIES: usize = 5;

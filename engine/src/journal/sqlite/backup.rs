@@ -50,7 +50,9 @@ pub async fn check(copy: &Path) -> Result<Backup, Error> {
 async fn check_with(conn: &mut SqliteConnection) -> Result<Backup, Error> {
     const FACTS: &str =
         "SELECT pos, last, (SELECT count(*) FROM event), (SELECT coalesce(max(pos), 0) FROM event),
-        (SELECT count(*) FROM event AS e LEFT JOIN stream AS s ON s.no = e.stream WHERE s.no IS NULL)
+        (SELECT count(*) FROM event AS e LEFT JOIN stream AS s ON s.no = e.stream WHERE s.no IS NULL),
+        (SELECT coalesce(sum(first - 1), 0) FROM (SELECT min(seq) AS first FROM event
+            WHERE stream IN (SELECT stream FROM base) GROUP BY stream))
         FROM partition WHERE id = 0";
     let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut *conn).await?;
     if found != "ok" {
@@ -60,8 +62,11 @@ async fn check_with(conn: &mut SqliteConnection) -> Result<Backup, Error> {
     let row = sqlx::query(FACTS).fetch_one(conn).await?;
     let (position, events, highest, strays) =
         (uint(&row, 0)?, uint(&row, 2)?, uint(&row, 3)?, uint(&row, 4)?);
-    if position != highest || events != highest || strays > 0 {
-        let found = format!("it has {events} events up to {highest} of {position}, {strays} of no stream");
+    let trimmed = uint(&row, 5)?;
+    if position != highest || events + trimmed != highest || strays > 0 {
+        let found = format!(
+            "it has {events} events up to {highest} of {position}, {strays} of no stream, and {trimmed} are not kept"
+        );
         return Err(corrupt("the copy", found));
     }
     Ok(Backup { log: info.log, history: info.history, position, events, last: time(&row, 1)? })

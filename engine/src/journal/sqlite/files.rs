@@ -18,7 +18,10 @@ use crate::journal::{Error, Info};
 /// `PSjl`: what `file` and other tools know the journal by.
 const APPLICATION_ID: i64 = 0x5053_6a6c;
 /// The layouts of `journal.db`, each one step after the one before; `PRAGMA user_version` counts them.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_journal.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_journal.sql"),
+    include_str!("../../../migrations/sqlite/0002_base.sql"),
+];
 /// `PRAGMA synchronous` as SQLite reports FULL.
 const SYNCHRONOUS_FULL: i64 = 2;
 /// How long a statement waits for a lock of the file. The writer waits only for a checkpoint's last moments.

@@ -148,6 +148,9 @@ async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Addi
     const EVENTS: &str = "SELECT e.pos, e.stream, e.seq, s.tenant, s.prefix, s.uuid
         FROM event AS e LEFT JOIN stream AS s ON e.seq = 1 AND s.no = e.stream
         WHERE e.pos > ?1 ORDER BY e.pos LIMIT ?2";
+    // Streams whose first events are not kept any more.
+    const BEGUN: &str = "SELECT b.first_pos, s.tenant, s.prefix, s.uuid
+        FROM base AS b CROSS JOIN stream AS s ON s.no = b.stream WHERE b.first_pos > ?1 AND b.first_pos <= ?2";
     const KEYS: &str = "SELECT id, key FROM idem WHERE id > ?1 ORDER BY id LIMIT ?2";
     let (mut new, mut mark) = (Additions::default(), from);
     for row in sqlx::query(STREAMS).bind(int(from.stream)).bind(CHUNK).fetch_all(&mut *conn).await? {
@@ -160,6 +163,12 @@ async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Addi
         new.events.push((no, seq, mark.pos));
         if seq == 1 {
             new.firsts.push((stream_key(&row, 3)?, mark.pos));
+        }
+    }
+    if mark.pos > from.pos {
+        let query = sqlx::query(BEGUN).bind(int(from.pos)).bind(int(mark.pos));
+        for row in query.fetch_all(&mut *conn).await? {
+            new.firsts.push((stream_key(&row, 1)?, uint(&row, 0)?));
         }
     }
     for row in sqlx::query(KEYS).bind(int(from.key)).bind(CHUNK).fetch_all(&mut *conn).await? {

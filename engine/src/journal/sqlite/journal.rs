@@ -24,8 +24,8 @@ use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::transfer::{Beside, Part};
 use crate::journal::{
-    Appended, Backup, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease,
-    Loaded, Message, PartitionId, Position, Seq, StreamPage, Timer,
+    Appended, Backup, Base, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease,
+    Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
 
 /// A journal in a data directory.
@@ -177,6 +177,32 @@ impl Journal for SqliteJournal {
             None => (0, Position::MAX),
         };
         self.kind_page(tenant, prefix, between, newest_first, limit).await
+    }
+
+    async fn base(&self, stream: &StreamKey) -> Result<Option<Base>, Error> {
+        self.read_base(stream).await
+    }
+
+    async fn trim(&self, stream: &StreamKey, limit: usize) -> Result<usize, Error> {
+        self.trim_stream(stream, limit).await
+    }
+
+    async fn old_streams(
+        &self,
+        partition: PartitionId,
+        prefix: Prefix,
+        before: Timestamp,
+        after: u64,
+        limit: usize,
+    ) -> Result<OldStreams, Error> {
+        if partition != PARTITION {
+            return Ok(OldStreams::default());
+        }
+        self.find_old(prefix, before, after, limit).await
+    }
+
+    async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error> {
+        self.find_base_shapes().await
     }
 
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {

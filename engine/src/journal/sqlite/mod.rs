@@ -15,6 +15,7 @@ mod index;
 mod journal;
 mod read;
 mod readers;
+mod retention;
 mod rows;
 mod statements;
 mod tail;

@@ -32,6 +32,15 @@ const STREAM_SQL: &str = "WITH found(pos) AS (
 
 impl SqliteJournal {
     pub(super) async fn load_stream(&self, key: &StreamKey) -> Result<Loaded, Error> {
+        let loaded = self.try_load(key).await;
+        if matches!(loaded, Err(Error::Corrupt { .. })) {
+            // The view of the index is not the view of the file: events may have been trimmed between the two.
+            return self.try_load(key).await;
+        }
+        loaded
+    }
+
+    async fn try_load(&self, key: &StreamKey) -> Result<Loaded, Error> {
         loop {
             self.wait_settled().await?;
             let mut reader = self.readers.get().await?;
@@ -67,7 +76,17 @@ impl SqliteJournal {
         self.wait_settled().await?;
         let mut reader = self.readers.get().await?;
         let events = match self.find_stream(&mut reader, key).await? {
-            Some(no) => self.events_of(&mut reader, key, no, (after, Position::MAX), limit).await?,
+            Some(no) => {
+                let events = self.events_of(&mut reader, key, no, (after, Position::MAX), limit).await?;
+                // Behind the events: what was deleted meanwhile has left a base.
+                let base = self.base_of(&mut reader, no).await?;
+                if let Some(base) = base.filter(|base| base.snapshot.seq - 1 > after) {
+                    reader.done();
+                    return Err(base.trimmed(key));
+                }
+                check_gap_free(key, after, &events)?;
+                events
+            }
             None => Vec::new(),
         };
         reader.done();
@@ -170,11 +189,15 @@ impl SqliteJournal {
         no: u64,
         upto: Position,
     ) -> Result<Loaded, Error> {
-        let query =
-            sqlx::query("SELECT seq, version, data FROM main.snapshot WHERE stream = ?1").bind(int(no));
+        // A base is of use where somebody has kept an older state since.
+        const NEWEST: &str = "SELECT seq, version, data, 1 AS is_kept FROM main.snapshot WHERE stream = ?1
+            UNION ALL SELECT seq, version, data, 0 FROM main.base WHERE stream = ?1
+            ORDER BY seq DESC, is_kept DESC LIMIT 1";
+        let query = sqlx::query(NEWEST).bind(int(no));
         let snapshot = query.fetch_optional(&mut *reader).await?.as_ref().map(snapshot).transpose()?;
         let seen = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         let events = self.events_of(reader, key, no, (seen, upto), usize::MAX).await?;
+        check_gap_free(key, seen, &events)?;
         let query = sqlx::query("SELECT message, outcome FROM main.inbox WHERE stream = ?1 ORDER BY id");
         let rows = query.bind(int(no)).fetch_all(&mut *reader).await?;
         let received = rows.iter().map(received).collect::<Result<_, _>>()?;
@@ -193,15 +216,10 @@ impl SqliteJournal {
         let positions = rows_text(self.tail.positions(no, after, upto, limit));
         let query = sqlx::query(STREAM_SQL).bind(int(no)).bind(int(after)).bind(positions).bind(size(limit));
         let rows = query.fetch_all(&mut *reader).await?;
-        let events: Vec<Event> = rows.iter().map(|row| event(row, key.clone())).collect::<Result<_, _>>()?;
-        let is_gap_free = events.iter().zip(after.saturating_add(1)..).all(|(event, seq)| event.seq == seq);
-        if !is_gap_free {
-            return Err(corrupt("the index", format!("it misses events of {key}")));
-        }
-        Ok(events)
+        rows.iter().map(|row| event(row, key.clone())).collect()
     }
 
-    async fn find_stream(
+    pub(super) async fn find_stream(
         &self,
         reader: &mut SqliteConnection,
         key: &StreamKey,
@@ -216,6 +234,11 @@ impl SqliteJournal {
             .bind(key.tenant.as_str().to_owned());
         query.fetch_optional(reader).await?.map(|row| uint(&row, 0)).transpose()
     }
+}
+
+fn check_gap_free(key: &StreamKey, after: Seq, events: &[Event]) -> Result<(), Error> {
+    let is_gap_free = events.iter().zip(after.saturating_add(1)..).all(|(event, seq)| event.seq == seq);
+    if is_gap_free { Ok(()) } else { Err(corrupt("the index", format!("it misses events of {key}"))) }
 }
 
 fn event(row: &SqliteRow, stream: StreamKey) -> Result<Event, Error> {

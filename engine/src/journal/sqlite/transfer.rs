@@ -34,6 +34,10 @@ const MESSAGES: &str = "SELECT o.id, o.message, o.prefix, o.uuid, o.command, o.o
 const EFFECTS: &str = "SELECT e.id, e.key, e.attempts, e.at, e.connector, e.operation, e.state, e.origin, e.request,
         s.tenant, s.prefix, s.uuid, e.ended
     FROM main.effect AS e CROSS JOIN main.stream AS s ON s.no = e.stream WHERE e.id > ?1 ORDER BY e.id LIMIT ?2";
+const BASES: &str =
+    "SELECT b.seq, b.version, b.data, s.tenant, s.prefix, s.uuid, b.stream, b.created, b.first_pos
+    FROM main.base AS b CROSS JOIN main.stream AS s ON s.no = b.stream
+    WHERE b.stream > ?1 ORDER BY b.stream LIMIT ?2";
 const SNAPSHOTS: &str = "SELECT n.seq, n.version, n.data, s.tenant, s.prefix, s.uuid, n.stream
     FROM main.snapshot AS n CROSS JOIN main.stream AS s ON s.no = n.stream
     WHERE n.stream > ?1 ORDER BY n.stream LIMIT ?2";
@@ -51,6 +55,7 @@ impl SqliteJournal {
             Part::Timers => TIMERS,
             Part::Messages => MESSAGES,
             Part::Effects => EFFECTS,
+            Part::Bases => BASES,
             Part::Snapshots => SNAPSHOTS,
         };
         let rows = self.fetch(sqlx::query(sql).bind(int(after)).bind(size(limit))).await?;
@@ -73,6 +78,10 @@ fn thing(part: Part, row: &SqliteRow) -> Result<(u64, Beside), Error> {
         Part::Effects => {
             let ended: Option<i64> = row.try_get(12)?;
             (uint(row, 0)?, Beside::Effect { effect: effect(row)?, ended: ended.map(Timestamp::from_ms) })
+        }
+        Part::Bases => {
+            let (stream, created_at, first) = (stream_key(row, 3)?, time(row, 7)?, uint(row, 8)?);
+            (uint(row, 6)?, Beside::Base { stream, snapshot: snapshot(row)?, created_at, first })
         }
         Part::Snapshots => {
             (uint(row, 6)?, Beside::Snapshot { stream: stream_key(row, 3)?, snapshot: snapshot(row)? })

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use super::{Error, FORMAT, Header, Line, Part, Trailer};
+use super::gaps::Gaps;
+use super::{Error, FORMAT, Header, Line, PAGE, Part, Trailer};
 use crate::journal::{Journal, PartitionId, Position};
 
-/// Events, or things beside them, read at once.
-const PAGE: usize = 1_000;
 /// The partition of a store that has only one.
 const PARTITION: PartitionId = 0;
 
@@ -28,13 +27,20 @@ pub async fn export(
     let header = Header { format: FORMAT, log: info.log, history: info.history, since, secret };
     let mut to = Writer { out, hasher: blake3::Hasher::new() };
     to.line(&Line::Header(header))?;
-    let mut trailer = Trailer { position: since, events: 0, beside: 0, blake3: String::new() };
+    let mut gaps = if is_whole { Gaps::of(journal, PARTITION).await? } else { Gaps::default() };
+    let mut trailer = Trailer { position: since, events: 0, gone: 0, beside: 0, blake3: String::new() };
     loop {
         let page = journal.read_log(PARTITION, trailer.position, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        trailer.position = last.position;
+        if page.is_empty() {
+            break;
+        }
         trailer.events += page.len() as u64;
         for event in page {
+            for position in (trailer.position + 1..event.position).filter(|_| is_whole) {
+                to.line(&Line::Gone(gaps.fill(position)?))?;
+                trailer.gone += 1;
+            }
+            trailer.position = event.position;
             to.line(&Line::Event(event))?;
         }
         progress(trailer.position);

@@ -1,11 +1,14 @@
 //! Checking lines, and taking them into a store.
 
 use std::io::BufRead;
+use std::sync::Arc;
 
-use super::{Beside, Error, FORMAT, Header, Line, Lines, Trailer};
+use super::lines::Lines;
+use super::{Beside, Error, FORMAT, Gone, Header, Line, Trailer};
 use crate::clock::Timestamp;
 use crate::effect::EffectOp;
-use crate::journal::{Entry, EntryError, Event, Fence, Journal, TimerOp};
+use crate::id::StreamKey;
+use crate::journal::{Entry, EntryError, Event, Fence, Journal, Json, NewEvent, Origin, TimerOp};
 
 /// Lines that one commit takes.
 const BATCH: usize = 500;
@@ -19,22 +22,30 @@ const BATCH: usize = 500;
 pub fn verify(from: impl BufRead, mut progress: impl FnMut(u64)) -> Result<(Header, Trailer), Error> {
     let mut lines = Lines::new(from);
     let (Line::Header(header), _) = lines.next()? else { return Err(lines.wrong("this is no export")) };
-    if header.format != FORMAT {
+    if !(1..=FORMAT).contains(&header.format) {
         let reason = format!("its form is {}, and this release knows {FORMAT}", header.format);
         return Err(lines.wrong(&reason));
     }
-    let (mut position, mut events, mut beside) = (header.since, 0, 0);
+    let is_whole = header.since == 0;
+    let (mut position, mut events, mut gone, mut beside) = (header.since, 0, 0, 0);
     loop {
         match lines.next()? {
-            (Line::Event(event), _) if beside == 0 && event.position == position + 1 => {
+            (Line::Event(event), _)
+                if beside == 0
+                    && (event.position == position + 1 || !is_whole && event.position > position) =>
+            {
                 position = event.position;
                 events += 1;
             }
-            (Line::Event(_), _) => return Err(lines.wrong("the event is not the next one")),
+            (Line::Gone(place), _) if is_whole && beside == 0 && place.position == position + 1 => {
+                position = place.position;
+                gone += 1;
+            }
+            (Line::Event(_) | Line::Gone(_), _) => return Err(lines.wrong("the event is not the next one")),
             (Line::Beside(_), _) => beside += 1,
             (Line::Header(_), _) => return Err(lines.wrong("it begins anew in its midst")),
             (Line::Trailer(trailer), found) => {
-                let counted = Trailer { position, events, beside, blake3: found.unwrap_or_default() };
+                let counted = Trailer { position, events, gone, beside, blake3: found.unwrap_or_default() };
                 if counted != trailer {
                     return Err(lines.wrong("the file is not as it was written: it has been changed"));
                 }
@@ -66,6 +77,7 @@ pub async fn apply(
 ) -> Result<(), Error> {
     let mut lines = Lines::new(from);
     let mut batch = Vec::with_capacity(BATCH);
+    let mut trimmed = Vec::new();
     let mut latest = Timestamp::default();
     let may_repeat = done.is_some();
     loop {
@@ -78,15 +90,23 @@ pub async fn apply(
                     batch.push(of_event(event));
                 }
             }
-            Line::Beside(beside) if !is_done => batch.push(of_beside(beside, latest)),
-            Line::Header(_) | Line::Beside(_) => {}
+            Line::Gone(gone) if !is_done => batch.push(of_gone(gone)),
+            Line::Beside(beside) if !is_done => {
+                if let Beside::Base { stream, .. } = &beside {
+                    trimmed.push(stream.clone());
+                }
+                batch.push(of_beside(beside, latest));
+            }
+            Line::Header(_) | Line::Gone(_) | Line::Beside(_) => {}
             Line::Trailer(_) => {
                 commit(journal, fence, &mut batch, lines.number - 1, may_repeat).await?;
+                trim(journal, &mut trimmed).await?;
                 return progress(lines.number);
             }
         }
         if batch.len() == BATCH {
             commit(journal, fence, &mut batch, lines.number, may_repeat).await?;
+            trim(journal, &mut trimmed).await?;
             progress(lines.number)?;
         }
     }
@@ -111,6 +131,21 @@ async fn commit(
     }
     batch.clear();
     Ok(())
+}
+
+/// Takes the places of events away again that are not kept: the state that the store has now stands for them.
+async fn trim(journal: &dyn Journal, streams: &mut Vec<StreamKey>) -> Result<(), Error> {
+    for stream in streams.drain(..) {
+        while journal.trim(&stream, BATCH).await? == BATCH {}
+    }
+    Ok(())
+}
+
+/// An event that holds a place until the stream is trimmed.
+fn of_gone(gone: Gone) -> Entry {
+    let origin = Arc::new(Origin::root("import", "system"));
+    let body = NewEvent { name: "gone".into(), version: 1, data: Json::null(), origin };
+    of_event(Event { position: gone.position, stream: gone.stream, seq: gone.seq, at: gone.at, body })
 }
 
 fn of_event(event: Event) -> Entry {
@@ -147,7 +182,7 @@ fn of_beside(beside: Beside, latest: Timestamp) -> Entry {
             entry.effects.push(EffectOp::Intend(Box::new(effect)));
             entry
         }
-        Beside::Snapshot { stream, snapshot } => {
+        Beside::Base { stream, snapshot, .. } | Beside::Snapshot { stream, snapshot } => {
             let mut entry = Entry::new(stream, latest);
             entry.snapshot = Some(snapshot);
             entry

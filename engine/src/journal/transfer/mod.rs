@@ -7,24 +7,29 @@
 //! A whole export holds the secret that ids are derived under, since the store made of it must lead the same keys to
 //! the same ids. Keep it like the store itself.
 
-use std::io::{self, BufRead};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Error as JournalError, Event, KeyRecord, Message, Position, Received, Snapshot, Timer};
+use super::{Error as JournalError, Event, KeyRecord, Message, Position, Received, Seq, Snapshot, Timer};
 use crate::clock::Timestamp;
 use crate::effect::Effect;
 use crate::id::StreamKey;
 
 mod export;
+mod gaps;
 mod import;
+mod lines;
 
 pub use export::export;
 pub use import::{apply, verify};
 
-/// The version of the form; another one is refused.
-pub const FORMAT: u16 = 1;
+/// The version of the form; a later one is refused. The second one has places of events that are not kept any more.
+pub const FORMAT: u16 = 2;
+
+/// Events, or things beside them, read at once.
+const PAGE: usize = 1_000;
 
 /// What stands beside the events, a table at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +44,23 @@ pub enum Part {
     Messages,
     /// The ledger of effects.
     Effects,
+    /// The states that stand in the place of events.
+    Bases,
     /// The kept states.
     Snapshots,
 }
 
 impl Part {
     /// Every part, in the order in which they are written.
-    pub const ALL: [Self; 6] =
-        [Self::Keys, Self::Received, Self::Timers, Self::Messages, Self::Effects, Self::Snapshots];
+    pub const ALL: [Self; 7] = [
+        Self::Keys,
+        Self::Received,
+        Self::Timers,
+        Self::Messages,
+        Self::Effects,
+        Self::Bases,
+        Self::Snapshots,
+    ];
 }
 
 /// One thing that stands beside the events.
@@ -80,6 +94,17 @@ pub enum Beside {
         /// When it ended.
         ended: Option<Timestamp>,
     },
+    /// A state that stands in the place of a stream's early events.
+    Base {
+        /// Whose.
+        stream: StreamKey,
+        /// The state.
+        snapshot: Snapshot,
+        /// When the stream began.
+        created_at: Timestamp,
+        /// Where.
+        first: Position,
+    },
     /// A kept state.
     Snapshot {
         /// Whose.
@@ -97,10 +122,27 @@ pub enum Line {
     Header(Header),
     /// An event.
     Event(Event),
+    /// The place of an event that is not kept any more.
+    Gone(Gone),
     /// What stands beside the events.
     Beside(Beside),
     /// The end.
     Trailer(Trailer),
+}
+
+/// The place of an event that is not kept any more. Which of several streams it was of is not always known; then it is
+/// one of which it can have been.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gone {
+    /// Its place in the log.
+    pub position: Position,
+    /// The stream.
+    pub stream: StreamKey,
+    /// Its number in the stream.
+    pub seq: Seq,
+    /// When the stream began.
+    pub at: Timestamp,
 }
 
 /// What an export is of.
@@ -127,6 +169,9 @@ pub struct Trailer {
     pub position: Position,
     /// How many events there are.
     pub events: u64,
+    /// How many are not kept any more.
+    #[serde(default)]
+    pub gone: u64,
     /// How many things stand beside them.
     pub beside: u64,
     /// The BLAKE3 digest of every byte before this line, in hexadecimal.
@@ -158,41 +203,6 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-}
-
-/// Reads lines with their numbers, and digests what it reads.
-struct Lines<R> {
-    from: R,
-    number: u64,
-    hasher: blake3::Hasher,
-    text: Vec<u8>,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn new(from: R) -> Self {
-        Self { from, number: 0, hasher: blake3::Hasher::new(), text: Vec::new() }
-    }
-
-    /// The next line; with the digest of everything before it where it is the last.
-    fn next(&mut self) -> Result<(Line, Option<String>), Error> {
-        self.text.clear();
-        self.number += 1;
-        self.from.read_until(b'\n', &mut self.text)?;
-        if self.text.last() != Some(&b'\n') {
-            return Err(self.wrong("the file is cut off here"));
-        }
-        let line: Line =
-            serde_json::from_slice(&self.text).map_err(|error| self.wrong(&error.to_string()))?;
-        if let Line::Trailer(_) = line {
-            return Ok((line, Some(self.hasher.finalize().to_hex().to_string())));
-        }
-        self.hasher.update(&self.text);
-        Ok((line, None))
-    }
-
-    fn wrong(&self, reason: &str) -> Error {
-        Error::Format { line: self.number, reason: reason.to_owned() }
-    }
 }
 
 /// Reads and writes 16 bytes as 32 hexadecimal digits.

@@ -13,6 +13,7 @@ use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
 
 mod hold;
 mod past;
+mod retention;
 
 fn tally(n: u64) -> StreamId {
     StreamId::new(Prefix::new("tally"), uuid_v7(1, Slot::new(7), n))

@@ -11,6 +11,12 @@ SELECT s.tenant, s.prefix, e.pos, e.stream
 FROM journal.event AS e CROSS JOIN journal.stream AS s ON s.no = e.stream
 WHERE e.pos > $3 AND e.pos <= $4 AND e.seq = 1 ORDER BY s.tenant, s.prefix, e.pos;
 
+-- Streams whose first events are not kept any more.
+INSERT OR REPLACE INTO main.kind (tenant, prefix, first_pos, stream)
+SELECT s.tenant, s.prefix, b.first_pos, b.stream
+FROM journal.base AS b CROSS JOIN journal.stream AS s ON s.no = b.stream
+WHERE b.first_pos > $3 AND b.first_pos <= $4 ORDER BY s.tenant, s.prefix, b.first_pos;
+
 INSERT OR REPLACE INTO main.key (key, id)
 SELECT key, id FROM journal.idem WHERE id > $5 AND id <= $6 ORDER BY key, id;
 

@@ -5,7 +5,14 @@ use std::path::PathBuf;
 use sqlx::Connection;
 
 use super::*;
-use crate::journal::conformance::same_state;
+use crate::id::{Slot, uuid_v7};
+use crate::journal::conformance::{everything_of, same_state};
+
+const THING: Prefix = Prefix::new("thing");
+
+fn id(n: u64) -> Uuid {
+    uuid_v7(1, Slot::new(7), n)
+}
 
 /// The same random history in memory and in SQLite, with a copy of the index after each stretch of it.
 async fn history(seed: u64) -> (Arc<Memory>, Arc<Sqlite>, Vec<PathBuf>) {
@@ -36,6 +43,42 @@ async fn from_any_watermark_the_reads_are_the_same() {
             std::fs::copy(&copy, sqlite.dir.path().join("index.db")).unwrap();
             check(&memory, &sqlite, &format!("seed {seed}, {}", copy.display())).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn trimmed_streams_keep_their_place_in_a_rebuilt_index_and_in_a_copy() {
+    let sqlite = Sqlite::new();
+    let journal = sqlite.open().await;
+    let fence = journal.take_over(PARTITION, Uuid::from_u128(1)).await.unwrap().fence;
+    let stream = |n: u64| StreamKey::new(TenantId::default_tenant(), crate::id::StreamId::new(THING, id(n)));
+    for n in 0..20 {
+        for answer in journal.append(fence, &[everything_of(&stream(n), n, 0)]).await.unwrap() {
+            answer.unwrap();
+        }
+    }
+    for n in 0..20 {
+        let answers = journal.append(fence, &[everything_of(&stream(n), n + 1_000, 1)]).await.unwrap();
+        answers[0].as_ref().unwrap();
+        assert_eq!(journal.trim(&stream(n), 9).await.unwrap(), 1);
+    }
+    let list = async |journal: &dyn Journal| {
+        let page = journal.list_streams(&TenantId::default_tenant(), THING, None, false, 99).await.unwrap();
+        page.streams
+    };
+    let before = list(&*journal).await;
+    assert_eq!(before.len(), 20);
+    let copy = sqlite.dir.path().join("copy.db");
+    let backup = journal.back_up(&copy).await.unwrap();
+    assert_eq!((backup.events, backup.position), (20, 40), "a copy may have gaps");
+    journal.close().await;
+    for merge_at in [0, 1_000_000] {
+        Files::new(sqlite.dir.path()).remove_index().unwrap();
+        let options = SqliteOptions { merge_at, ..SqliteOptions::default() };
+        let journal = SqliteJournal::open_with(sqlite.dir.path(), options).await.unwrap();
+        assert_eq!(list(&journal).await, before, "{merge_at}");
+        assert_eq!(journal.load(&stream(3)).await.unwrap().head, 2);
+        journal.close().await;
     }
 }
 

@@ -85,6 +85,46 @@ async fn what_is_imported_is_what_was_exported_wherever_it_is_broken_off() {
 }
 
 #[tokio::test]
+async fn streams_that_begin_at_a_base_do_so_where_they_are_imported() {
+    let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let journal = filled(&from).await;
+    let fence = journal.take_over(PARTITION, Uuid::from_u128(2)).await.unwrap().fence;
+    for round in 0..4 {
+        for n in (0..400).step_by(3) {
+            let more = everything_of(&stream(n), 10_000 + round * 1_000 + n, round + 2);
+            journal.append(fence, &[more]).await.unwrap()[0].as_ref().unwrap();
+            if (n + round) % 5 == 0 {
+                journal.trim(&stream(n), 1).await.unwrap();
+            }
+        }
+    }
+    let list = async |journal: &SqliteJournal| {
+        let (tenant, kind) = (TenantId::default_tenant(), Prefix::new("thing"));
+        journal.list_streams(&tenant, kind, None, false, 999).await.unwrap().streams
+    };
+    let (written, trailer) = export(&journal, 0).await;
+    assert!(trailer.gone > 300 && trailer.events + trailer.gone == trailer.position, "{trailer:?}");
+    let heard = import(&to, &written, None, 9).await.unwrap_err();
+    import(&to, &written, Some(heard - 600), usize::MAX).await.unwrap();
+    let second = SqliteJournal::open(to.path()).await.unwrap();
+    assert_eq!(list(&second).await, list(&journal).await, "with the same places");
+    for n in 0..400 {
+        let (one, two) = (journal.base(&stream(n)).await.unwrap(), second.base(&stream(n)).await.unwrap());
+        assert_eq!(one, two, "{n}");
+        let (one, two) = (journal.load(&stream(n)).await.unwrap(), second.load(&stream(n)).await.unwrap());
+        assert_eq!((one.head, one.snapshot), (two.head, two.snapshot), "{n}");
+    }
+    let (again, _) = export(&second, 0).await;
+    let events = |export: &[u8]| {
+        let lines = body(export).into_iter().map(|line| String::from_utf8_lossy(line).into_owned());
+        lines.filter(|line| !line.starts_with("{\"gone\"")).collect::<Vec<_>>()
+    };
+    assert_eq!(events(&written), events(&again));
+    let (part, trailer) = export(&journal, 10).await;
+    assert_eq!(verified(&part).unwrap().1, trailer);
+}
+
+#[tokio::test]
 async fn a_file_that_is_cut_off_or_edited_is_refused() {
     let dir = TempDir::new().unwrap();
     let journal = filled(&dir).await;

@@ -1,0 +1,70 @@
+//! The places of events that are not kept any more: which stream each is taken to have been of.
+//!
+//! Of a trimmed stream it is known where it began, how many events are gone, and before which position they all stood.
+//! Any share-out of the gaps that keeps to this makes the same store once it is trimmed again. The stream whose gaps
+//! have to be filled soonest comes first, which finds a share-out wherever there is one (earliest deadline first;
+//! Horn, "Some simple scheduling algorithms", 1974), and there is the one that happened.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Beside, Error, Gone, PAGE, Part};
+use crate::clock::Timestamp;
+use crate::id::StreamKey;
+use crate::journal::{Error as JournalError, Journal, PartitionId, Position, Seq};
+
+/// The streams that begin at a base.
+#[derive(Default)]
+pub(super) struct Gaps {
+    streams: Vec<Trimmed>,
+    by_first: HashMap<Position, usize>,
+    /// The streams that have begun and have more gaps to fill, by the position before which that must be.
+    begun: BTreeSet<(Position, usize)>,
+}
+
+struct Trimmed {
+    stream: StreamKey,
+    created_at: Timestamp,
+    next: Seq,
+    /// The number of the first event that is kept, and its position.
+    kept: (Seq, Position),
+}
+
+impl Gaps {
+    /// Reads the bases of a store that stands still, and ends trims that were left half-way.
+    pub(super) async fn of(journal: &dyn Journal, partition: PartitionId) -> Result<Self, Error> {
+        let (mut gaps, mut after) = (Self::default(), 0);
+        loop {
+            let page = journal.beside(partition, Part::Bases, after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(gaps) };
+            after = *last;
+            for (_, beside) in page {
+                let Beside::Base { stream, snapshot, created_at, first } = beside else { continue };
+                while journal.trim(&stream, PAGE).await? == PAGE {}
+                let base = journal.base(&stream).await?.map_or(snapshot.seq, |base| base.snapshot.seq);
+                let kept = journal.read_stream(&stream, base - 1, 1).await?;
+                let kept = kept.first().ok_or_else(|| missing(&stream))?.position;
+                gaps.by_first.insert(first, gaps.streams.len());
+                gaps.streams.push(Trimmed { stream, created_at, next: 1, kept: (base, kept) });
+            }
+        }
+    }
+
+    /// Says what stood at a position where nothing is kept.
+    pub(super) fn fill(&mut self, position: Position) -> Result<Gone, Error> {
+        let place = match self.by_first.get(&position) {
+            Some(place) => *place,
+            None => self.begun.pop_first().map(|(_, place)| place).ok_or_else(|| missing(&position))?,
+        };
+        let trimmed = &mut self.streams[place];
+        let seq = trimmed.next;
+        trimmed.next += 1;
+        if trimmed.next < trimmed.kept.0 {
+            self.begun.insert((trimmed.kept.1, place));
+        }
+        Ok(Gone { position, stream: trimmed.stream.clone(), seq, at: trimmed.created_at })
+    }
+}
+
+fn missing(what: &impl std::fmt::Display) -> Error {
+    JournalError::Corrupt { reason: format!("the log misses events at {what}") }.into()
+}
