@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use promptsales_engine::effect::Connectors;
 use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
 use promptsales_engine::id::{StreamKey, TenantId};
@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::http::middleware::RequestMetrics;
 use crate::http::openapi;
 use crate::http::problem::{Code, Problem};
+use crate::recorder;
 use crate::routes;
 use crate::store::{Store, open_store};
 
@@ -152,7 +153,7 @@ impl App {
         let openapi = openapi::document(&routes::endpoints(), &catalog);
         let node =
             Node::start(NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx }).await?;
-        let metrics = metrics_handle();
+        let metrics = recorder::handle();
         let parts = Parts {
             node,
             definitions,
@@ -391,18 +392,4 @@ impl App {
     pub async fn stop(&self) -> bool {
         self.0.node.stop().await
     }
-}
-
-/// The process's metrics recorder; the first one stays.
-fn metrics_handle() -> PrometheusHandle {
-    static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
-    let make = || {
-        let recorder = PrometheusBuilder::new().build_recorder();
-        let handle = recorder.handle();
-        if metrics::set_global_recorder(recorder).is_err() {
-            tracing::warn!("metrics are recorded elsewhere already");
-        }
-        handle
-    };
-    HANDLE.get_or_init(make).clone()
 }

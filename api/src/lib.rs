@@ -5,5 +5,6 @@ pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod recorder;
 pub mod routes;
 pub mod store;

@@ -82,7 +82,7 @@ mod tests {
         for wrong in ["", "17", "4:1", "2:", ":1", "2:17,", "2:17.", "2:-1"] {
             assert!(read(&info, &format!("{head}{wrong}")).is_err(), "`{wrong}`");
         }
-        let many = vec!["0:1"; 17].join(",");
+        let many = vec!["0:1"; MARKS + 1].join(",");
         assert!(read(&info, &format!("{head}{many}")).is_err());
     }
 }

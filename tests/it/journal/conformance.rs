@@ -1,15 +1,18 @@
 //! Every case of the contract, and the same random operations on PostgreSQL and on the other back ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use promptsales_engine::journal::Journal;
-use promptsales_engine::journal::conformance::{Backend, CASES, SEVERAL, same_answers};
+use promptsales_engine::journal::conformance::{
+    Backend, CASES, Node, OWNERSHIP, SEVERAL, Town, same_answers,
+};
 use promptsales_engine::journal::memory::{MemoryJournal, MemoryStore};
 use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
 use promptsales_engine::journal::sqlite::SqliteJournal;
-use promptsales_tests::{Dice, PgBouncer, Postgres};
+use promptsales_tests::{Dice, PgBouncer, Postgres, pause};
 use tempfile::TempDir;
 
 /// A database of one partition, or of several.
@@ -52,6 +55,30 @@ async fn every_conformance_case_holds_in_postgres() {
     for (name, case) in SEVERAL {
         println!("{name}");
         case(Database::new(&server, 5)).await;
+    }
+}
+
+/// A database of some partitions that several processes share. Its time passes by itself.
+struct Shared(String);
+
+#[async_trait]
+impl Town for Shared {
+    async fn open(&self) -> Node {
+        let journal = Arc::new(super::fixture::open(&self.0).await);
+        Node { journal: journal.clone(), ownership: journal }
+    }
+
+    async fn pass(&self, duration: Duration) {
+        pause(u64::try_from(duration.as_millis()).expect("a short while")).await;
+    }
+}
+
+#[tokio::test]
+async fn every_case_of_ownership_holds_in_postgres() {
+    let server = Postgres::shared();
+    for (name, case) in OWNERSHIP {
+        println!("{name}");
+        case(Arc::new(Shared(server.database()))).await;
     }
 }
 

@@ -14,6 +14,7 @@ mod beside;
 mod fencing;
 mod fixture;
 mod keys;
+mod ownership;
 mod random;
 mod reading;
 mod several;
@@ -21,6 +22,7 @@ mod trimming;
 
 #[cfg(test)]
 pub(super) use fixture::everything_of;
+pub use ownership::{Case as OwnershipCase, Node, OWNERSHIP, Town};
 pub use random::{same_answers, same_state};
 
 /// An empty store that can be opened, closed and opened again.

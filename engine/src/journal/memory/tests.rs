@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::*;
 use crate::clock::Timestamp;
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
-use crate::journal::conformance::{Backend, CASES, SEVERAL};
+use crate::journal::conformance::{Backend, CASES, Node, OWNERSHIP, SEVERAL, Town};
 use crate::journal::{Entry, EntryError, Fence, Journal, Json, NewEvent, Origin, Seq};
-use crate::partition::{Beat, Member, Ownership, Standing};
+use crate::partition::{Beat, Member, Ownership};
 
 struct Memory(MemoryStore);
 
@@ -137,62 +137,52 @@ async fn faults_come_in_turn() {
     assert!(answers[0].is_ok() && matches!(answers[1], Err(EntryError::Refused { .. })));
 }
 
-fn member(n: u128, incarnation: u128) -> Member {
-    let (node, incarnation) = (Uuid::from_u128(n), Uuid::from_u128(incarnation));
-    Member { node, incarnation, address: format!("http://node-{n}"), lease: Duration::from_secs(2) }
-}
+/// A store whose time passes when it is told to.
+struct Clocked(MemoryStore, std::sync::Mutex<Duration>);
 
-async fn standings(journal: &MemoryJournal, member: &Member) -> Vec<Standing> {
-    match journal.heartbeat(member).await.unwrap() {
-        Beat::Renewed(standings) => standings,
-        Beat::Replaced => panic!("{member:?} was replaced"),
+#[async_trait]
+impl Town for Clocked {
+    async fn open(&self) -> Node {
+        let journal = MemoryJournal::open(&self.0);
+        Node { journal: journal.clone(), ownership: journal }
+    }
+
+    async fn pass(&self, duration: Duration) {
+        let mut now = self.1.lock().unwrap();
+        *now += duration;
+        self.0.set_clock(*now);
     }
 }
 
 #[tokio::test]
-async fn a_lease_runs_out_by_the_clock_of_the_store() {
-    let store = MemoryStore::with_partitions(1, 2);
-    store.set_clock(Duration::from_secs(10));
-    let (one, other) = (MemoryJournal::open(&store), MemoryJournal::open(&store));
-    let (first, second) = (member(1, 11), member(2, 21));
-    let free = standings(&one, &first).await;
-    assert!(free.iter().all(|standing| standing.free && standing.owner.is_none()));
-    let leases = one.claim(&first, &free).await.unwrap();
-    assert_eq!(
-        leases.iter().map(|l| (l.fence.partition, l.fence.epoch)).collect::<Vec<_>>(),
-        [(0, 1), (1, 1)]
-    );
-    assert!(standings(&other, &second).await.iter().all(|s| !s.free && s.epoch == 1));
-    assert!(other.claim(&second, &free).await.unwrap().is_empty(), "seen at an epoch that is over");
-    store.set_clock(Duration::from_millis(11_999));
-    assert!(standings(&other, &second).await.iter().all(|s| !s.free));
-    store.set_clock(Duration::from_secs(12));
-    let free = standings(&other, &second).await;
-    assert!(free.iter().all(|s| s.free && s.owner.as_ref().is_some_and(|owner| owner.node == first.node)));
-    let taken = other.claim(&second, &free[..1]).await.unwrap();
-    let fenced = one.append(leases[0].fence, &[made(1, 0)]).await;
-    assert!(matches!(fenced, Err(Error::Fenced { partition: 0 })));
-    one.append(leases[1].fence, &[made(1, 0)]).await.unwrap();
-    one.release(&[leases[0].fence, leases[1].fence]).await.unwrap();
-    let now = standings(&other, &second).await;
-    assert_eq!(now.iter().map(|s| (s.epoch, s.free)).collect::<Vec<_>>(), [(2, false), (1, true)]);
-    other.append(taken[0].fence, &[made(2, 0)]).await.unwrap();
-    assert!(matches!(one.append(leases[1].fence, &[]).await, Err(Error::Fenced { partition: 1 })));
+async fn every_case_of_ownership_holds() {
+    for (name, case) in OWNERSHIP {
+        println!("{name}");
+        let store = MemoryStore::with_partitions(1, 4);
+        store.set_clock(Duration::from_secs(10));
+        case(Arc::new(Clocked(store, std::sync::Mutex::new(Duration::from_secs(10))))).await;
+    }
 }
 
 #[tokio::test]
-async fn a_later_start_takes_the_place_of_an_earlier_one() {
-    let store = MemoryStore::new(1);
+async fn a_lease_holds_to_the_millisecond() {
+    let store = MemoryStore::with_partitions(1, 2);
+    store.set_clock(Duration::from_secs(10));
     let (one, other) = (MemoryJournal::open(&store), MemoryJournal::open(&store));
-    let (first, second) = (member(1, 11), member(1, 12));
-    let free = standings(&one, &first).await;
-    one.claim(&first, &free).await.unwrap();
-    let free = standings(&other, &second).await;
-    assert!(free[0].free, "what an earlier start has need not be waited for");
-    assert_eq!(other.claim(&second, &free).await.unwrap().len(), 1);
-    assert_eq!(one.heartbeat(&first).await.unwrap(), Beat::Replaced);
-    assert!(one.claim(&first, &free).await.unwrap().is_empty());
-    assert!(!standings(&other, &second).await[0].free);
+    let member = |n: u128| {
+        let (node, incarnation) = (Uuid::from_u128(n), Uuid::from_u128(10 + n));
+        Member { node, incarnation, address: format!("http://node-{n}"), lease: Duration::from_secs(2) }
+    };
+    let standings = async |journal: &MemoryJournal, n| match journal.heartbeat(&member(n)).await.unwrap() {
+        Beat::Renewed(standings) => standings,
+        Beat::Replaced => panic!("{n} was replaced"),
+    };
+    let free = standings(&one, 1).await;
+    assert_eq!(one.claim(&member(1), &free).await.unwrap().len(), 2);
+    for (ms, is_free) in [(11_999, false), (12_000, true)] {
+        store.set_clock(Duration::from_millis(ms));
+        assert!(standings(&other, 2).await.iter().all(|standing| standing.free == is_free), "{ms}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
