@@ -64,7 +64,10 @@ impl Store {
         let mut args = args.to_vec();
         args.push(self.folder.clone().into_os_string());
         args.extend(more.iter().map(OsString::from));
-        Child::start(&args, self.database.as_ref().map(|url| OsStr::new(url.expose()))).await
+        let child = Child::start(&args, self.database.as_ref().map(|url| OsStr::new(url.expose()))).await?;
+        // Where several can share the store, it listens before it owns anything.
+        child.ready().await?;
+        Ok(child)
     }
 
     /// A ledger for the first `keys` of its leads.
