@@ -1,4 +1,4 @@
-//! Leases: which node may serve which partition, by the database's clock alone.
+//! Leases over a real server: what the shared cases cannot make happen.
 
 use std::time::Duration;
 
@@ -24,43 +24,6 @@ async fn beat(journal: &PostgresJournal, member: &Member) -> Vec<Standing> {
         Beat::Renewed(standings) => standings,
         Beat::Replaced => panic!("{member:?} has been replaced"),
     }
-}
-
-#[tokio::test]
-async fn a_lease_that_runs_out_lets_another_node_in() {
-    let server = Postgres::shared();
-    let url = server.database();
-    let (one, two) = (open(&url).await, open(&url).await);
-    let (first, second) = (member(1, 11, 800), member(2, 22, 60_000));
-    let standings = beat(&one, &first).await;
-    assert_eq!(standings.len(), PARTITIONS as usize);
-    assert!(standings.iter().all(|standing| standing.free && standing.owner.is_none()));
-    let leases = one.claim(&first, &standings[..2]).await.expect("they are free");
-    assert_eq!(leases.iter().map(|lease| lease.fence.partition).collect::<Vec<_>>(), [0, 1]);
-    assert!(one.append(leases[1].fence, &[made(1, 0)]).await.expect("it owns it")[0].is_ok());
-
-    let seen = beat(&two, &second).await;
-    assert_eq!(seen.iter().map(|standing| standing.free).collect::<Vec<_>>(), [false, false, true, true]);
-    let owner = seen[1].owner.clone().expect("it has an owner");
-    assert_eq!((owner.node, owner.incarnation), (first.node, first.incarnation));
-    assert_eq!(owner.address, "http://node-1");
-    assert!(two.claim(&second, &seen[..2]).await.expect("it answers").is_empty(), "the lease holds");
-    let pretended: Vec<_> =
-        seen.iter().cloned().map(|standing| Standing { free: true, ..standing }).collect();
-    assert_eq!(two.claim(&second, &pretended).await.expect("it answers").len(), 2, "only what is free");
-
-    let seen = until("the end of the lease", || async {
-        let seen = beat(&two, &second).await;
-        seen[1].free.then_some(seen)
-    })
-    .await;
-    let taken = two.claim(&second, &seen[..2]).await.expect("they are free");
-    assert_eq!(taken.len(), 2);
-    assert_eq!((taken[1].position, taken[1].fence.epoch), (1, leases[1].fence.epoch + 1));
-    let error = one.append(leases[1].fence, &[made(1, 1)]).await.expect_err("it is fenced");
-    assert!(matches!(error, Error::Fenced { partition: 1 }), "{error}");
-    assert!(two.append(taken[1].fence, &[made(1, 1)]).await.expect("it owns it")[0].is_ok());
-    assert!(!beat(&one, &first).await[1].free, "the lease of the new owner holds");
 }
 
 #[tokio::test]
@@ -126,64 +89,4 @@ async fn a_claim_waits_for_appends_that_are_under_way_and_sees_them() {
     let error = one.append(leases[3].fence, &[made(3, 0)]).await.expect_err("it is out");
     assert!(matches!(error, Error::Fenced { partition: 3 }), "{error}");
     assert!(two.append(taken[2].fence, &[made(2, 1)]).await.expect("it is in")[0].is_ok());
-}
-
-#[tokio::test]
-async fn what_is_given_up_is_free_at_once_and_fenced() {
-    let server = Postgres::shared();
-    let url = server.database();
-    let (one, two) = (open(&url).await, open(&url).await);
-    let (first, second) = (member(1, 11, 60_000), member(2, 22, 60_000));
-    let seen = beat(&one, &first).await;
-    let leases = one.claim(&first, &seen).await.expect("they are free");
-    one.release(&[leases[1].fence]).await.expect("it answers");
-    let error = one.append(leases[1].fence, &[made(1, 0)]).await.expect_err("it has given it up");
-    assert!(matches!(error, Error::Fenced { partition: 1 }), "{error}");
-    let seen = beat(&two, &second).await;
-    assert_eq!(seen.iter().map(|standing| standing.free).collect::<Vec<_>>(), [false, true, false, false]);
-    let taken = two.claim(&second, &seen).await.expect("it answers");
-    assert_eq!(taken.iter().map(|lease| lease.fence.partition).collect::<Vec<_>>(), [1]);
-    one.release(&[leases[1].fence]).await.expect("it answers");
-    assert!(!beat(&one, &first).await[1].free, "what is another's is left alone");
-}
-
-#[tokio::test]
-async fn a_node_that_starts_again_takes_its_partitions_back_and_its_place() {
-    let server = Postgres::shared();
-    let url = server.database();
-    let (old, new) = (open(&url).await, open(&url).await);
-    let (before, after) = (member(1, 11, 60_000), member(1, 12, 60_000));
-    let seen = beat(&old, &before).await;
-    let leases = old.claim(&before, &seen).await.expect("they are free");
-    let seen = beat(&new, &after).await;
-    assert!(seen.iter().all(|standing| standing.free), "they are an earlier start's");
-    let taken = new.claim(&after, &seen[..2]).await.expect("it answers");
-    assert_eq!(taken.len(), 2);
-    for _ in 0..3 {
-        let found = old.heartbeat(&before).await.expect("the database answers");
-        assert_eq!(found, Beat::Replaced);
-        assert!(!beat(&new, &after).await[0].free);
-    }
-    assert!(old.claim(&before, &seen[2..]).await.expect("it answers").is_empty(), "it has no place any more");
-    let error = old.append(leases[1].fence, &[made(1, 0)]).await.expect_err("it is fenced");
-    assert!(matches!(error, Error::Fenced { .. }), "{error}");
-    assert!(new.append(taken[1].fence, &[made(1, 0)]).await.expect("it owns it")[0].is_ok());
-}
-
-#[tokio::test]
-async fn a_lease_that_is_renewed_is_never_lost() {
-    let server = Postgres::shared();
-    let url = server.database();
-    let (one, two) = (open(&url).await, open(&url).await);
-    let (first, second) = (member(1, 11, 400), member(2, 22, 60_000));
-    let seen = beat(&one, &first).await;
-    let leases = one.claim(&first, &seen).await.expect("they are free");
-    for n in 0..15 {
-        assert!(!beat(&one, &first).await[1].free);
-        let seen = beat(&two, &second).await;
-        let all: Vec<_> = seen.into_iter().map(|standing| Standing { free: true, ..standing }).collect();
-        assert!(two.claim(&second, &all).await.expect("it answers").is_empty(), "beat {n}");
-        assert!(one.append(leases[1].fence, &[made(1, n)]).await.expect("it owns it")[0].is_ok());
-        pause(100).await;
-    }
 }

@@ -3,14 +3,15 @@
 //! It has the names of the code: [`Fence`](super::Fence) (epoch and incarnation, and the commits of the partition's
 //! row), [`Ownership`](crate::partition::Ownership) (heartbeat, claim), and how an unknown append is resolved. The
 //! store decides with its own clock who may claim; each node's clock may be slow within its bound, and a node may be
-//! paused between any two of its steps (which is what a fast clock comes to), restarted, and cut off from any answer. What is not modelled: that a store loses
-//! what it has committed, which is the matter of the fault tests.
+//! paused between any two of its steps (which is what a fast clock comes to), restarted, and cut off from any answer.
+//! What is not modelled: that a store loses what it has committed, which is the matter of the fault tests.
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::Position;
-use world::{Applied, Bounds, Defect, NODES, Resolved, Step, World, Writing};
+use state::{Applied, Bounds, Defect, NODES, Resolved, Step, World, Writing};
 
+mod state;
 mod world;
 
 /// The model, or a variant of it with a defect.
