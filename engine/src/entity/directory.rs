@@ -138,7 +138,7 @@ impl Directory {
         let (answer, heard) = oneshot::channel();
         let delivery = Delivery { input, origin, dedup, answer, strikes: 0, cause: None };
         let owned = self.put(stream, Work::Deliver(Box::new(delivery)))?;
-        self.hear(&owned, heard, || Fault::Unknown).await
+        self.hear(&owned, heard, || Fault::Unknown).await?.map_err(|_| Fault::Unknown)?
     }
 
     /// Reads an entity's state; `None` if it does not exist.
@@ -149,7 +149,8 @@ impl Directory {
     pub async fn read(&self, stream: &StreamKey) -> Result<Option<View>, Fault> {
         let (answer, heard) = oneshot::channel();
         let owned = self.put(stream, Work::Read(answer))?;
-        self.hear(&owned, heard, || self.0.shared.not_owner(&owned)).await
+        let lost = || self.0.shared.not_owner(&owned);
+        self.hear(&owned, heard, lost).await?.map_err(|_| Fault::Unknown)?
     }
 
     /// What a caller is told whose entry was not appended.
@@ -163,24 +164,20 @@ impl Directory {
 
     /// Waits for an answer. Where the partition is lost meanwhile, that is not for as long as a store that does not
     /// answer may take: what is under way goes on, and its caller is told `lost`.
-    async fn hear<T>(
+    pub(crate) async fn hear<F: Future>(
         &self,
         owned: &Owned,
-        heard: oneshot::Receiver<Result<T, Fault>>,
+        heard: F,
         lost: impl FnOnce() -> Fault,
-    ) -> Result<T, Fault> {
+    ) -> Result<F::Output, Fault> {
         if owned.is_for_life() {
-            return heard.await.map_err(|_| Fault::Unknown)?;
+            return Ok(heard.await);
         }
         let mut heard = std::pin::pin!(heard);
-        let answered = match owned.while_owned(&mut heard).await {
-            Some(answered) => answered,
-            None => match tokio::time::timeout(LAST_WORD, heard).await {
-                Ok(answered) => answered,
-                Err(_) => return Err(lost()),
-            },
-        };
-        answered.map_err(|_| Fault::Unknown)?
+        match owned.while_owned(&mut heard).await {
+            Some(answered) => Ok(answered),
+            None => tokio::time::timeout(LAST_WORD, heard).await.map_err(|_| lost()),
+        }
     }
 
     fn put(&self, stream: &StreamKey, work: Work) -> Result<Arc<Owned>, Fault> {

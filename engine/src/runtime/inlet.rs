@@ -117,17 +117,18 @@ impl Node {
             }
             let owned = self.owned(&stream)?;
             let partition = owned.partition();
-            match owned.append(entry(&stream, origin, &fresh, self)).await {
+            let appended = owned.append(entry(&stream, origin, &fresh, self));
+            match self.directory().hear(&owned, appended, || Fault::Unknown).await? {
                 Ok(appended) => {
                     let marks = vec![(partition, appended.position)];
                     return Ok(TakenIn { accepted: fresh.len(), duplicates: sent - fresh.len(), marks });
                 }
                 Err(LaneError::Entry(EntryError::KeyTaken { .. })) => {
                     let keys: Vec<_> = fresh.iter().map(|event| event.key).collect();
-                    let taken = self.taken_keys(&keys).await?;
+                    let taken = self.journal().taken_keys(&keys).await.map_err(Fault::from)?;
                     fresh.retain(|event| !taken.contains(&event.key));
                 }
-                Err(error) => return Err(self.append_failed(&owned, &error)),
+                Err(error) => return Err(self.directory().append_failed(&owned, &error)),
             }
         }
         Err(Fault::Overloaded { reason: "same_events_at_once" })

@@ -1,16 +1,15 @@
 //! What a node says of what it owns.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
 use super::Node;
-use crate::entity::Fault;
+use crate::entity::{Directory, Fault};
 use crate::id::StreamKey;
-use crate::journal::{KeyHash, PartitionId, Position};
-use crate::partition::{LaneError, Owned};
+use crate::journal::{Journal, PartitionId, Position};
+use crate::partition::Owned;
 
 impl Node {
     /// Waits until partitions have come to positions; `false` if they have not within the patience.
@@ -69,13 +68,12 @@ impl Node {
         &self.0.inlet
     }
 
-    pub(super) async fn taken_keys(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Fault> {
-        self.0.partitions.journal.taken_keys(keys).await.map_err(Fault::from)
+    pub(super) fn directory(&self) -> &Directory {
+        &self.0.partitions.directory
     }
 
-    /// What a caller is told whose entry was not appended.
-    pub(super) fn append_failed(&self, owned: &Owned, error: &LaneError) -> Fault {
-        self.0.partitions.directory.append_failed(owned, error)
+    pub(super) fn journal(&self) -> &dyn Journal {
+        &*self.0.partitions.journal
     }
 
     /// Makes sure that this node owns anything.
