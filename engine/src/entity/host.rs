@@ -50,8 +50,11 @@ pub(crate) struct HostSeed {
 pub(crate) struct HostState {
     seed: HostSeed,
     loaded: Option<Loaded>,
-    /// While above zero, pieces are taken one by one, so that one which the database refuses fails alone.
+    /// While above zero, pieces are taken one by one, so that one which the database refuses, or whose key is taken,
+    /// is found.
     singly: usize,
+    /// True while keys are looked up before their commands are decided, since one turned out to be taken.
+    looks_keys_up: bool,
 }
 
 pub(crate) struct Host;
@@ -82,7 +85,7 @@ impl Actor for Host {
         }
         drop(inner);
         myself.send_message(if removed { HostMsg::Rest } else { HostMsg::Wake })?;
-        Ok(HostState { seed, loaded: None, singly: 0 })
+        Ok(HostState { seed, loaded: None, singly: 0, looks_keys_up: false })
     }
 
     async fn handle(
@@ -113,7 +116,8 @@ impl Actor for Host {
 impl HostState {
     async fn work(&mut self) -> Result<(), HostFault> {
         loop {
-            let limit = if self.singly > 0 { 1 } else { self.seed.shared.config.entity_batch };
+            self.looks_keys_up = self.singly > 0;
+            let limit = if self.looks_keys_up { 1 } else { self.seed.shared.config.entity_batch };
             let work = self.seed.cell.lock().take(limit, self.seed.shared.cx.monotonic());
             if work.is_empty() {
                 return Ok(());
@@ -215,6 +219,9 @@ impl HostState {
             Dedup::Key { key, digest } => {
                 let found = match batch.key(&key) {
                     Some((digest, outcome)) => Some((digest, outcome)),
+                    // Most keys are new, and the append finds those that are not: asking first would cost each
+                    // command a read of its own.
+                    None if !self.looks_keys_up && delivery.strikes == 0 => None,
                     None => match self.seed.shared.journal.find_key(&key).await {
                         Ok(record) => record.map(|r| (r.digest, r.outcome)),
                         Err(e) => {
@@ -315,7 +322,7 @@ impl HostState {
             LaneError::Journal(_) | LaneError::Gone => false,
         };
         if again {
-            tracing::warn!(stream = %self.seed.cell.key, %error, "a batch is decided again");
+            tracing::debug!(stream = %self.seed.cell.key, %error, "a batch is decided again");
             self.singly = count;
             let back = pending.into_iter().filter_map(Pending::into_work).collect::<Vec<_>>();
             self.seed.directory.answered(count - back.len());
