@@ -206,6 +206,7 @@ impl<S: Subject> Simulation<'_, S> {
     /// No faults any more: everything under way has to come to its end, and every answer to stand.
     async fn last_life(&mut self, cx: Context) -> Result<(), String> {
         self.store.set_latency(Duration::ZERO);
+        self.store.forget_faults();
         let node = self.subject.start(&self.store, cx.clone()).await?;
         cx.sleep(QUIET).await;
         let ledger = std::mem::take(&mut *self.ledger.lock().unwrap_or_else(PoisonError::into_inner));
