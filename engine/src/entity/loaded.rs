@@ -7,9 +7,7 @@ use super::directory::Shared;
 use super::intake::Fault;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
-use crate::journal::{
-    self, Appended, Base, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot,
-};
+use crate::journal::{Appended, Base, Entry, MessageId, Outcome, Position, Received, Seq, Snapshot};
 use crate::partition::Owned;
 use crate::runtime::guard;
 use crate::telemetry::names;
@@ -60,29 +58,15 @@ impl Loaded {
             folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;
         }
         machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
-        let first = match events.first().filter(|e| e.seq == 1) {
-            Some(event) => Some(event.at),
-            None => match shared.journal.read_stream(key, 0, 1).await {
-                Err(journal::Error::Trimmed { created_at, .. }) => Some(created_at),
-                first => first.map_err(failed)?.first().map(|e| e.at),
-            },
-        };
-        let created_at = first.unwrap_or_default();
-        let last = match events.pop() {
-            // The snapshot holds the last event too, and knows neither its place nor its time.
-            None if stored.head > 0 => {
-                shared.journal.read_stream(key, stored.head - 1, 1).await.map_err(failed)?.pop()
-            }
-            last => last,
-        };
+        let created_at = stored.created_at.unwrap_or_default();
         Ok(Self {
             kind: kind.kind.name,
             machine,
             head: stored.head,
-            position: last.as_ref().map_or(0, |e: &Event| e.position),
+            position: stored.last.map_or(0, |(position, _)| position),
             received: stored.received.into_iter().map(|r| (r.id, r.outcome)).collect(),
             created_at,
-            updated_at: last.as_ref().map_or(created_at, |e| e.at),
+            updated_at: stored.last.map_or(created_at, |(_, at)| at),
             snapshot_seq,
         })
     }

@@ -56,6 +56,19 @@ pub struct Loaded {
     pub head: Seq,
     /// Messages taken in and perhaps not yet acknowledged.
     pub received: Vec<Received>,
+    /// The time of the first event, also where that is not kept any more.
+    pub created_at: Option<Timestamp>,
+    /// The position and the time of the last event.
+    pub last: Option<(Position, Timestamp)>,
+}
+
+impl Loaded {
+    /// Notes the first and the last event, as far as they are among the events read.
+    pub(super) fn note_ends(&mut self) {
+        let first = self.events.first().filter(|event| event.seq == 1);
+        self.created_at = self.created_at.or(first.map(|event| event.at));
+        self.last = self.events.last().map(|event| (event.position, event.at)).or(self.last);
+    }
 }
 
 /// A copy of a store, checked.

@@ -18,6 +18,7 @@ pub mod conformance;
 mod entry;
 mod error;
 mod facts;
+mod gather;
 pub mod memory;
 #[cfg(test)]
 mod model;

@@ -65,6 +65,7 @@ pub const CASES: &[(&str, Case)] = cases![
     keys::a_message_is_taken_in_once_by_each_stream,
     keys::what_is_not_kept_for_ever_is_kept_long_enough,
     reading::a_snapshot_replaces_the_events_before_it,
+    reading::streams_are_brought_to_life_together,
     reading::a_stream_is_read_from_any_number,
     reading::the_log_is_read_from_any_position,
     reading::streams_are_listed_by_age_both_ways,

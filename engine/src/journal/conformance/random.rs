@@ -157,7 +157,8 @@ async fn state(journal: &dyn Journal) -> String {
         let loaded = journal.load(&key).await.expect("loads");
         let events: Vec<_> = loaded.events.iter().map(told).collect();
         let snapshot = loaded.snapshot.map(|kept| (kept.seq, kept.version, kept.data.text().to_owned()));
-        line(format!("load {key} {} {snapshot:?} {events:?}", loaded.head));
+        let ends = (loaded.created_at, loaded.last);
+        line(format!("load {key} {} {snapshot:?} {events:?} {ends:?}", loaded.head));
         for received in loaded.received {
             line(format!("received {key} {} {}", received.id, outcome(&received.outcome)));
         }

@@ -34,6 +34,34 @@ pub(super) async fn a_snapshot_replaces_the_events_before_it(backend: Arc<dyn Ba
     assert_eq!(desk.journal.load(&thing(1)).await.expect("loads").head, 4);
 }
 
+pub(super) async fn streams_are_brought_to_life_together(backend: Arc<dyn Backend>) {
+    let desk = Desk::open(backend).await;
+    for n in 0..90 {
+        let mut new = entry(&thing(n), 0, &["a", "b", "c"]);
+        new.at = at(n.cast_signed());
+        if n % 3 > 0 {
+            let data = Json::from(&json!({ "of": n }));
+            new.snapshot = Some(Snapshot { seq: 1 + n % 3, version: 1, data });
+        }
+        desk.put(new).await;
+    }
+    let loads = (0..100).map(async |n| (n, desk.journal.load(&thing(n)).await.expect("loads")));
+    for (n, loaded) in futures_util::future::join_all(loads).await {
+        if n >= 90 {
+            assert_eq!((loaded.head, loaded.created_at, loaded.last), (0, None, None), "{n} is not there");
+            continue;
+        }
+        let snapshot = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        assert_eq!(snapshot, if n % 3 > 0 { 1 + n % 3 } else { 0 });
+        assert!(loaded.snapshot.iter().all(|kept| kept.data == Json::from(&json!({ "of": n }))));
+        let events: Vec<_> = loaded.events.iter().map(|event| (event.stream.clone(), event.seq)).collect();
+        assert_eq!(events, (snapshot + 1..=3).map(|seq| (thing(n), seq)).collect::<Vec<_>>());
+        let moment = at(n.cast_signed());
+        assert_eq!((loaded.head, loaded.created_at), (3, Some(moment)));
+        assert_eq!(loaded.last, Some((n * 3 + 3, moment)));
+    }
+}
+
 pub(super) async fn a_stream_is_read_from_any_number(backend: Arc<dyn Backend>) {
     let desk = Desk::open(backend).await;
     for seq in 0..10 {

@@ -42,11 +42,14 @@ impl Journal for MemoryJournal {
             // A base is of use where somebody has kept an older state since.
             let snapshot = base.into_iter().chain(&stored.snapshot).max_by_key(|kept| kept.seq);
             let seen = snapshot.map_or(0, |snapshot| snapshot.seq);
+            let first = stored.events.first().map(|event| event.at);
             Loaded {
                 snapshot: snapshot.cloned(),
                 events: page(&stored.events, seen, usize::MAX, |event| event.seq),
                 head: stored.head,
                 received: stored.received.iter().map(|(_, received)| received.clone()).collect(),
+                created_at: stored.base.as_ref().map(|base| base.created_at).or(first),
+                last: stored.events.last().map(|event| (event.position, event.at)),
             }
         })
         .await

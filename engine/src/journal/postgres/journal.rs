@@ -18,6 +18,7 @@ use super::{PostgresOptions, beside, look_up, nodes, read, retention, schema, tl
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamKey, TenantId};
+use crate::journal::gather::Gather;
 use crate::journal::{
     Base, BatchResult, Entry, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded, Message,
     OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
@@ -34,6 +35,7 @@ pub struct PostgresJournal {
     pub(super) readers: Pool,
     /// For leases, which nothing else may hold up.
     pub(super) nodes: Pool,
+    pub(super) loads: Gather<StreamKey, Result<Loaded, Error>>,
     pub(super) desks: BTreeMap<PartitionId, Desk>,
     pub(super) sweeps: Sweeps,
     is_closed: AtomicBool,
@@ -68,6 +70,7 @@ impl PostgresJournal {
             writers,
             readers,
             nodes: pool(2),
+            loads: Gather::new(read::LOADS, read::LOADED_TOGETHER),
             desks,
             sweeps: Sweeps::default(),
             is_closed: AtomicBool::new(false),

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use futures_util::FutureExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use uuid::Uuid;
 
 use super::PostgresJournal;
 use super::error::corrupt;
@@ -16,19 +18,38 @@ use crate::journal::{
     Seq, Snapshot, StreamPage,
 };
 
-/// What brings a stream to life: 0 its snapshot (or its base, where somebody has kept an older state since), 1 the events after it, 2 the messages taken in.
-pub(super) const LOAD: &str = "WITH s AS MATERIALIZED (
-        SELECT no FROM promptsales.stream WHERE uuid = $1 AND prefix = $2 AND tenant = $3),
-    held AS MATERIALIZED (SELECT seq, version, data, 1 AS is_kept FROM promptsales.snapshot
-            WHERE stream = (SELECT no FROM s)
-        UNION ALL SELECT seq, version, data, 0 FROM promptsales.base WHERE stream = (SELECT no FROM s)
-        ORDER BY seq DESC, is_kept DESC LIMIT 1)
-    SELECT 0 AS part, 0::int8 AS pos, seq AS seq, version, 0::int8, '', '', data, NULL::uuid FROM held
-    UNION ALL SELECT 1, pos, seq, version, at, name, origin, data, NULL FROM promptsales.event
-        WHERE stream = (SELECT no FROM s) AND seq > coalesce((SELECT seq FROM held), 0)
-    UNION ALL SELECT 2, 0, no, 0, 0, '', '', outcome, message FROM promptsales.inbox
-        WHERE stream = (SELECT no FROM s)
-    ORDER BY part, seq";
+/// How many batches of streams are brought to life at once.
+pub(super) const LOADS: usize = 2;
+
+/// The streams that one batch brings to life at most.
+pub(super) const LOADED_TOGETHER: usize = 64;
+
+/// What brings some streams to life, by their places: 0 the snapshot (or the base, where somebody has kept an older
+/// state since), 1 the events after it, 2 the messages taken in; and behind a snapshot 3 the first event and 4 the last
+/// one that the snapshot holds.
+///
+/// Every table is reached from a stream's number through an index: an `OFFSET 0` keeps the database from turning that
+/// into a join over the whole table.
+pub(super) const LOAD: &str = "WITH s AS MATERIALIZED (SELECT r.n, s.no
+        FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS r (uuid, prefix, tenant, n)
+        CROSS JOIN LATERAL (SELECT no FROM promptsales.stream
+            WHERE uuid = r.uuid AND prefix = r.prefix AND tenant = r.tenant OFFSET 0) AS s),
+    held AS MATERIALIZED (SELECT s.n, s.no, h.seq, h.version, h.data FROM s CROSS JOIN LATERAL (
+        SELECT seq, version, data, 1 AS is_kept FROM promptsales.snapshot WHERE stream = s.no
+        UNION ALL SELECT seq, version, data, 0 FROM promptsales.base WHERE stream = s.no
+        ORDER BY seq DESC, is_kept DESC LIMIT 1) AS h)
+    SELECT 0 AS part, 0::int8 AS pos, seq AS seq, version, 0::int8, '', '', data, NULL::uuid, n AS n FROM held
+    UNION ALL SELECT 1, e.pos, e.seq, e.version, e.at, e.name, e.origin, e.data, NULL, s.n
+        FROM s LEFT JOIN held AS h ON h.n = s.n CROSS JOIN LATERAL (SELECT * FROM promptsales.event
+            WHERE stream = s.no AND seq > coalesce(h.seq, 0) OFFSET 0) AS e
+    UNION ALL SELECT 2, 0, i.no, 0, 0, '', '', i.outcome, i.message, s.n
+        FROM s CROSS JOIN LATERAL (SELECT * FROM promptsales.inbox WHERE stream = s.no OFFSET 0) AS i
+    UNION ALL SELECT 3, 0, 0, 0, f.at, '', '', '', NULL, h.n FROM held AS h CROSS JOIN LATERAL (
+        SELECT created AS at FROM promptsales.base WHERE stream = h.no
+        UNION ALL SELECT at FROM promptsales.event WHERE stream = h.no AND seq = 1 LIMIT 1) AS f
+    UNION ALL SELECT 4, e.pos, e.seq, 0, e.at, '', '', '', NULL, h.n FROM held AS h CROSS JOIN LATERAL (
+        SELECT pos, seq, at FROM promptsales.event WHERE stream = h.no AND seq = h.seq OFFSET 0) AS e
+    ORDER BY n, part, seq";
 
 /// 0 the base of the stream, where it lies behind what is asked for, 1 the events.
 pub(super) const STREAM: &str = "WITH s AS MATERIALIZED (
@@ -67,25 +88,34 @@ impl PostgresJournal {
         }
     }
 
+    /// Brings a stream to life, together with those that are asked for meanwhile.
     pub(super) async fn load_stream(&self, key: &StreamKey) -> Result<Loaded, Error> {
         self.wait_settled(Some(self.infos.last().partition_of(key))).await?;
-        let (uuid, prefix, tenant) = (key.id.uuid(), key.id.prefix(), key.tenant.as_str());
-        let prefix = prefix.as_str();
-        let params: [Param<'_>; 3] = [(&uuid, Type::UUID), (&prefix, Type::TEXT), (&tenant, Type::TEXT)];
-        let mut loaded = Loaded::default();
-        for row in self.fetch(LOAD, &params).await? {
-            match get::<i32>(&row, 0)? {
-                0 => loaded.snapshot = Some(snapshot(&row)?),
-                1 => loaded.events.push(event(&row, key.clone())?),
-                _ => {
-                    let id = MessageId::from_uuid(get(&row, 8)?);
-                    loaded.received.push(Received { id, outcome: json(&row, 7)? });
-                }
+        let together = |keys: Vec<StreamKey>| {
+            async move {
+                let loaded = self.load_streams(&keys).await;
+                loaded.unwrap_or_else(|error| keys.iter().map(|_| Err(error.clone())).collect())
             }
+            .boxed()
+        };
+        let loaded = self.loads.ask(key.clone(), together).await;
+        loaded.unwrap_or_else(|| Err(corrupt("an answer", "it has not a row for each stream")))
+    }
+
+    async fn load_streams(&self, keys: &[StreamKey]) -> Result<Vec<Result<Loaded, Error>>, Error> {
+        let uuids: Vec<Uuid> = keys.iter().map(|key| key.id.uuid()).collect();
+        let prefixes: Vec<String> = keys.iter().map(|key| key.id.prefix().as_str().to_owned()).collect();
+        let tenants: Vec<&str> = keys.iter().map(|key| key.tenant.as_str()).collect();
+        let params: [Param<'_>; 3] =
+            [(&uuids, Type::UUID_ARRAY), (&prefixes, Type::TEXT_ARRAY), (&tenants, Type::TEXT_ARRAY)];
+        let rows = self.fetch(LOAD, &params).await?;
+        let mut rows = rows.iter().peekable();
+        let mut loaded = Vec::with_capacity(keys.len());
+        for (key, place) in keys.iter().zip(1_i64..) {
+            let of_key =
+                std::iter::from_fn(|| rows.next_if(|row| get(row, 9).is_ok_and(|n: i64| n == place)));
+            loaded.push(loaded_of(key, of_key.collect::<Vec<_>>()));
         }
-        let seen = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-        check_gap_free(key, seen, &loaded.events)?;
-        loaded.head = seen + loaded.events.len() as u64;
         Ok(loaded)
     }
 
@@ -165,6 +195,28 @@ impl PostgresJournal {
         let rows = self.fetch(KEY, &[(&key.as_slice(), Type::BYTEA)]).await?;
         rows.first().map(key_record).transpose()
     }
+}
+
+/// Puts a stream together of its rows in [`LOAD`].
+fn loaded_of(key: &StreamKey, rows: Vec<&Row>) -> Result<Loaded, Error> {
+    let mut loaded = Loaded::default();
+    for row in rows {
+        match get::<i32>(row, 0)? {
+            0 => loaded.snapshot = Some(snapshot(row)?),
+            1 => loaded.events.push(event(row, key.clone())?),
+            2 => {
+                let id = MessageId::from_uuid(get(row, 8)?);
+                loaded.received.push(Received { id, outcome: json(row, 7)? });
+            }
+            3 => loaded.created_at = Some(time(row, 4)?),
+            _ => loaded.last = Some((uint(row, 1)?, time(row, 4)?)),
+        }
+    }
+    let seen = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+    check_gap_free(key, seen, &loaded.events)?;
+    loaded.head = seen + loaded.events.len() as u64;
+    loaded.note_ends();
+    Ok(loaded)
 }
 
 fn check_gap_free(key: &StreamKey, after: Seq, events: &[Event]) -> Result<(), Error> {

@@ -22,11 +22,18 @@ use super::writer::{PARTITION, Unsettled, Writer};
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamKey, TenantId};
+use crate::journal::gather::Gather;
 use crate::journal::transfer::{Beside, Part};
 use crate::journal::{
     Appended, Backup, Base, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease,
     Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
+
+/// How many batches of streams are brought to life at once.
+const LOADS: usize = 2;
+
+/// The streams that one batch brings to life at most.
+const LOADED_TOGETHER: usize = 64;
 
 /// A journal in a data directory.
 #[derive(Debug)]
@@ -39,6 +46,7 @@ pub struct SqliteJournal {
     pub(super) unsettled: AtomicBool,
     pub(super) tail: Tail,
     pub(super) readers: Readers,
+    pub(super) loads: Gather<StreamKey, Result<Loaded, Error>>,
     pub(super) index: Mutex<Option<SqliteConnection>>,
     pub(super) keeper: Mutex<Option<SqliteConnection>>,
     pub(super) sweeps: Sweeps,
@@ -88,6 +96,7 @@ impl SqliteJournal {
             unsettled: AtomicBool::new(false),
             tail: Tail::new(merged),
             readers: Readers::new(files.clone()),
+            loads: Gather::new(LOADS, LOADED_TOGETHER),
             index: Mutex::new(Some(index)),
             keeper: Mutex::new(None),
             sweeps: Sweeps::default(),

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures_util::FutureExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -11,7 +12,7 @@ use sqlx::{Executor, Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::SqliteJournal;
-use super::error::corrupt;
+use super::error::{corrupt, unavailable};
 use super::rows::{array, write_row};
 use super::writer::BoundQuery;
 use crate::clock::Timestamp;
@@ -31,30 +32,54 @@ const STREAM_SQL: &str = "WITH found(pos) AS (
     ORDER BY e.pos LIMIT ?4";
 
 impl SqliteJournal {
+    /// Brings a stream to life, together with those that are asked for meanwhile.
     pub(super) async fn load_stream(&self, key: &StreamKey) -> Result<Loaded, Error> {
-        let loaded = self.try_load(key).await;
+        self.wait_settled().await?;
+        let together = |keys: Vec<StreamKey>| {
+            async move {
+                let loaded = self.try_load(&keys).await;
+                loaded.unwrap_or_else(|error| keys.iter().map(|_| Err(error.clone())).collect())
+            }
+            .boxed()
+        };
+        let loaded = self.loads.ask(key.clone(), together).await;
+        let loaded = loaded.unwrap_or_else(|| Err(unavailable("the journal", "it has been closed")));
         if matches!(loaded, Err(Error::Corrupt { .. })) {
             // The view of the index is not the view of the file: events may have been trimmed between the two.
-            return self.try_load(key).await;
+            return self.try_load(std::slice::from_ref(key)).await?.pop().unwrap_or(loaded);
         }
         loaded
     }
 
-    async fn try_load(&self, key: &StreamKey) -> Result<Loaded, Error> {
+    /// Loads some streams in one view, each for itself.
+    async fn try_load(&self, keys: &[StreamKey]) -> Result<Vec<Result<Loaded, Error>>, Error> {
         loop {
             self.wait_settled().await?;
             let mut reader = self.readers.get().await?;
             // Found before the view begins: within it the index must not be read before the tail is.
-            let Some(no) = self.find_stream(&mut reader, key).await? else {
+            let mut numbers = Vec::with_capacity(keys.len());
+            for key in keys {
+                numbers.push(self.find_stream(&mut reader, key).await?);
+            }
+            if numbers.iter().all(Option::is_none) {
                 reader.done();
-                return Ok(Loaded::default());
-            };
+                return Ok(keys.iter().map(|_| Ok(Loaded::default())).collect());
+            }
             reader.execute("BEGIN").await?;
             let pos: i64 =
                 sqlx::query_scalar("SELECT pos FROM main.partition").fetch_one(&mut *reader).await?;
             let upto = pos.unsigned_abs();
             if self.tail.mark().pos >= upto {
-                let loaded = self.load_view(&mut reader, key, no, upto).await?;
+                let mut loaded = Vec::with_capacity(keys.len());
+                for (key, no) in keys.iter().zip(&numbers) {
+                    loaded.push(match no {
+                        Some(no) => match self.load_view(&mut reader, key, *no, upto).await {
+                            Err(error) if !matches!(error, Error::Corrupt { .. }) => return Err(error),
+                            loaded => loaded,
+                        },
+                        None => Ok(Loaded::default()),
+                    });
+                }
                 reader.execute("COMMIT").await?;
                 reader.done();
                 return Ok(loaded);
@@ -202,7 +227,20 @@ impl SqliteJournal {
         let rows = query.bind(int(no)).fetch_all(&mut *reader).await?;
         let received = rows.iter().map(received).collect::<Result<_, _>>()?;
         let head = seen + events.len() as u64;
-        Ok(Loaded { snapshot, events, head, received })
+        let mut loaded = Loaded { snapshot, events, head, received, ..Loaded::default() };
+        loaded.note_ends();
+        if loaded.last.is_none() && head > 0 {
+            // The snapshot holds the last event too, and knows neither its place nor its time.
+            let last = self.events_of(reader, key, no, (head - 1, upto), 1).await?;
+            loaded.last = last.first().map(|event| (event.position, event.at));
+        }
+        if loaded.created_at.is_none() && head > 0 {
+            loaded.created_at = match self.base_of(reader, no).await? {
+                Some(base) => Some(base.created_at),
+                None => self.events_of(reader, key, no, (0, upto), 1).await?.first().map(|event| event.at),
+            };
+        }
+        Ok(loaded)
     }
 
     async fn events_of(
