@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod index;
 mod journal;
+mod newest;
 mod read;
 mod readers;
 mod retention;

@@ -144,18 +144,32 @@ impl SqliteJournal {
             WHERE k.tenant = ?1 AND k.prefix = ?2 AND k.first_pos > ?3 AND k.first_pos < ?4
             ORDER BY k.first_pos DESC LIMIT ?5";
         self.wait_settled().await?;
-        let newer = self.tail.kind((tenant, prefix), (above, below), newest_first, limit);
-        let mut found: BTreeMap<Position, StreamId> = newer.into_iter().collect();
+        let (kind, between) = ((tenant, prefix), (above, below));
+        let key = |(pos, id): (Position, StreamId)| (StreamKey::new(tenant.clone(), id), pos);
+        let mut merged = None;
+        let in_memory = if newest_first {
+            let found = self.tail.newest(kind, between, limit);
+            if found.is_whole {
+                return Ok(StreamPage { streams: found.streams.into_iter().map(key).collect() });
+            }
+            merged = Some(found.merged);
+            found.streams
+        } else {
+            self.tail.oldest(kind, between, limit)
+        };
         let query = sqlx::query(if newest_first { NEWEST } else { OLDEST })
             .bind(tenant.as_str().to_owned())
             .bind(prefix.as_str().to_owned())
             .bind(int(above))
             .bind(int(below))
             .bind(size(limit));
-        for row in self.fetch(query).await? {
-            found.insert(uint(&row, 0)?, StreamId::new(prefix, uuid(&row, 1)?));
+        let rows = self.fetch(query).await?;
+        let stored = rows.iter().map(|row| Ok((uint(row, 0)?, StreamId::new(prefix, uuid(row, 1)?))));
+        let stored = stored.collect::<Result<Vec<_>, Error>>()?;
+        if let Some(merged) = merged.filter(|_| (above, below) == (0, Position::MAX)) {
+            self.tail.learn(kind, &stored, stored.len() < limit, merged);
         }
-        let key = |(pos, id): (Position, StreamId)| (StreamKey::new(tenant.clone(), id), pos);
+        let found: BTreeMap<Position, StreamId> = in_memory.into_iter().chain(stored).collect();
         let streams = if newest_first {
             found.into_iter().rev().take(limit).map(key).collect()
         } else {

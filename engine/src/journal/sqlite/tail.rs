@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::newest::{Firsts, Newest};
 use crate::hashing::FastMap;
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::plan::{EventRow, Head, Mark, Rows};
@@ -69,7 +70,7 @@ impl Additions {
 struct Generation {
     streams: FastMap<StreamKey, u64>,
     events: BTreeMap<(u64, Seq), Position>,
-    firsts: BTreeMap<(TenantId, Prefix, Position), StreamId>,
+    firsts: Firsts,
     keys: FastMap<KeyHash, u64>,
 }
 
@@ -78,6 +79,20 @@ struct Generation {
 struct Frozen {
     generation: Generation,
     mark: Mark,
+}
+
+/// A kind of a tenant.
+pub(super) type Kind<'a> = (&'a TenantId, Prefix);
+
+/// The newest streams of a kind, as far as they are in memory.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Positions of the first events, and the streams, newest first.
+    pub(super) streams: Vec<(Position, StreamId)>,
+    /// True if the index has nothing to add.
+    pub(super) is_whole: bool,
+    /// How much the index held.
+    pub(super) merged: Mark,
 }
 
 /// The tail. Its lock is held for moments only.
@@ -90,6 +105,7 @@ struct Inner {
     merged: Mark,
     active: Generation,
     frozen: Option<Frozen>,
+    newest: Newest,
 }
 
 impl Generation {
@@ -99,6 +115,17 @@ impl Generation {
 
     fn last(&self, no: u64) -> Option<Seq> {
         self.events.range((no, 0)..=(no, Seq::MAX)).next_back().map(|((_, seq), _)| *seq)
+    }
+
+    /// The streams of a kind whose first events lie strictly between two positions, oldest first.
+    fn kind(
+        &self,
+        (tenant, prefix): Kind<'_>,
+        (above, below): (Position, Position),
+    ) -> impl DoubleEndedIterator<Item = (Position, StreamId)> {
+        let bound = |pos: Position| (tenant.clone(), prefix, pos);
+        let from = above.saturating_add(1);
+        self.firsts.range(bound(from)..bound(below.max(from))).map(|((.., pos), id)| (*pos, *id))
     }
 
     fn add(&mut self, new: Additions) {
@@ -113,8 +140,8 @@ impl Generation {
 impl Tail {
     /// A tail behind what the index holds.
     pub(super) fn new(merged: Mark) -> Self {
-        let active = Generation::default();
-        Self(Mutex::new(Inner { mark: merged, merged, active, frozen: None }))
+        let (active, newest) = (Generation::default(), Newest::default());
+        Self(Mutex::new(Inner { mark: merged, merged, active, frozen: None, newest }))
     }
 
     /// How much of the journal is known.
@@ -158,9 +185,13 @@ impl Tail {
     /// Forgets the frozen generation: it is in the index now.
     pub(super) fn forget_frozen(&self) {
         let mut inner = self.lock();
-        if let Some(frozen) = inner.frozen.take() {
+        let frozen = inner.frozen.take();
+        if let Some(frozen) = &frozen {
             inner.merged = frozen.mark;
+            inner.newest.merged(&frozen.generation.firsts);
         }
+        // What is large is given back without the lock.
+        drop(inner);
     }
 
     /// The heads of streams that began in the tail, in their order.
@@ -202,29 +233,38 @@ impl Tail {
     }
 
     /// The streams of a kind in the tail whose first events lie strictly between two positions, at most `limit`,
-    /// oldest first or newest first.
-    pub(super) fn kind(
+    /// oldest first.
+    pub(super) fn oldest(
         &self,
-        (tenant, prefix): (&TenantId, Prefix),
-        (above, below): (Position, Position),
-        newest_first: bool,
+        kind: Kind<'_>,
+        between: (Position, Position),
         limit: usize,
     ) -> Vec<(Position, StreamId)> {
-        if above.saturating_add(1) >= below {
-            return Vec::new();
-        }
-        let bound = |pos| (tenant.clone(), prefix, pos);
-        let between = bound(above + 1)..bound(below);
-        let of = |generation: &Generation| -> Vec<_> {
-            let found = generation.firsts.range(between.clone()).map(|((.., pos), id)| (*pos, *id));
-            if newest_first { found.rev().take(limit).collect() } else { found.take(limit).collect() }
-        };
         let inner = self.lock();
-        let older = inner.frozen.as_ref().map_or_else(Vec::new, |frozen| of(&frozen.generation));
-        let newer = of(&inner.active);
-        let mut found = if newest_first { [newer, older] } else { [older, newer] }.concat();
-        found.truncate(limit);
-        found
+        let older = inner.frozen.iter().flat_map(|frozen| frozen.generation.kind(kind, between));
+        older.chain(inner.active.kind(kind, between)).take(limit).collect()
+    }
+
+    /// The streams of a kind in memory whose first events lie strictly between two positions, at most `limit`,
+    /// newest first.
+    pub(super) fn newest(&self, kind: Kind<'_>, between: (Position, Position), limit: usize) -> Found {
+        let inner = self.lock();
+        let older = inner.frozen.iter().flat_map(|frozen| frozen.generation.kind(kind, between).rev());
+        let mut streams: Vec<_> = inner.active.kind(kind, between).rev().chain(older).take(limit).collect();
+        let (kept, is_all) = inner.newest.of(kind, between, limit - streams.len());
+        streams.extend(kept);
+        let is_whole = streams.len() == limit || is_all || inner.merged == Mark::default();
+        Found { streams, is_whole, merged: inner.merged }
+    }
+
+    /// Keeps the newest streams of a kind that the index holds, unless it has come to hold more since.
+    pub(super) fn learn(&self, kind: Kind<'_>, newest: &[(Position, StreamId)], is_all: bool, merged: Mark) {
+        let mut inner = self.lock();
+        if inner.merged == merged {
+            // A merge that is not over yet may have brought more into the index: that is the tail's until then.
+            let held = newest.iter().copied().filter(|(pos, _)| *pos <= merged.pos);
+            inner.newest.learn(kind, held, is_all);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -17,6 +17,7 @@ use crate::journal::{Entry, Error, Fence, Journal, Position, Seq};
 mod backup;
 mod faults;
 mod index;
+mod newest;
 mod transfer;
 
 /// What becomes of the next commits.
