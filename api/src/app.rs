@@ -315,7 +315,7 @@ impl App {
         let begun = cx.monotonic();
         let mut pause = Duration::from_millis(2);
         loop {
-            let run = self.node().read(stream).await?.map_or(Value::Null, |v| v.state);
+            let run = self.node().read(stream).await?.map_or(Value::Null, |v| v.state.value());
             if !run["endedAt"].is_null() || begun.elapsed() >= patience {
                 return Ok(run);
             }

@@ -110,7 +110,7 @@ impl Subject for Product {
         let runs = events.iter().filter(|e| e.seq == 1 && e.stream.id.prefix().as_str() == "run");
         for first in runs {
             let view = node.read(&first.stream).await.map_err(|e| e.to_string())?;
-            let run = view.map_or(Value::Null, |v| v.state);
+            let run = view.map_or(Value::Null, |v| v.state.value());
             let ended = !run["endedAt"].is_null();
             let waits = run["waitingFor"].as_array().is_some_and(|w| !w.is_empty());
             if !ended && !waits {

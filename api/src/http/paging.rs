@@ -54,25 +54,56 @@ pub struct Page<T> {
     path: String,
 }
 
-impl<T: Serialize> Page<T> {
+impl<T> Page<T> {
     /// A page, with where the next one begins. `path` is the list's own, with its other parameters.
     pub fn new(items: Vec<T>, next: Option<u64>, path: String) -> Self {
         Self { items, next: next.map(cursor), path }
+    }
+
+    /// Answers with items that `write` can write as JSON text.
+    pub fn written(self, write: impl Fn(&T, &mut String)) -> Response {
+        let mut text = String::with_capacity(64 + self.items.len() * 512);
+        text.push_str("{\"items\":[");
+        for (place, item) in self.items.iter().enumerate() {
+            if place > 0 {
+                text.push(',');
+            }
+            write(item, &mut text);
+        }
+        // A cursor needs no escapes.
+        match &self.next {
+            Some(next) => text.extend(["],\"next\":\"", next, "\"}"]),
+            None => text.push_str("],\"next\":null}"),
+        }
+        let link = self.link();
+        linked(json_text(text), link)
+    }
+
+    fn link(&self) -> Option<HeaderValue> {
+        let next = self.next.as_ref()?;
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        HeaderValue::from_str(&format!("<{}{joint}cursor={next}>; rel=\"next\"", self.path)).ok()
     }
 }
 
 impl<T: Serialize> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
-        let link = self.next.as_ref().map(|next| {
-            let joint = if self.path.contains('?') { '&' } else { '?' };
-            format!("<{}{joint}cursor={next}>; rel=\"next\"", self.path)
-        });
-        let mut response = Json(self).into_response();
-        if let Some(link) = link.and_then(|l| HeaderValue::from_str(&l).ok()) {
-            response.headers_mut().insert(header::LINK, link);
-        }
-        response
+        let link = self.link();
+        linked(Json(self).into_response(), link)
     }
+}
+
+fn linked(mut response: Response, link: Option<HeaderValue>) -> Response {
+    if let Some(link) = link {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
+
+/// A response of what is JSON text already.
+pub fn json_text(text: String) -> Response {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, JSON)], text).into_response()
 }
 
 /// The cursor behind a number, as a client sends it.

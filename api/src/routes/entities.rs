@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::{Caller, text};
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery};
+use crate::http::paging::{Page, PageQuery, json_text};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
@@ -139,7 +139,9 @@ async fn read(
     };
     let view = view.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no `{id}`")))?;
     let (position, version) = (view.position, view.seq);
-    let mut response = axum::Json(shown(id, view)).into_response();
+    let mut text = String::with_capacity(1_024);
+    view.write(&mut text);
+    let mut response = json_text(text);
     response.headers_mut().insert(token::HEADER, token::write(app.node().info(), &stream, position));
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -161,13 +163,12 @@ async fn list(
     let streams =
         app.node().list(&caller.tenant, kind.kind.prefix, page.after()?, true, limit).await?.streams;
     let next = (streams.len() == limit).then(|| streams.last().map(|(_, cursor)| *cursor)).flatten();
-    let mut items = Vec::with_capacity(streams.len());
-    for (stream, _) in streams {
-        if let Some(view) = app.node().read(&stream).await? {
-            items.push(shown(stream.id, view));
-        }
-    }
-    Ok(Page::new(items, next, format!("/api/v1/{plural}?limit={limit}")).into_response())
+    let streams: Vec<_> = streams.into_iter().map(|(stream, _)| stream).collect();
+    let views = app.node().read_each(&streams).await?;
+    let write = |view: &View, text: &mut String| view.write(text);
+    let page =
+        Page::new(views.into_iter().flatten().collect(), next, format!("/api/v1/{plural}?limit={limit}"));
+    Ok(page.written(write))
 }
 
 async fn events(
@@ -314,17 +315,4 @@ pub(super) fn answered(
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
-}
-
-/// What is shown of an entity: its envelope, and its state beside it.
-fn shown(id: StreamId, view: View) -> Value {
-    let mut shown = json!({
-        "id": id, "version": view.seq, "createdAt": view.created_at, "updatedAt": view.updated_at,
-    });
-    if let (Some(shown), Value::Object(state)) = (shown.as_object_mut(), view.state) {
-        for (name, value) in state {
-            shown.entry(name).or_insert(value);
-        }
-    }
-    shown
 }

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery, encoded};
+use crate::http::paging::{Page, PageQuery, encoded, json_text};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 
@@ -126,10 +126,10 @@ async fn list(
     for _ in 0..LOOKED_AT / limit.max(1) {
         let streams = app.node().list(&caller.tenant, RUN, after, true, limit).await?.streams;
         let more = streams.len() == limit;
-        for (stream, cursor) in streams {
+        let (streams, cursors): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
+        for (view, cursor) in app.node().read_each(&streams).await?.into_iter().zip(cursors) {
             after = Some(cursor);
-            let view = app.node().read(&stream).await?;
-            items.extend(view.map(|v| v.state).filter(|run| filter.fits(run, since)));
+            items.extend(view.map(|v| v.state.value()).filter(|run| filter.fits(run, since)));
             if items.len() == limit {
                 return Ok(Page::new(items, after, filter.path(limit)).into_response());
             }
@@ -151,7 +151,7 @@ async fn show(
     wait_for(&app, &headers).await?;
     let stream = address(&caller, &id)?;
     let view = app.node().read(&stream).await?.ok_or_else(|| no_run(&stream.id))?;
-    Ok(axum::Json(view.state).into_response())
+    Ok(json_text(view.state.text().to_owned()))
 }
 
 async fn tasks(

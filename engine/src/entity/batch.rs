@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tokio::sync::oneshot;
 
-use super::intake::{Answer, Dedup, Delivery, Fault, View, Work};
-use super::{Input, Step};
+use super::intake::{Answer, Dedup, Delivery, Fault, Work};
+use super::{Input, Step, View};
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::effect::EffectOp;
@@ -125,11 +125,16 @@ impl Batch {
 }
 
 impl Pending {
+    /// True if the state is to be shown.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self, Self::Read(_))
+    }
+
     /// Answers, now that the batch is committed.
-    pub(super) fn answer(self, position: Position, kind: &'static str, view: impl Fn() -> Option<View>) {
+    pub(super) fn answer(self, position: Position, kind: &'static str, view: Option<&View>) {
         // Who does not listen any more needs no answer; what was asked for stands.
         match self {
-            Self::Read(answer) => drop(answer.send(Ok(view()))),
+            Self::Read(answer) => drop(answer.send(Ok(view.cloned()))),
             Self::Decided { delivery, result, replayed } => {
                 let outcome = match &result {
                     Ok(Outcome::Accepted(_)) => "accepted",

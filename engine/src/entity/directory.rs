@@ -7,8 +7,8 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::sync::oneshot;
 
-use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, View, Work};
-use super::{Catalog, Input};
+use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, Work};
+use super::{Catalog, Input, View};
 use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::hashing::Hashing;
@@ -65,6 +65,9 @@ pub(crate) struct Places {
     supervisor: HostSupervisorHandle,
     pub(crate) shared: Arc<Shared>,
 }
+
+/// A read on its way.
+pub(super) type Asked = (Arc<Owned>, oneshot::Receiver<Result<Option<View>, Fault>>);
 
 /// How one live entity is.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -141,14 +144,22 @@ impl Directory {
         self.hear(&owned, heard, || Fault::Unknown).await?.map_err(|_| Fault::Unknown)?
     }
 
-    /// Reads an entity's state; `None` if it does not exist.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`].
-    pub async fn read(&self, stream: &StreamKey) -> Result<Option<View>, Fault> {
+    /// The published view of an entity; see [`view`](super::view) for why it may be answered.
+    pub(super) fn shown(&self, stream: &StreamKey) -> Option<View> {
+        let cell = self.0.cells.get(stream)?;
+        let view = cell.lock().shown(self.0.shared.cx.monotonic())?;
+        // In this order: by now it may be another's, and have changed.
+        cell.owned.serves().then_some(view)
+    }
+
+    /// Puts a read into an entity's intake.
+    pub(super) fn ask(&self, stream: &StreamKey) -> Result<Asked, Fault> {
         let (answer, heard) = oneshot::channel();
-        let owned = self.put(stream, Work::Read(answer))?;
+        Ok((self.put(stream, Work::Read(answer))?, heard))
+    }
+
+    /// Waits for the answer to a read.
+    pub(super) async fn told(&self, (owned, heard): Asked) -> Result<Option<View>, Fault> {
         let lost = || self.0.shared.not_owner(&owned);
         self.hear(&owned, heard, lost).await?.map_err(|_| Fault::Unknown)?
     }
@@ -222,7 +233,7 @@ impl Directory {
                 inner.phase = Phase::Starting;
                 self.0.supervisor.activate(cell.clone());
             }
-            Phase::Active { actor, awake } if !*awake => {
+            Phase::Active { actor, awake, .. } if !*awake => {
                 *awake = true;
                 actor.wake();
             }

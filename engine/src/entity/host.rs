@@ -10,9 +10,9 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::batch::{Batch, Pending};
 use super::directory::{Directory, Shared};
-use super::intake::{Cell, Dedup, Delivery, Fault, Phase, View, Work};
+use super::intake::{Cell, Dedup, Delivery, Fault, Phase, Work};
 use super::loaded::Loaded;
-use super::{Input, StepCx};
+use super::{Input, StepCx, View};
 use crate::journal::{EntryError, Rejected, RejectionKind};
 use crate::partition::LaneError;
 use crate::runtime::guard;
@@ -55,6 +55,8 @@ pub(crate) struct HostState {
     singly: usize,
     /// True while keys are looked up before their commands are decided, since one turned out to be taken.
     looks_keys_up: bool,
+    /// True once somebody has been shown the state as it is.
+    seen: bool,
 }
 
 pub(crate) struct Host;
@@ -81,11 +83,11 @@ impl Actor for Host {
         let mut inner = seed.cell.lock();
         let removed = matches!(inner.phase, Phase::Removed);
         if !removed {
-            inner.phase = Phase::Active { actor: HostRef(myself.clone()), awake: true };
+            inner.phase = Phase::Active { actor: HostRef(myself.clone()), awake: true, shown: None };
         }
         drop(inner);
         myself.send_message(if removed { HostMsg::Rest } else { HostMsg::Wake })?;
-        Ok(HostState { seed, loaded: None, singly: 0, looks_keys_up: false })
+        Ok(HostState { seed, loaded: None, singly: 0, looks_keys_up: false, seen: false })
     }
 
     async fn handle(
@@ -151,6 +153,7 @@ impl HostState {
                 let mut back = batch.into_work();
                 back.push(guilty);
                 back.extend(queue);
+                self.hide();
                 self.loaded = None;
                 self.put_back(back);
                 return Err(fault);
@@ -271,6 +274,9 @@ impl HostState {
 
     async fn commit(&mut self, batch: Batch, count: usize) {
         let (mut entry, pending) = (batch.entry, batch.pending);
+        if !entry.is_empty() {
+            self.hide();
+        }
         let loaded = self.loaded.as_mut().expect("a batch is only committed on a loaded state");
         let mut position = loaded.position;
         if !entry.is_empty() {
@@ -297,24 +303,35 @@ impl HostState {
             pending.into_iter().for_each(|pending| pending.fail(&fault));
             return;
         }
-        let view = || {
-            Some(View {
-                seq: loaded.head,
-                created_at: loaded.created_at,
-                updated_at: loaded.updated_at,
-                state: loaded.machine.view().filter(|_| loaded.head > 0)?,
-                position,
-            })
-        };
-        self.seed.directory.answered(count);
         let kind = loaded.kind;
+        self.seed.directory.answered(count);
+        let view = if pending.iter().any(Pending::is_read) { self.show() } else { None };
         for pending in pending {
-            pending.answer(position, kind, view);
+            pending.answer(position, kind, view.as_ref());
+        }
+    }
+
+    /// Renders the state; from the second time on the view is left to the readers to come.
+    fn show(&mut self) -> Option<View> {
+        let loaded = self.loaded.as_ref()?;
+        let view = loaded.view(self.seed.cell.key.id)?;
+        if self.seen && loaded.machine.view_lasts() {
+            self.seed.cell.lock().show(Some(view.clone()));
+        }
+        self.seen = true;
+        Some(view)
+    }
+
+    /// Takes the published view away: the state is about to change, or to be dropped.
+    fn hide(&mut self) {
+        if std::mem::take(&mut self.seen) {
+            self.seed.cell.lock().show(None);
         }
     }
 
     /// After a failed append the state is not what the journal holds: it is dropped.
     fn failed(&mut self, error: &LaneError, pending: Vec<Pending>, count: usize) {
+        self.hide();
         self.loaded = None;
         let again = match error {
             LaneError::Entry(EntryError::Conflict { .. } | EntryError::KeyTaken { .. }) => true,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Input;
+use super::{Input, View};
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::{self, KeyHash, MessageId, Origin, Outcome, Position, Seq};
@@ -38,21 +38,6 @@ pub struct Answer {
     pub position: Position,
     /// True if it was recorded earlier and is only given again.
     pub replayed: bool,
-}
-
-/// What an entity is, as a person may see it.
-#[derive(Debug, Clone)]
-pub struct View {
-    /// The number of its last event.
-    pub seq: Seq,
-    /// The time of its first event.
-    pub created_at: Timestamp,
-    /// The time of its last event.
-    pub updated_at: Timestamp,
-    /// The state.
-    pub state: serde_json::Value,
-    /// A position at or after which the journal holds it.
-    pub position: Position,
 }
 
 /// Why a command has no answer: nothing of the business, but of the machinery.
@@ -158,8 +143,9 @@ pub(crate) enum Phase<A> {
     Dormant,
     /// The supervisor has been asked for an actor.
     Starting,
-    /// An actor; `awake` if a wake-up is on its way or being worked on.
-    Active { actor: A, awake: bool },
+    /// An actor; `awake` if a wake-up is on its way or being worked on. Readers are answered with the view that is
+    /// `shown`: see [`view`](super::view).
+    Active { actor: A, awake: bool, shown: Option<View> },
     /// No actor until the back-off is over.
     BackingOff,
     /// Set aside.

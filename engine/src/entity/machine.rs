@@ -115,6 +115,11 @@ pub trait Machine: Send {
     /// The state as a person may see it; `None` if the stream has no events.
     fn view(&self) -> Option<Value>;
 
+    /// True while the view follows from the state alone, so that it can be shown until the state changes.
+    fn view_lasts(&self) -> bool {
+        true
+    }
+
     /// True if nobody asks any more how it came to be as it is, once its last event is as old as its kind keeps events.
     fn may_forget(&self) -> bool {
         true

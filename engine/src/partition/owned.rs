@@ -131,7 +131,8 @@ impl Owned {
 
     /// True while this node may act and answer for the partition.
     pub fn serves(&self) -> bool {
-        !self.ended() && self.serving.holds()
+        // In this order: what has lapsed is ended before the node's lease is renewed.
+        self.serving.holds() && !self.ended()
     }
 
     /// True once it is lost, for good.

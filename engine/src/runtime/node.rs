@@ -186,6 +186,15 @@ impl Node {
         self.0.partitions.directory.read(stream).await
     }
 
+    /// Reads the states of several streams, in their order; a page of them, not more.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Fault`].
+    pub async fn read_each(&self, streams: &[StreamKey]) -> Result<Vec<Option<View>>, Fault> {
+        self.0.partitions.directory.read_each(streams).await
+    }
+
     /// Reads the state of a stream as of a moment; `None` if it did not exist then.
     ///
     /// # Errors

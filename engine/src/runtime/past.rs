@@ -48,9 +48,8 @@ pub(super) async fn state_at(
         }
     }
     let Some((first, last)) = ends else { return Ok(None) };
-    let (seq, created_at, updated_at, position) =
-        (last.seq, begun.unwrap_or(first.at), last.at, last.position);
-    Ok(machine.view().map(|state| View { seq, created_at, updated_at, state, position }))
+    let (place, times) = ((last.seq, last.position), (begun.unwrap_or(first.at), last.at));
+    Ok(machine.view().map(|state| View::new(stream.id, place, times, state)))
 }
 
 /// Takes in the state that the stream begins with, which holds events up to a number.

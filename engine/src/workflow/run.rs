@@ -235,6 +235,11 @@ impl Machine for RunMachine {
         Some(view)
     }
 
+    fn view_lasts(&self) -> bool {
+        // Until then it also tells whether the version that the run is pinned to is loaded.
+        self.state.as_ref().is_some_and(|state| state.end.is_some())
+    }
+
     fn may_forget(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.ended_at.is_some())
     }

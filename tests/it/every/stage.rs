@@ -157,7 +157,7 @@ impl Life {
     /// Reads a state; null where there is none.
     pub(crate) async fn state(&self, id: StreamId) -> Value {
         let view = self.node.read(&key(id)).await.unwrap_or_else(|e| panic!("{id}: {e}"));
-        view.map_or(Value::Null, |view| view.state)
+        view.map_or(Value::Null, |view| view.state.value())
     }
 
     /// Launches the campaign, and waits until its run is through and all is quiet.
@@ -204,7 +204,7 @@ impl Life {
                 (folded.seq, &folded.state),
                 "{stream}: the fold is the state"
             );
-            states.insert(stream.id.to_string(), plain(&live.state));
+            states.insert(stream.id.to_string(), plain(&live.state.value()));
         }
         let report = self.sandbox.report();
         assert!(report.repeated.is_empty(), "executed more than once: {:?}", report.repeated);

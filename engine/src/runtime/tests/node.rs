@@ -14,6 +14,7 @@ use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
 mod hold;
 mod past;
 mod retention;
+mod views;
 
 fn tally(n: u64) -> StreamId {
     StreamId::new(Prefix::new("tally"), uuid_v7(1, Slot::new(7), n))
@@ -36,7 +37,7 @@ async fn view(node: &Node, id: StreamId) -> Option<View> {
 }
 
 async fn total(node: &Node, id: StreamId) -> Value {
-    view(node, id).await.map_or(Value::Null, |v| v.state["total"].clone())
+    view(node, id).await.map_or(Value::Null, |v| v.state.value()["total"].clone())
 }
 
 fn reply(outcome: &Outcome) -> Value {
@@ -56,7 +57,7 @@ async fn commands_count_and_survive_a_restart() {
     assert!(first.stop().await, "an idle node ends in good order");
     let second = start(&store).await;
     let seen = view(&second, tally(1)).await.unwrap();
-    assert_eq!((seen.seq, &seen.state["total"]), (2, &json!(5)));
+    assert_eq!((seen.seq, &seen.state.value()["total"]), (2, &json!(5)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,14 +134,14 @@ async fn timers_fire_in_time_also_after_a_crash() {
     add(&first, tally(1), 1).await;
     first.command(command(tally(1), "ring", &json!({ "afterMs": 60_000 }))).await.unwrap();
     first.cx().sleep(Duration::from_millis(59_999)).await;
-    assert_eq!(view(&first, tally(1)).await.unwrap().state["rings"], json!(0), "never early");
+    assert_eq!(view(&first, tally(1)).await.unwrap().state.value()["rings"], json!(0), "never early");
     first.cx().sleep(Duration::from_millis(10)).await;
-    assert_eq!(view(&first, tally(1)).await.unwrap().state["rings"], json!(1));
+    assert_eq!(view(&first, tally(1)).await.unwrap().state.value()["rings"], json!(1));
     first.command(command(tally(1), "ring", &json!({ "afterMs": 60_000 }))).await.unwrap();
     store.crash();
     let second = start(&store).await;
     second.cx().sleep(Duration::from_secs(121)).await;
-    assert_eq!(view(&second, tally(1)).await.unwrap().state["rings"], json!(2), "once, and not lost");
+    assert_eq!(view(&second, tally(1)).await.unwrap().state.value()["rings"], json!(2), "once, and not lost");
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +257,7 @@ async fn snapshots_shorten_loading_and_change_nothing() {
     node.stop().await;
     let node = start_with(&store, config()).await;
     let seen = view(&node, tally(1)).await.unwrap();
-    assert_eq!((seen.seq, &seen.state["total"], seen.created_at), (35, &json!(35), EPOCH));
+    assert_eq!((seen.seq, &seen.state.value()["total"], seen.created_at), (35, &json!(35), EPOCH));
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,5 +291,5 @@ async fn what_a_commit_of_unknown_end_set_off_is_carried_out() {
     assert_eq!(node.command(ring).await.unwrap_err(), Fault::Unknown);
     node.cx().sleep(Duration::from_secs(2)).await;
     assert_eq!(total(&node, tally(2)).await, json!(3), "the message has come");
-    assert_eq!(view(&node, tally(1)).await.unwrap().state["rings"], json!(1), "the timer has fired");
+    assert_eq!(view(&node, tally(1)).await.unwrap().state.value()["rings"], json!(1), "the timer has fired");
 }

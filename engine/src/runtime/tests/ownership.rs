@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -61,7 +62,7 @@ async fn add(member: &Member, partition: u32, amount: i64) -> Result<(), Fault> 
 
 async fn total(member: &Member, partition: u32) -> Result<i64, Fault> {
     let view = member.node.read(&key(tally(partition))).await?;
-    Ok(view.and_then(|v| v.state["total"].as_i64()).unwrap_or(0))
+    Ok(view.and_then(|v| v.state.value()["total"].as_i64()).unwrap_or(0))
 }
 
 fn not_owner<T>(number: u64) -> Result<T, Fault> {
@@ -97,7 +98,7 @@ async fn a_standby_says_who_owns_and_takes_over_when_the_owner_dies() {
     assert_eq!((total(&standby, 4).await, total(&standby, 5).await), (Ok(8), Ok(8)));
     pass(60_000).await;
     let rung = standby.node.read(&key(tally(3))).await.unwrap().unwrap();
-    assert_eq!(rung.state["rings"], json!(1), "the timer has fired where it is owned now");
+    assert_eq!(rung.state.value()["rings"], json!(1), "the timer has fired where it is owned now");
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,6 +136,33 @@ async fn an_owner_that_is_cut_off_steps_down_before_its_lease_can_have_run_out()
         assert!(matches!(total(now[1], 1).await, Err(Fault::NotOwner { address: Some(_) })));
         assert_eq!(owner.node.tree().services.iter().map(|s| s.restarts).sum::<u64>(), 0);
         assert!(owner.node.stop().await && standby.node.stop().await, "nothing is left waiting");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_view_is_not_shown_by_who_may_not_serve() {
+    for link in [Link::Cut(Duration::from_millis(300)), Link::Deaf(Duration::from_secs(60))] {
+        let store = store();
+        let (owner, standby) = pair(&store).await;
+        add(&owner, 1, 5).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(total(&owner, 1).await, Ok(5));
+        }
+        assert_eq!(total(&owner, 1).now_or_never(), Some(Ok(5)), "the view is published");
+        owner.journal.set_link(link);
+        for _ in 0..400 {
+            pass(10).await;
+            let seen = total(&owner, 1).now_or_never();
+            assert!(owned(&owner) > 0 || !matches!(seen, Some(Ok(_))), "{link:?}: {seen:?}");
+        }
+        assert_eq!(owned(&owner), 0);
+        if owned(&standby) > 0 {
+            add(&standby, 1, 1).await.unwrap();
+            owner.journal.set_link(Link::Up);
+            pass(2_000).await;
+            assert!(matches!(total(&owner, 1).await, Err(Fault::NotOwner { .. })));
+            assert_eq!(total(&standby, 1).await, Ok(6));
+        }
     }
 }
 

@@ -67,13 +67,17 @@ async fn a_restored_store_answers_reads_and_does_nothing_until_it_is_released() 
     assert_eq!(refused.unwrap_err(), Fault::Held);
     second.cx().sleep(Duration::from_secs(60)).await;
     let seen = view(&second, tally(1)).await.unwrap();
-    assert_eq!((&seen.state["total"], &seen.state["rings"]), (&json!(1), &json!(0)), "no timer fired");
+    assert_eq!(
+        (&seen.state.value()["total"], &seen.state.value()["rings"]),
+        (&json!(1), &json!(0)),
+        "no timer fired"
+    );
     assert!(matches!(release(&second, " ").await, Outcome::Rejected(r) if r.code == "no_reason"));
     assert!(second.is_held());
     assert!(matches!(release(&second, "checked by hand").await, Outcome::Accepted(_)));
     assert!(!second.is_held());
     second.cx().sleep(Duration::from_secs(1)).await;
-    assert_eq!(view(&second, tally(1)).await.unwrap().state["rings"], json!(1));
+    assert_eq!(view(&second, tally(1)).await.unwrap().state.value()["rings"], json!(1));
     assert!(matches!(release(&second, "again").await, Outcome::Rejected(r) if r.code == "already_released"));
     let released = store.events().into_iter().find(|e| e.body.name == "released").unwrap();
     assert_eq!((&*released.body.origin.principal, released.stream.id.uuid()), ("ada", second.info().history));

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 
 async fn total_at(node: &Node, at: Timestamp) -> Option<(u64, Value, Timestamp, Timestamp)> {
     let view = node.read_at(&key(tally(1)), at).await.unwrap()?;
-    Some((view.seq, view.state["total"].clone(), view.created_at, view.updated_at))
+    Some((view.seq, view.state.value()["total"].clone(), view.created_at, view.updated_at))
 }
 
 #[tokio::test(start_paused = true)]

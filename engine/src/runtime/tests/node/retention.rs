@@ -34,7 +34,8 @@ async fn a_quiet_stream_keeps_its_state_and_loses_its_past() {
     let events = |id| store.events().iter().filter(|event| event.stream == key(id)).count();
     assert_eq!((events(tally(1)), events(tally(2))), (1, 130), "what goes on keeps its past");
     let seen = view(&node, tally(1)).await.unwrap();
-    let facts = |view: &View| (view.seq, view.state["total"].clone(), view.created_at, view.updated_at);
+    let facts =
+        |view: &View| (view.seq, view.state.value()["total"].clone(), view.created_at, view.updated_at);
     let wanted = (10, json!(10), EPOCH, after(9));
     assert_eq!(facts(&seen), wanted);
     assert_eq!(
@@ -51,7 +52,11 @@ async fn a_quiet_stream_keeps_its_state_and_loses_its_past() {
     assert_eq!(facts(&view(&node, tally(1)).await.unwrap()), wanted, "after a restart too");
     add(&node, tally(1), 5).await;
     let seen = view(&node, tally(1)).await.unwrap();
-    assert_eq!((seen.seq, seen.created_at, &seen.state["total"]), (11, EPOCH, &json!(15)), "it goes on");
+    assert_eq!(
+        (seen.seq, seen.created_at, &seen.state.value()["total"]),
+        (11, EPOCH, &json!(15)),
+        "it goes on"
+    );
     let then = node.read_at(&key(tally(1)), after(9)).await.unwrap().unwrap();
     assert_eq!(facts(&then), wanted);
 }
