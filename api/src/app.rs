@@ -13,7 +13,7 @@ use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed}
 use promptsales_engine::id::{StreamKey, TenantId};
 use promptsales_engine::journal::{self, Journal, Json, Origin, Outcome};
 use promptsales_engine::runtime::{self, Command, Context, History, Leasing, Node, NodeSeed, Prepare};
-use promptsales_engine::supervise::DeadLetter;
+use promptsales_engine::supervise::{DeadLetter, Quarantine};
 use promptsales_engine::workflow::action::Actions;
 use promptsales_engine::workflow::check::check;
 use promptsales_engine::workflow::definition::{Definition, Problem as DefinitionProblem};
@@ -94,7 +94,9 @@ impl Registry {
         let definitions = Arc::new(Definitions::new());
         let runs = Runs::new(definitions.clone(), actions.clone(), Limits::default());
         let dead_letters = KindInfo { public: false, ..Typed::<DeadLetter>::info() };
-        let catalog = Catalog::new().add_kind(dead_letters)?.add_kind(WorkflowDefinition::info())?;
+        let quarantine = KindInfo { public: false, ..Typed::<Quarantine>::info() };
+        let catalog = Catalog::new().add_kind(dead_letters)?.add_kind(quarantine)?;
+        let catalog = catalog.add_kind(WorkflowDefinition::info())?;
         let catalog = catalog.add_kind(runs.info())?.add_kind(History::info())?;
         let catalog = promptsales_actors::register(catalog)?;
         Ok(Self { catalog, definitions, actions })
@@ -195,7 +197,13 @@ impl App {
     /// When one of them does not compile, or the node cannot take it.
     pub async fn register_shipped(&self) -> anyhow::Result<()> {
         for (name, source) in promptsales_workflows::definitions() {
-            self.register_one(name, source).await?;
+            match self.register_one(name, source).await {
+                // One that is set aside must not keep everything else from being served.
+                Err(error) if self.is_set_aside(name) => {
+                    tracing::error!(name, error = %error, "a definition of the product is quarantined");
+                }
+                done => done?,
+            }
         }
         self.0.set_up.store(true, Ordering::Release);
         Ok(())
@@ -232,6 +240,11 @@ impl App {
                 let _ = changed.await;
             }
         }
+    }
+
+    fn is_set_aside(&self, name: &str) -> bool {
+        let of = self.node().quarantine_of(&self.definition_stream(&self.tenant(), name));
+        matches!(of, Ok(Some(_)))
     }
 
     async fn register_one(&self, name: &str, source: &str) -> anyhow::Result<()> {

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use super::paging::cursor;
 
+/// After how many seconds it is worth asking again for what is quarantined: a person has to release it first.
+const QUARANTINE_RETRY: u32 = 60;
+
 /// The stable codes of the edge. Rejections of entities bring their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
@@ -167,6 +170,18 @@ impl Code {
     }
 }
 
+impl Problem {
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// What happened this time.
+    pub fn detail(&self) -> &str {
+        self.0.detail.as_deref().unwrap_or_default()
+    }
+}
+
 /// The address of the node that owns what was asked for, for whoever handles the response further.
 #[derive(Debug, Clone)]
 pub struct OwnerAddress(pub String);
@@ -286,7 +301,16 @@ impl From<Fault> for Problem {
                 let next = cursor(seq.saturating_sub(1));
                 problem.with_errors(json!({ "seq": seq, "horizon": at, "next": next }))
             }
-            Fault::Overloaded { .. } | Fault::Quarantined { .. } | Fault::KeyReused => problem,
+            Fault::Quarantined { stream, cause, since } => {
+                let id = stream.id;
+                let what_to_do = format!(
+                    "nothing was done; look at /api/v1/quarantine/{id}, mend what is wrong, and release it there"
+                );
+                let mut problem = Self::new(code, format!("`{id}` is quarantined: {cause}; {what_to_do}"));
+                problem.0.retry_after = Some(QUARANTINE_RETRY);
+                problem.with_errors(json!({ "id": id, "since": since, "cause": cause }))
+            }
+            Fault::Overloaded { .. } | Fault::KeyReused => problem,
             Fault::ShuttingDown | Fault::Unavailable { .. } | Fault::Refused { .. } => problem,
             Fault::Held | Fault::Unknown => problem,
         }

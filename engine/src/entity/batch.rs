@@ -15,7 +15,7 @@ use crate::journal::{
     Accepted, Entry, Json, KeyHash, KeyRecord, MessageId, NewEvent, Outcome, Position, Received, Rejected,
     TimerOp,
 };
-use crate::supervise::DeadLetterEvent;
+use crate::supervise::{DeadLetterEvent, Sender, kept};
 use crate::telemetry::names;
 
 pub(super) struct Batch {
@@ -181,10 +181,13 @@ pub(super) fn dead_letter(stream: &StreamKey, delivery: &Delivery, now: Timestam
     let input = input_name(&delivery.input);
     let bits = digest("dead letter", &[&stream.to_string(), &what, &input]);
     let id = StreamId::new(Prefix::new("dead"), uuid_v8(bits, Some(stream.slot())));
-    let body = match &delivery.input {
-        Input::Command { body, .. } => body.clone(),
-        Input::Timer { .. } | Input::Reply { .. } | Input::Effect { .. } => Json::null(),
+    let (what, body) = kept(&delivery.input);
+    let external_key = match &delivery.input {
+        Input::Command { external_key, .. } => external_key.clone(),
+        Input::Timer { .. } | Input::Reply { .. } | Input::Effect { .. } => None,
     };
+    let (principal, correlation) = (&delivery.origin.principal, &delivery.origin.correlation);
+    let (principal, correlation) = (principal.to_string(), correlation.to_string());
     let cause = delivery.cause.clone();
     let event = DeadLetterEvent::Recorded {
         target: stream.id,
@@ -193,6 +196,7 @@ pub(super) fn dead_letter(stream: &StreamKey, delivery: &Delivery, now: Timestam
         cause: cause.as_ref().map_or_else(String::new, |c| c.message.clone()),
         backtrace: cause.map_or_else(String::new, |c| c.backtrace),
         strikes: delivery.strikes,
+        sender: Some(Sender { what, external_key, principal, correlation }),
     };
     let (name, data) = codec::write_named(&event).expect("events are enums of struct variants");
     let mut entry = Entry::new(StreamKey::new(stream.tenant.clone(), id), now);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::codec::{StateUpcaster, Upcaster};
 use crate::id::{Prefix, StreamId};
-use crate::journal::{RejectionKind, Seq, TimerOp};
+use crate::journal::{Outcome, RejectionKind, Seq, TimerOp};
 
 /// What a kind of stream is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +184,12 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The command that a timer of this entity stands for.
     fn on_timer(&self, name: &str) -> Option<Self::Command> {
         let _ = name;
+        None
+    }
+
+    /// The command that the answer to a message of this entity stands for.
+    fn on_reply(&self, outcome: &Outcome) -> Option<Self::Command> {
+        let _ = outcome;
         None
     }
 

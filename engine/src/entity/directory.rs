@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use tokio::sync::oneshot;
 
 use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, Work};
@@ -200,7 +200,7 @@ impl Directory {
         let mut work = Some(work);
         loop {
             let owned = shared.holdings.of(stream)?;
-            let cell = self.cell(stream, &owned);
+            let cell = self.cell(stream, &owned)?;
             let mut inner = cell.lock();
             // Whoever clears away what is lost comes after it was ended: what is put in before that is found then.
             if cell.owned.ended() {
@@ -208,12 +208,8 @@ impl Directory {
                 self.evict(&cell);
                 continue;
             }
-            match &inner.phase {
-                Phase::Removed => continue,
-                Phase::Quarantined { cause, .. } => {
-                    return Err(Fault::Quarantined { stream: stream.to_string(), cause: cause.clone() });
-                }
-                Phase::Dormant | Phase::Starting | Phase::Active { .. } | Phase::BackingOff => {}
+            if matches!(inner.phase, Phase::Removed) {
+                continue;
             }
             if inner.queue.len() >= shared.config.intake_per_entity {
                 metrics::counter!(names::REFUSED, "reason" => "entity_intake_full").increment(1);
@@ -238,17 +234,32 @@ impl Directory {
                 actor.wake();
             }
             Phase::Active { .. } | Phase::Starting | Phase::BackingOff => {}
-            Phase::Quarantined { .. } | Phase::Removed => {}
+            Phase::Removed => {}
         }
     }
 
-    fn cell(&self, stream: &StreamKey, owned: &Arc<Owned>) -> Arc<Cell<HostRef>> {
+    fn cell(&self, stream: &StreamKey, owned: &Arc<Owned>) -> Result<Arc<Cell<HostRef>>, Fault> {
         if let Some(cell) = self.0.cells.get(stream) {
-            return cell.clone();
+            return Ok(cell.clone());
         }
         let now = self.0.shared.cx.monotonic();
-        let entry = self.0.cells.entry(stream.clone());
-        entry.or_insert_with(|| Arc::new(Cell::new(stream.clone(), owned.clone(), now))).clone()
+        match self.0.cells.entry(stream.clone()) {
+            Entry::Occupied(there) => Ok(there.get().clone()),
+            Entry::Vacant(place) => {
+                super::quarantine::check(owned, stream)?;
+                let cell = Arc::new(Cell::new(stream.clone(), owned.clone(), now));
+                Ok(place.insert(cell).clone())
+            }
+        }
+    }
+
+    /// Takes the place of an entity out of the directory, whatever its phase.
+    pub(super) fn forget(&self, cell: &Arc<Cell<HostRef>>) {
+        self.0.cells.remove_if(&cell.key, |_, held| Arc::ptr_eq(held, cell));
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     /// Counts pieces of work as no longer waiting.
@@ -283,7 +294,7 @@ impl Directory {
         let phase = std::mem::replace(&mut inner.phase, Phase::Removed);
         let waiting = std::mem::take(&mut inner.queue);
         drop(inner);
-        self.0.cells.remove_if(&cell.key, |_, held| Arc::ptr_eq(held, cell));
+        self.forget(cell);
         if let Phase::Active { actor, .. } = phase {
             actor.rest();
         }
@@ -337,7 +348,7 @@ impl Directory {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
-    /// How every live entity is, in the order of their ids.
+    /// How every live entity is, and every quarantined one, in the order of their ids.
     pub fn live(&self) -> Vec<LiveStatus> {
         let status = |cell: &Arc<Cell<HostRef>>| {
             let inner = cell.lock();
@@ -347,30 +358,12 @@ impl Directory {
                 waiting: inner.queue.len(),
                 restarts: inner.restarts,
                 last_fault: inner.last_fault.clone(),
-                quarantined_since: match inner.phase {
-                    Phase::Quarantined { since, .. } => Some(since),
-                    Phase::Dormant | Phase::Starting | Phase::Active { .. } => None,
-                    Phase::BackingOff | Phase::Removed => None,
-                },
+                quarantined_since: None,
             }
         };
         let mut live: Vec<_> = self.0.cells.iter().map(|cell| status(cell.value())).collect();
+        live.extend(self.set_aside());
         live.sort_by(|a, b| a.stream.cmp(&b.stream));
         live
-    }
-
-    /// Releases an entity from quarantine. `false` if it is not there.
-    pub fn release(&self, stream: &StreamKey) -> bool {
-        let Some(cell) = self.0.cells.get(stream).map(|c| c.clone()) else { return false };
-        let mut inner = cell.lock();
-        if !matches!(inner.phase, Phase::Quarantined { .. }) {
-            return false;
-        }
-        inner.phase = Phase::Dormant;
-        inner.intensity = None;
-        if !inner.queue.is_empty() {
-            self.wake(&cell, &mut inner);
-        }
-        true
     }
 }

@@ -253,6 +253,7 @@ impl HostState {
         tracing::error!(stream = %self.seed.cell.key, input, cause, "a command was set aside as a dead letter");
         metrics::counter!(names::DEAD_LETTERS).increment(1);
         let letter = super::batch::dead_letter(&self.seed.cell.key, &delivery, batch.entry.at);
+        let id = letter.stream.id;
         match self.seed.cell.owned.append(letter).await {
             Ok(_) | Err(LaneError::Entry(EntryError::Conflict { .. })) => {}
             Err(error) => {
@@ -267,8 +268,10 @@ impl HostState {
                 "`{input}` brought `{}` down repeatedly and was set aside",
                 self.seed.cell.key.id
             ),
-            detail: crate::journal::Json::from(&serde_json::json!({ "cause": cause })),
+            detail: crate::journal::Json::from(&serde_json::json!({ "cause": cause, "deadLetter": id })),
         };
+        // The faults were its own: without it the entity is as good as before.
+        self.seed.cell.lock().intensity = None;
         batch.take(delivery, Err(rejected), 0);
     }
 

@@ -53,9 +53,11 @@ pub enum Fault {
     #[error("`{stream}` is quarantined: {cause}")]
     Quarantined {
         /// The entity.
-        stream: String,
+        stream: StreamKey,
         /// The last fault.
         cause: String,
+        /// Since when.
+        since: Timestamp,
     },
     /// The idempotency key was used with another payload; nothing was done.
     #[error("the idempotency key was used with another payload")]
@@ -148,8 +150,6 @@ pub(crate) enum Phase<A> {
     Active { actor: A, awake: bool, shown: Option<View> },
     /// No actor until the back-off is over.
     BackingOff,
-    /// Set aside.
-    Quarantined { cause: String, since: Timestamp },
     /// Out of the directory, for ever; look again.
     Removed,
 }
@@ -162,7 +162,6 @@ impl<A> Phase<A> {
             Self::Active { awake: true, .. } => "working",
             Self::Active { awake: false, .. } => "idle",
             Self::BackingOff => "backing-off",
-            Self::Quarantined { .. } => "quarantined",
             Self::Removed => "removed",
         }
     }

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::{Appended, Base, Entry, MessageId, Outcome, Position, Received, Seq, Snapshot};
 use crate::partition::Owned;
-use crate::runtime::guard;
+use crate::runtime::{Caught, guard};
 use crate::telemetry::names;
 
 pub(super) struct Loaded {
@@ -53,8 +53,7 @@ impl Loaded {
         }
         for event in &events {
             let folded = guard(|| machine.apply(event));
-            let folded =
-                folded.map_err(|_| Fault::Refused { reason: format!("event {} panicked", event.seq) })?;
+            let folded = folded.map_err(|caught| panicked(event.seq, &caught))?;
             folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;
         }
         machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
@@ -113,4 +112,11 @@ pub(crate) fn restored(machine: &mut dyn Machine, base: &Base) -> Result<Seq, Fa
             base.snapshot.version
         ))),
     }
+}
+
+/// What is told of an event whose fold panicked; where it did stands in the log.
+fn panicked(seq: Seq, caught: &Caught) -> Fault {
+    let Caught { message, backtrace } = caught;
+    tracing::error!(seq, message, backtrace, "the fold of an event panicked");
+    Fault::Refused { reason: format!("event {seq} panicked: {message}") }
 }

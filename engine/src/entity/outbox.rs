@@ -9,6 +9,7 @@ use super::{Dedup, Directory, Fault, Input};
 use crate::id::StreamKey;
 use crate::journal::{self, Journal, Message, MessageId, Outcome, Rejected, RejectionKind};
 use crate::partition::{Backlog, Carried, Carrier, Owned};
+use crate::supervise::redelivered;
 
 /// Carries messages.
 pub struct Outbox {
@@ -48,10 +49,12 @@ impl Carrier for Outbox {
 
     async fn carry(&self, message: &Message, tries: u32) -> Carried {
         let to = StreamKey::new(message.from.tenant.clone(), message.to);
-        let (name, body) = (message.command.clone(), message.body.clone());
-        let input = Input::Command { name, body, external_key: None };
+        let (input, origin) = redelivered(message).unwrap_or_else(|| {
+            let (name, body) = (message.command.clone(), message.body.clone());
+            (Input::Command { name, body, external_key: None }, message.origin.clone())
+        });
         let dedup = Dedup::Message(message.id);
-        let delivered = self.directory.deliver_within(&to, input, message.origin.clone(), dedup).await;
+        let delivered = self.directory.deliver_within(&to, input, origin, dedup).await;
         let outcome = match delivered {
             Ok(answer) => answer.outcome,
             // What the database refuses for itself will be refused again: that is the answer.

@@ -109,7 +109,8 @@ impl<E: Entity> Machine for Typed<E> {
                 Some(read.map_err(|e| invalid("invalid_command", e.message))?)
             }
             Input::Timer { name, .. } => self.state.as_ref().and_then(|state| state.on_timer(name)),
-            Input::Reply { .. } | Input::Effect { .. } => None,
+            Input::Reply { outcome, .. } => self.state.as_ref().and_then(|state| state.on_reply(outcome)),
+            Input::Effect { .. } => None,
         };
         let Some(command) = command else { return Ok(Step::default()) };
         let principal = &cx.origin.principal;

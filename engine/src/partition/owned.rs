@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::lane::{LaneError, LaneHandle};
 use super::{Backlog, Feeds};
-use crate::journal::{Appended, Entry, Fence, Lease, PartitionId};
+use crate::journal::{Appended, Entry, Fence, PartitionId};
 use crate::runtime::Context;
-use crate::supervise::{Service, ServiceFault};
+use crate::supervise::{Asides, Service, ServiceFault, Taken};
 
 /// Until when a node may serve what it owns, on its own monotonic clock.
 pub struct Serving {
@@ -91,11 +91,13 @@ pub struct Owned {
     lost: AtomicBool,
     ended: CancellationToken,
     since: Instant,
+    asides: Asides,
 }
 
 impl Owned {
     /// A partition just taken over; its entries go through the lane.
-    pub fn new(lease: &Lease, backlog: usize, lane: LaneHandle, serving: &Arc<Serving>) -> Arc<Self> {
+    pub(crate) fn new(taken: Taken, backlog: usize, lane: LaneHandle, serving: &Arc<Serving>) -> Arc<Self> {
+        let Taken { lease, quarantined } = taken;
         let (feeds, ended) = (Feeds::new(backlog, lease.position), CancellationToken::new());
         let since = serving.cx.monotonic();
         Arc::new(Self {
@@ -106,6 +108,7 @@ impl Owned {
             lost: AtomicBool::new(false),
             ended,
             since,
+            asides: Asides::new(quarantined),
         })
     }
 
@@ -122,6 +125,11 @@ impl Owned {
     /// What its commits set off.
     pub fn feeds(&self) -> &Feeds {
         &self.feeds
+    }
+
+    /// What is quarantined in it.
+    pub(crate) fn asides(&self) -> &Asides {
+        &self.asides
     }
 
     /// When it was taken over.

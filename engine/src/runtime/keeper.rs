@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use super::hold;
 use super::partitions::Partitions;
 use super::seed::{Leasing, Prepare};
-use crate::journal::{Error, Fence, Lease};
+use crate::journal::{Error, Fence};
 use crate::partition::{Beat, Member, Owned, Standing, unwanted, wanted};
-use crate::supervise::{Service, ServiceFault};
+use crate::supervise::{Service, ServiceFault, Taken, with_quarantined};
 use crate::telemetry::names;
 
 type Asked<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -41,7 +41,7 @@ pub(super) struct Keeper {
     /// The heartbeat under way, and the moment before it was sent.
     beat: Option<(Instant, Asked<Beat>)>,
     /// The take-over under way, and the term in which it was begun.
-    take_over: Option<(u64, Asked<Vec<Lease>>)>,
+    take_over: Option<(u64, Asked<Vec<Taken>>)>,
     /// When the next heartbeat is due.
     next: Instant,
     /// Rises whenever the lease has lapsed: what was claimed before may be another's.
@@ -59,7 +59,7 @@ enum Happened {
     /// The heartbeat was answered.
     Beaten(Instant, Result<Beat, Error>),
     /// The take-over came to its end.
-    TakenOver(u64, Result<Vec<Lease>, Error>),
+    TakenOver(u64, Result<Vec<Taken>, Error>),
     /// It is time for a heartbeat.
     Due,
 }
@@ -194,7 +194,7 @@ impl Keeper {
             if let Some(prepare) = prepare.filter(|_| !leases.is_empty()) {
                 prepare.prepare(&journal).await?;
             }
-            Ok(leases)
+            with_quarantined(&*journal, leases).await
         };
         let asked = async move {
             let answered = tokio::time::timeout(patience, asked).await;
@@ -214,17 +214,17 @@ impl Keeper {
         self.next = self.next.min(self.partitions.cx.monotonic());
     }
 
-    fn taken_over(&mut self, term: u64, leases: &[Lease]) -> Result<(), ServiceFault> {
-        if leases.is_empty() {
+    fn taken_over(&mut self, term: u64, taken: Vec<Taken>) -> Result<(), ServiceFault> {
+        if taken.is_empty() {
             return Ok(());
         }
         let sound = term == self.term && self.partitions.holdings.tenure().holds();
         if !sound || self.partitions.is_closing() {
-            self.give_up(leases.iter().map(|lease| lease.fence).collect());
+            self.give_up(taken.iter().map(|taken| taken.lease.fence).collect());
             return Ok(());
         }
-        tracing::info!(partitions = leases.len(), "took partitions over");
-        leases.iter().try_for_each(|lease| self.partitions.take(lease))
+        tracing::info!(partitions = taken.len(), "took partitions over");
+        taken.into_iter().try_for_each(|taken| self.partitions.take(taken))
     }
 
     fn step_down(&self, lost: &[Arc<Owned>], reason: &'static str) {
@@ -284,7 +284,7 @@ impl Service for Keeper {
                     self.partitions.cx.exit(1, reason);
                     return Ok(());
                 }
-                Happened::TakenOver(term, Ok(leases)) => self.taken_over(term, &leases)?,
+                Happened::TakenOver(term, Ok(taken)) => self.taken_over(term, taken)?,
                 Happened::Beaten(_, Err(Error::Regressed { .. }))
                 | Happened::TakenOver(_, Err(Error::Regressed { .. })) => self.regressed(),
                 Happened::Beaten(_, Err(error)) => self.beat_failed(&error),

@@ -6,6 +6,7 @@ mod hold;
 mod inlet;
 mod keeper;
 mod node;
+mod operate;
 mod owning;
 mod panics;
 mod partitions;
@@ -19,6 +20,7 @@ pub use context::{Context, Exit, Panicked};
 pub use hold::{History, HistoryCommand, HistoryEvent, HistoryRejection};
 pub use inlet::{INLET, Incoming, TakenIn};
 pub use node::{Command, Node, Tree};
+pub use operate::Act;
 pub(crate) use panics::{Caught, guard};
 pub use seed::{Leasing, NodeSeed, Prepare, StartError};
 

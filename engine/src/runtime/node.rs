@@ -22,7 +22,9 @@ use crate::entity::{Answer, Catalog, Dedup, Entity, Fault, Input, LiveStatus, Sh
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::{self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Seq, StreamPage};
 use crate::partition::{Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
-use crate::supervise::{Root, ServiceFault, ServiceSpec, ServiceStatus, spawn_host_supervisor};
+use crate::supervise::{
+    Root, ServiceFault, ServiceSpec, ServiceStatus, spawn_host_supervisor, with_quarantined,
+};
 
 /// How long each part of an ending may take once the drain is over.
 const ENDING: Duration = Duration::from_secs(2);
@@ -88,6 +90,7 @@ impl Node {
                 prepare.prepare(&journal).await?;
             }
         }
+        let taken = with_quarantined(&*journal, leases).await?;
         let held = watch::channel(hold::is_held(&*journal).await?).0;
         let tenure =
             if leasing.is_none() { Serving::for_life(cx.clone()) } else { Serving::leased(cx.clone()) };
@@ -118,7 +121,7 @@ impl Node {
             held,
             closing,
         });
-        leases.iter().try_for_each(|lease| partitions.take(lease))?;
+        taken.into_iter().try_for_each(|taken| partitions.take(taken))?;
         let upkeep = Upkeep(partitions.clone());
         partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()))?;
         if let Some(retention) = Retention::new(&partitions, &catalog) {
@@ -171,7 +174,7 @@ impl Node {
         *self.0.partitions.held.borrow()
     }
 
-    async fn deliver(&self, command: Command) -> Result<Answer, Fault> {
+    pub(super) async fn deliver(&self, command: Command) -> Result<Answer, Fault> {
         let input =
             Input::Command { name: command.name, body: command.body, external_key: command.external_key };
         self.0.partitions.directory.deliver(&command.stream, input, command.origin, command.dedup).await
@@ -288,11 +291,6 @@ impl Node {
     /// The supervision tree as data.
     pub fn tree(&self) -> Tree {
         Tree { services: self.0.partitions.root.services(), entities: self.0.partitions.directory.live() }
-    }
-
-    /// Releases an entity from quarantine; `false` if it is not there.
-    pub fn release(&self, stream: &StreamKey) -> bool {
-        self.0.partitions.directory.release(stream)
     }
 
     /// Ends in good order: takes nothing more in, finishes what is under way, gives up what it owns, closes the journal.

@@ -10,9 +10,9 @@ use super::hold::{self, Held};
 use super::{Config, Context};
 use crate::effect::{Circuits, Dispatcher};
 use crate::entity::{Directory, Outbox};
-use crate::journal::{self, Fence, Journal, Lease};
+use crate::journal::{self, Fence, Journal};
 use crate::partition::{Holdings, LaneHandle, Owned, Pump, WhileOwned, share_of_backlog};
-use crate::supervise::{Root, ServiceFault, ServiceSpec};
+use crate::supervise::{Root, ServiceFault, ServiceSpec, Taken};
 use crate::telemetry::names;
 use crate::timer::Timers;
 
@@ -51,12 +51,12 @@ impl Permits {
 
 impl Partitions {
     /// Serves a partition that has been taken over.
-    pub(super) fn take(&self, lease: &Lease) -> Result<(), ServiceFault> {
-        let partition = lease.fence.partition;
+    pub(super) fn take(&self, taken: Taken) -> Result<(), ServiceFault> {
+        let (partition, last) = (taken.lease.fence.partition, taken.lease.last);
         if let Some(before) = self.holdings.get(partition) {
             self.let_go(&[before], "taken anew");
         }
-        self.cx.not_before(lease.last);
+        self.cx.not_before(last);
         if let Some(resumed) = self.journal.info().resumed_at {
             // What is intended from now on is told from what was open in the copy by its time.
             self.cx.not_before(resumed.plus(Duration::from_millis(1)));
@@ -64,7 +64,7 @@ impl Partitions {
         let partitions = self.journal.info().partitions.len();
         let backlog = share_of_backlog(self.config.backlog, partitions);
         let lane = self.lanes[partition as usize % self.lanes.len()].clone();
-        let owned = Owned::new(lease, backlog, lane, self.holdings.tenure());
+        let owned = Owned::new(taken, backlog, lane, self.holdings.tenure());
         self.holdings.put(owned.clone());
         self.start_services(&owned, backlog)?;
         metrics::counter!(names::TAKE_OVERS).increment(1);

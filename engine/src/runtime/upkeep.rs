@@ -19,6 +19,8 @@ impl Service for Upkeep {
         loop {
             cx.sleep(config.upkeep).await;
             directory.passivate_idle();
+            let quarantined: usize = holdings.all().iter().map(|owned| owned.asides().len()).sum();
+            metrics::gauge!(names::IN_QUARANTINE).set(quarantined as f64);
             let ahead = cx.discipline();
             metrics::gauge!(names::CLOCK_OFFSET).set(ahead as f64 / 1_000.0);
             if ahead.abs() > 1_000 {

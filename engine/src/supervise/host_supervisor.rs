@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use super::policy::{Intensity, Verdict};
+use super::policy::{Intensity, LONGEST_WAIT, Verdict};
 use super::service::ServiceFault;
-use crate::entity::{Directory, Fault, Host, HostRef, HostSeed, IntakeCell, Phase, Shared};
+use crate::entity::{Directory, Host, HostFault, HostRef, HostSeed, IntakeCell, Phase, Shared};
 use crate::telemetry::names;
 
 type Place = Arc<IntakeCell<HostRef>>;
@@ -104,7 +104,9 @@ impl Actor for HostSupervisor {
         match event {
             SupervisionEvent::ActorFailed(who, error) => {
                 if let Some(place) = state.children.remove(&who.get_id()) {
-                    state.faulted(&myself, &place, error.to_string());
+                    let known = matches!(error.downcast_ref(), Some(HostFault::Panicked { .. }));
+                    let guilty = if known { Guilty::Input } else { Guilty::Nobody };
+                    state.faulted(&myself, &place, guilty, error.to_string());
                 }
             }
             SupervisionEvent::ActorTerminated(who, _, _) => {
@@ -116,8 +118,17 @@ impl Actor for HostSupervisor {
     }
 }
 
+/// Who is to blame for a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guilty {
+    /// What the entity was taking in: it has a strike, and is set aside after a few.
+    Input,
+    /// Nothing that is known.
+    Nobody,
+}
+
 impl HostSupervisorState {
-    fn faulted(&self, myself: &ActorRef<HostSupervisorMsg>, place: &Place, reason: String) {
+    fn faulted(&self, myself: &ActorRef<HostSupervisorMsg>, place: &Place, guilty: Guilty, reason: String) {
         let (config, cx) = (&self.shared.config, &self.shared.cx);
         let mut inner = place.lock();
         if matches!(inner.phase, Phase::Removed) {
@@ -127,28 +138,24 @@ impl HostSupervisorState {
         inner.restarts += 1;
         let fresh = || Intensity::new(config.restart_intensity, config.restart_window);
         let verdict = inner.intensity.get_or_insert_with(fresh).fault(cx.monotonic());
-        match verdict {
-            Verdict::GiveUp => {
-                tracing::error!(stream = %place.key, reason, "an entity was quarantined");
-                metrics::counter!(names::QUARANTINED).increment(1);
-                inner.phase = Phase::Quarantined { cause: reason.clone(), since: cx.now() };
-                let waiting = std::mem::take(&mut inner.queue);
+        let wait = match (verdict, guilty) {
+            (Verdict::GiveUp, Guilty::Nobody) => {
                 drop(inner);
-                let fault = Fault::Quarantined { stream: place.key.to_string(), cause: reason };
-                self.directory.refuse(waiting, &fault);
+                self.directory.quarantine(place, reason);
+                return;
             }
-            Verdict::Restart(wait) => {
-                let wait_ms = wait.as_millis() as u64;
-                tracing::warn!(stream = %place.key, reason, wait_ms, "an entity faulted and is restarted");
-                metrics::counter!(names::RESTARTS, "child" => "entity").increment(1);
-                inner.phase = Phase::BackingOff;
-                drop(inner);
-                let (supervisor, cx, place) = (myself.clone(), cx.clone(), place.clone());
-                self.shared.cx.spawn("restart", async move {
-                    cx.sleep(cx.jitter(wait)).await;
-                    let _ = supervisor.send_message(HostSupervisorMsg::Activate(place));
-                });
-            }
-        }
+            (Verdict::GiveUp, Guilty::Input) => LONGEST_WAIT,
+            (Verdict::Restart(wait), _) => wait,
+        };
+        let wait_ms = wait.as_millis() as u64;
+        tracing::warn!(stream = %place.key, reason, wait_ms, "an entity faulted and is restarted");
+        metrics::counter!(names::RESTARTS, "child" => "entity").increment(1);
+        inner.phase = Phase::BackingOff;
+        drop(inner);
+        let (supervisor, cx, place) = (myself.clone(), cx.clone(), place.clone());
+        self.shared.cx.spawn("restart", async move {
+            cx.sleep(cx.jitter(wait)).await;
+            let _ = supervisor.send_message(HostSupervisorMsg::Activate(place));
+        });
     }
 }

@@ -25,7 +25,7 @@ pub struct Intensity {
 /// The first wait that is not zero; doubles with each further fault within the window.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl Intensity {
     /// Allows `limit` faults within `window`.

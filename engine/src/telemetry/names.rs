@@ -20,6 +20,10 @@ pub const LIVE: &str = "promptsales_live_actors";
 pub const RESTARTS: &str = "promptsales_restarts_total";
 /// Counter: children set aside because they fault too often.
 pub const QUARANTINED: &str = "promptsales_quarantined_total";
+/// Gauge: entities and runs that are quarantined in what this node owns.
+pub const IN_QUARANTINE: &str = "promptsales_in_quarantine";
+/// Counter by `act` (`release`, `retry`, `discard`): what operators did about what was set aside.
+pub const OPERATOR_ACTS: &str = "promptsales_operator_acts_total";
 /// Counter: commands set aside because they bring their entity down.
 pub const DEAD_LETTERS: &str = "promptsales_dead_letters_total";
 /// Counter by `connector` and `outcome`: effects ended.

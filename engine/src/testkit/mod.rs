@@ -21,7 +21,7 @@ use crate::id::{StreamId, StreamKey, TenantId, digest, uuid_v8};
 use crate::journal::memory::{MemoryJournal, MemoryStore};
 use crate::journal::{Journal, Json, Origin};
 use crate::runtime::{Command, Config, Context, Leasing, Node, NodeSeed, StartError};
-use crate::supervise::DeadLetter;
+use crate::supervise::{DeadLetter, Quarantine};
 
 /// The moment at which simulated time begins: 2026-01-01T00:00:00Z.
 pub const EPOCH: Timestamp = Timestamp::from_ms(1_767_225_600_000);
@@ -54,11 +54,26 @@ pub async fn member(
     config: Config,
     cx: Context,
 ) -> Result<Node, StartError> {
+    member_with(journal, number, catalog(), config, cx).await
+}
+
+/// The same with other kinds.
+///
+/// # Errors
+///
+/// When the node cannot start.
+pub async fn member_with(
+    journal: &Arc<MemoryJournal>,
+    number: u64,
+    catalog: Catalog,
+    config: Config,
+    cx: Context,
+) -> Result<Node, StartError> {
     let (connectors, prepare) = (Connectors::default(), None);
     let leasing =
         Leasing { ownership: journal.clone(), node: node_id(number), address: node_address(number) };
     let (journal, leasing): (Arc<dyn Journal>, _) = (journal.clone(), Some(leasing));
-    Node::start(NodeSeed { journal, leasing, prepare, catalog: catalog(), connectors, config, cx }).await
+    Node::start(NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx }).await
 }
 
 /// The id of the node of a number.
@@ -71,10 +86,11 @@ pub fn node_address(number: u64) -> String {
     format!("http://node-{number}")
 }
 
-/// A catalog with [`Tally`] and dead letters.
+/// A catalog with [`Tally`], dead letters and the quarantine.
 pub fn catalog() -> Catalog {
     let catalog = Catalog::new().add::<Tally>().and_then(Catalog::add::<DeadLetter>);
-    catalog.expect("two different kinds can be registered")
+    let catalog = catalog.and_then(Catalog::add::<Quarantine>);
+    catalog.expect("different kinds can be registered")
 }
 
 /// The key of a stream of the default tenant.

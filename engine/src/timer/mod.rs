@@ -60,9 +60,10 @@ impl Timers {
     async fn fire(&self, timer: Timer) {
         let permit = self.permits.clone().acquire_owned().await;
         let (directory, owned, cx) = (self.directory.clone(), self.owned.clone(), self.cx.clone());
+        let permits = self.permits.clone();
         let until_lost = owned.clone();
         let fired = async move {
-            let _held = permit;
+            let mut permit = permit.ok();
             let late = cx.now().since(timer.due);
             metrics::histogram!(names::TIMER_LATENESS).record(late.as_secs_f64());
             let origin =
@@ -73,7 +74,11 @@ impl Timers {
                     Ok(_) => break,
                     Err(fault) => {
                         let Carried::Again(wait) = again(&fault, tries) else { break };
+                        // A timer that waits holds no place, so that a few which cannot be taken in do not stop
+                        // the rest.
+                        permit.take();
                         cx.sleep(cx.jitter(wait)).await;
+                        permit = permits.clone().acquire_owned().await.ok();
                     }
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use promptsales_engine::codec;
 use promptsales_engine::id::{Prefix, Slot, StreamId, uuid_v7};
 use promptsales_engine::journal::{Json, Outcome};
-use promptsales_engine::supervise::DeadLetterEvent;
+use promptsales_engine::supervise::{DeadLetterEvent, Sender, What};
 use serde_json::{Value, json};
 
 use super::stage::{Life, Stage, brief};
@@ -271,11 +271,30 @@ pub(crate) fn rare(started: &Written) -> Vec<(StreamId, Vec<Written>)> {
         cause: "it panicked".to_owned(),
         backtrace: String::new(),
         strikes: 3,
+        sender: Some(Sender {
+            what: What::Command,
+            external_key: None,
+            principal: "eva".to_owned(),
+            correlation: "req_1".to_owned(),
+        }),
     };
     let (name, data) = codec::write_named(&recorded).expect("events are enums of struct variants");
-    let letter = vec![(name, data.value()), ("discarded".to_owned(), json!({}))];
+    let act = json!({ "by": "ana", "why": "the bug is mended" });
+    let recorded = (name, data.value());
+    let letter = vec![recorded.clone(), ("discarded".to_owned(), act.clone())];
+    let retried = ("retried".to_owned(), json!({ "rejected": null, "message": null }));
+    let retried = vec![recorded, ("retry-asked".to_owned(), act), retried];
+    let aside = json!({ "tenant": "default", "id": id("cmp", 1), "cause": "it panicked", "restarts": 6 });
+    let free = json!({ "tenant": "default", "id": id("cmp", 1), "why": "the bug is mended" });
+    let quarantine = vec![("quarantined".to_owned(), aside), ("released".to_owned(), free)];
     let yielded = ("yielded".to_owned(), json!({ "at": "2026-01-01T00:00:00.000Z" }));
     let run = vec![started.clone(), yielded, ("continued".to_owned(), json!({}))];
     let released = vec![("released".to_owned(), json!({ "why": "the platforms were looked at" }))];
-    vec![(id("dead", 1), letter), (id("run", 200), run), (id("hist", 1), released)]
+    vec![
+        (id("dead", 1), letter),
+        (id("dead", 2), retried),
+        (id("quar", 1), quarantine),
+        (id("run", 200), run),
+        (id("hist", 1), released),
+    ]
 }

@@ -13,6 +13,7 @@ use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
 
 mod hold;
 mod past;
+mod quarantine;
 mod retention;
 mod views;
 
@@ -109,22 +110,6 @@ async fn a_poison_command_is_set_aside_and_the_entity_goes_on() {
     let letters: Vec<_> = letters.map(|e| e.body.data.value()).collect();
     assert_eq!(letters.len(), 1);
     assert_eq!((&letters[0]["cause"], &letters[0]["strikes"]), (&json!("told to explode"), &json!(3)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_entity_that_faults_too_often_is_quarantined_and_can_be_released() {
-    let store = MemoryStore::new(1);
-    let node = start(&store).await;
-    add(&node, tally(1), 1).await;
-    let mut last = Ok(());
-    for n in 0..3 {
-        let poison = keyed(tally(1), "explode", &json!({}), &format!("boom {n}"));
-        last = node.command(poison).await.map(|_| ());
-    }
-    assert!(matches!(last, Err(Fault::Quarantined { .. })), "{last:?}");
-    assert_eq!(reply(&add(&node, tally(2), 1).await), json!({ "total": 1 }), "others are not touched");
-    assert!(node.release(&key(tally(1))));
-    assert_eq!(total(&node, tally(1)).await, json!(1));
 }
 
 #[tokio::test(start_paused = true)]

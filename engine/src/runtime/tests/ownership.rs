@@ -7,12 +7,13 @@ use futures_util::FutureExt;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::entity::Fault;
+use crate::entity::{Dedup, Fault};
 use crate::id::{Prefix, Slot, StreamId, uuid_v7};
-use crate::journal::Journal;
 use crate::journal::memory::{self, Link, MemoryJournal, MemoryStore, SyncMode};
-use crate::runtime::{Config, Context, Node};
-use crate::testkit::{EPOCH, command, key, keyed, member, node_address};
+use crate::journal::{Journal, Origin};
+use crate::runtime::tests::broken::Broken;
+use crate::runtime::{Act, Config, Context, Node};
+use crate::testkit::{EPOCH, command, key, keyed, member, member_with, node_address};
 
 const PARTITIONS: u32 = 8;
 
@@ -180,19 +181,44 @@ async fn one_heartbeat_that_goes_astray_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_quarantined_is_not_where_it_is_owned_next() {
-    let store = store();
-    let (owner, standby) = pair(&store).await;
-    add(&owner, 1, 5).await.unwrap();
-    for n in 0..3 {
-        let poison = keyed(tally(1), "explode", &json!({}), &format!("boom {n}"));
-        let _ = owner.node.command(poison).await;
+async fn what_is_quarantined_stays_so_where_it_is_owned_next() {
+    let (store, broken) = (store(), Broken::default());
+    let begin = async |number| {
+        let journal = MemoryJournal::open(&store);
+        let cx = Context::simulated(EPOCH, number + 10 * store.appends());
+        let started = member_with(&journal, number, broken.catalog(), Config::default(), cx).await;
+        let member = Member { node: started.expect("the node starts"), journal };
+        pass(1_000).await;
+        member
+    };
+    let owner = begin(1).await;
+    let standby = begin(2).await;
+    for partition in [1, 2] {
+        add(&owner, partition, 5).await.unwrap();
     }
-    assert!(matches!(add(&owner, 1, 1).await, Err(Fault::Quarantined { .. })));
-    owner.journal.set_link(Link::Cut(Duration::from_millis(100)));
-    pass(3_000).await;
-    assert_eq!(add(&standby, 1, 1).await, Ok(()));
-    assert!(owner.node.tree().entities.is_empty());
+    owner.node.stop().await;
+    pass(1_000).await;
+    broken.set(tally(1));
+    assert!(matches!(add(&standby, 1, 1).await, Err(Fault::Quarantined { .. })));
+    pass(100).await;
+    let third = begin(3).await;
+    standby.journal.kill();
+    pass(5_000).await;
+    let restarts = "entities that were brought to life by the next owner";
+    for _ in 0..3 {
+        assert!(matches!(add(&third, 1, 1).await, Err(Fault::Quarantined { .. })), "{restarts}");
+    }
+    let shown = third.node.tree().entities;
+    assert_eq!(
+        shown.iter().map(|live| (live.stream.id, live.state)).collect::<Vec<_>>(),
+        [(tally(1), "quarantined")]
+    );
+    add(&third, 2, 1).await.unwrap();
+    broken.mend();
+    let origin = Arc::new(Origin::root("press", "ana"));
+    let act = Act { why: "mended".to_owned(), origin, dedup: Dedup::None };
+    third.node.release(&key(tally(1)), act).await.unwrap();
+    assert_eq!(total(&third, 1).await, Ok(5));
 }
 
 #[tokio::test(start_paused = true)]
