@@ -1,5 +1,6 @@
 //! HTTP: what every route shares.
 
+pub mod acting;
 pub mod body;
 pub mod caller;
 pub mod cloud_event;

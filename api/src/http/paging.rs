@@ -43,6 +43,18 @@ impl PageQuery {
     }
 }
 
+impl PageQuery {
+    /// The query of a list that goes on at a cursor.
+    pub fn from_cursor(cursor: Option<String>) -> Self {
+        Self { limit: None, cursor }
+    }
+
+    /// Where to go on in a list whose cursors are ids.
+    pub fn after_id(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+}
+
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub struct Page<T> {
@@ -83,6 +95,11 @@ impl<T> Page<T> {
         let next = self.next.as_ref()?;
         let joint = if self.path.contains('?') { '&' } else { '?' };
         HeaderValue::from_str(&format!("<{}{joint}cursor={next}>; rel=\"next\"", self.path)).ok()
+    }
+
+    /// The same of a list whose cursors are ids.
+    pub fn by_id(items: Vec<T>, next: Option<String>, path: String) -> Self {
+        Self { items, next, path }
     }
 }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use promptsales_actors::value::ExternalKey;
 use promptsales_engine::clock::Timestamp;
-use promptsales_engine::entity::{Answer, KindInfo, View};
+use promptsales_engine::entity::{Answer, Fault, KindInfo, View};
 use promptsales_engine::id::{StreamId, StreamKey};
 use promptsales_engine::journal::{Accepted, Event, Json, Outcome, Seq};
 use promptsales_engine::runtime::Command;
@@ -164,11 +164,15 @@ async fn list(
         app.node().list(&caller.tenant, kind.kind.prefix, page.after()?, true, limit).await?.streams;
     let next = (streams.len() == limit).then(|| streams.last().map(|(_, cursor)| *cursor)).flatten();
     let streams: Vec<_> = streams.into_iter().map(|(stream, _)| stream).collect();
-    let views = app.node().read_each(&streams).await?;
-    let write = |view: &View, text: &mut String| view.write(text);
-    let page =
-        Page::new(views.into_iter().flatten().collect(), next, format!("/api/v1/{plural}?limit={limit}"));
-    Ok(page.written(write))
+    let mut items = Vec::with_capacity(streams.len());
+    for read in app.node().read_each(&streams).await {
+        match read {
+            Ok(view) => items.extend(view.map(Item::Shown)),
+            Err(fault) => items.push(Item::SetAside(set_aside(&fault).ok_or(fault)?)),
+        }
+    }
+    let page = Page::new(items, next, format!("/api/v1/{plural}?limit={limit}"));
+    Ok(page.written(Item::write))
 }
 
 async fn events(
@@ -315,4 +319,25 @@ pub(super) fn answered(
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// What a list shows of an entity that is quarantined, so that one which cannot be read hides no other.
+pub(super) fn set_aside(fault: &Fault) -> Option<Value> {
+    let Fault::Quarantined { stream, cause, since } = fault else { return None };
+    Some(json!({ "id": stream.id, "quarantined": { "cause": cause, "since": since } }))
+}
+
+/// An entity in a list.
+enum Item {
+    Shown(View),
+    SetAside(Value),
+}
+
+impl Item {
+    fn write(&self, text: &mut String) {
+        match self {
+            Self::Shown(view) => view.write(text),
+            Self::SetAside(value) => text.push_str(&value.to_string()),
+        }
+    }
 }

@@ -11,9 +11,11 @@ use crate::http::middleware::Edge;
 use crate::http::problem::{Code, Problem};
 
 mod admin;
+mod dead_letters;
 mod entities;
 mod events;
 mod launch;
+mod quarantine;
 mod runs;
 mod service;
 #[cfg(test)]
@@ -26,6 +28,8 @@ pub fn endpoints() -> Vec<Endpoint> {
     let mut register = |endpoints: Vec<Endpoint>| all.extend(endpoints);
     register(service::endpoints());
     register(admin::endpoints());
+    register(dead_letters::endpoints());
+    register(quarantine::endpoints());
     register(launch::endpoints());
     register(events::endpoints());
     register(workflows::endpoints());

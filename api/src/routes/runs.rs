@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use promptsales_engine::clock::Timestamp;
+use promptsales_engine::entity::Fault;
 use promptsales_engine::id::{Prefix, StreamId, StreamKey};
 use promptsales_engine::journal::Json;
 use promptsales_engine::runtime::Command;
@@ -12,7 +13,7 @@ use promptsales_engine::workflow::machine::TaskList;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::entities::{answered, events_page, wait_for};
+use super::entities::{answered, events_page, set_aside, wait_for};
 use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
@@ -127,9 +128,13 @@ async fn list(
         let streams = app.node().list(&caller.tenant, RUN, after, true, limit).await?.streams;
         let more = streams.len() == limit;
         let (streams, cursors): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
-        for (view, cursor) in app.node().read_each(&streams).await?.into_iter().zip(cursors) {
+        for (read, cursor) in app.node().read_each(&streams).await.into_iter().zip(cursors) {
             after = Some(cursor);
-            items.extend(view.map(|v| v.state.value()).filter(|run| filter.fits(run, since)));
+            let run = match read {
+                Ok(view) => view.map(|view| view.state.value()),
+                Err(fault) => Some(quarantined(&fault).ok_or(fault)?),
+            };
+            items.extend(run.filter(|run| filter.fits(run, since)));
             if items.len() == limit {
                 return Ok(Page::new(items, after, filter.path(limit)).into_response());
             }
@@ -140,6 +145,13 @@ async fn list(
         }
     }
     Ok(Page::new(items, after, filter.path(limit)).into_response())
+}
+
+/// What a list shows of a run that is quarantined: it needs attention, and says why.
+fn quarantined(fault: &Fault) -> Option<Value> {
+    let mut run = set_aside(fault)?;
+    run["status"] = "needs-attention".into();
+    Some(run)
 }
 
 async fn show(

@@ -109,18 +109,23 @@ impl Directory {
     }
 
     /// Reads several entities, those whose views are not at hand all at once. The caller bounds how many.
-    ///
-    /// # Errors
-    ///
-    /// The first [`Fault`].
-    pub async fn read_each(&self, streams: &[StreamKey]) -> Result<Vec<Option<View>>, Fault> {
-        let mut views: Vec<_> = streams.iter().map(|stream| self.shown(stream)).collect();
-        let missing = views.iter().enumerate().filter(|(_, view)| view.is_none());
-        let asked = missing.map(|(place, _)| Ok((place, self.ask(&streams[place])?)));
-        for (place, asked) in asked.collect::<Result<Vec<_>, Fault>>()? {
-            views[place] = self.told(asked).await?;
+    pub async fn read_each(&self, streams: &[StreamKey]) -> Vec<Result<Option<View>, Fault>> {
+        let asked: Vec<_> = streams
+            .iter()
+            .map(|stream| match self.shown(stream) {
+                Some(view) => Ok(view),
+                None => Err(self.ask(stream)),
+            })
+            .collect();
+        let mut views = Vec::with_capacity(streams.len());
+        for asked in asked {
+            views.push(match asked {
+                Ok(view) => Ok(Some(view)),
+                Err(Ok(asked)) => self.told(asked).await,
+                Err(Err(fault)) => Err(fault),
+            });
         }
-        Ok(views)
+        views
     }
 }
 

@@ -189,12 +189,8 @@ impl Node {
         self.0.partitions.directory.read(stream).await
     }
 
-    /// Reads the states of several streams, in their order; a page of them, not more.
-    ///
-    /// # Errors
-    ///
-    /// The first [`Fault`].
-    pub async fn read_each(&self, streams: &[StreamKey]) -> Result<Vec<Option<View>>, Fault> {
+    /// Reads the states of several streams, in their order, each for itself; a page of them, not more.
+    pub async fn read_each(&self, streams: &[StreamKey]) -> Vec<Result<Option<View>, Fault>> {
         self.0.partitions.directory.read_each(streams).await
     }
 

@@ -112,7 +112,7 @@ async fn several_are_read_at_once_in_their_order() {
     let node = published(&store, Config::default()).await;
     add(&node, tally(3), 3).await;
     let streams = [tally(3), tally(2), tally(1)].map(key);
-    let views = node.read_each(&streams).await.unwrap();
+    let views: Vec<_> = node.read_each(&streams).await.into_iter().map(Result::unwrap).collect();
     let totals: Vec<_> =
         views.iter().map(|view| view.as_ref().map(|v| v.state.value()["total"].clone())).collect();
     assert_eq!(totals, [Some(json!(3)), None, Some(json!(1))]);
