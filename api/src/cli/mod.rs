@@ -13,6 +13,7 @@ mod bench;
 mod check;
 mod client;
 mod demo;
+mod operate;
 mod serve;
 mod sim;
 mod transfer;
@@ -57,6 +58,10 @@ enum Command {
     Run(client::RunArgs),
     /// Works with entities of a running server.
     Entity(client::EntityArgs),
+    /// Works with commands that were set aside since they brought their entity down.
+    Deadletter(operate::DeadletterArgs),
+    /// Works with entities and runs that were set aside since they keep failing.
+    Quarantine(operate::QuarantineArgs),
 }
 
 /// How a command that needs no answer of its own ends.
@@ -85,6 +90,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Workflow(args) => block_on(client::workflow(args)),
         Command::Run(args) => block_on(client::run(args)),
         Command::Entity(args) => block_on(client::entity(args)),
+        Command::Deadletter(args) => block_on(operate::deadletter(args)),
+        Command::Quarantine(args) => block_on(operate::quarantine(args)),
     };
     match result {
         Ok(Ended::Done) => ExitCode::SUCCESS,
