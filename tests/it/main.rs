@@ -14,6 +14,7 @@ mod journal;
 mod launch;
 mod runs;
 mod service;
+mod set_aside;
 mod simulation;
 mod steps;
 mod workflows;

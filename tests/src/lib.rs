@@ -1,5 +1,6 @@
 //! The harness of the end-to-end tests: the real binary, its own folder, its own port.
 
+mod damage;
 mod dice;
 mod http;
 mod pgbouncer;
@@ -8,6 +9,7 @@ mod proxy;
 mod server;
 mod shim;
 
+pub use damage::damage;
 pub use dice::Dice;
 pub use http::{Answer, Http};
 pub use pgbouncer::PgBouncer;

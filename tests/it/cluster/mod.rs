@@ -5,6 +5,7 @@ mod fixture;
 mod hammer;
 mod load;
 mod owner;
+mod quarantine;
 mod serving;
 mod standby;
 
