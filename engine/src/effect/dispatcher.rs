@@ -1,7 +1,7 @@
 //! The dispatcher: carries intended effects out, and their outcomes back to their streams.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -72,6 +72,8 @@ pub struct Dispatcher {
     journal: Arc<dyn Journal>,
     owned: Arc<Owned>,
     cx: Context,
+    /// How effects ended that their streams could not take in yet: they are not carried out again.
+    ended: Mutex<BTreeMap<EffectKey, EffectOutcome>>,
 }
 
 impl Dispatcher {
@@ -83,7 +85,25 @@ impl Dispatcher {
         owned: Arc<Owned>,
         cx: Context,
     ) -> Self {
-        Self { connectors, directory, journal, owned, cx }
+        Self { connectors, directory, journal, owned, cx, ended: Mutex::default() }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, BTreeMap<EffectKey, EffectOutcome>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how an effect ended, until its stream has taken that in.
+    fn note(&self, effect: &Effect, outcome: EffectOutcome) -> EffectOutcome {
+        let ended = match &outcome {
+            EffectOutcome::Confirmed(_) => "confirmed",
+            EffectOutcome::Refused(_) => "refused",
+            EffectOutcome::Failed(_) => "failed",
+            EffectOutcome::Unknown(_) => "unknown",
+        };
+        metrics::counter!(names::EFFECTS, "connector" => effect.connector.to_string(), "outcome" => ended)
+            .increment(1);
+        self.ended().insert(effect.key, outcome.clone());
+        outcome
     }
 
     /// Carries an effect out, as often as its policy allows.
@@ -270,28 +290,23 @@ impl Carrier for Dispatcher {
     }
 
     async fn carry(&self, effect: &Effect, tries: u32) -> Carried {
-        let outcome = match self.outcome(effect).await {
-            Ok(outcome) => outcome,
-            Err(fault) => return again(&fault, tries),
+        let known = self.ended().get(&effect.key).cloned();
+        let outcome = match known {
+            Some(outcome) => outcome,
+            None => match self.outcome(effect).await {
+                Ok(outcome) => self.note(effect, outcome),
+                Err(fault) => return again(&fault, tries),
+            },
         };
-        let ended = match &outcome {
-            EffectOutcome::Confirmed(_) => "confirmed",
-            EffectOutcome::Refused(_) => "refused",
-            EffectOutcome::Failed(_) => "failed",
-            EffectOutcome::Unknown(_) => "unknown",
-        };
-        metrics::counter!(names::EFFECTS, "connector" => effect.connector.to_string(), "outcome" => ended)
-            .increment(1);
         let origin = Arc::new(effect.origin.caused(&effect.key.to_string(), "effects"));
-        for tries in 0.. {
-            let input = Input::Effect { key: effect.key, outcome: outcome.clone() };
-            let taken =
-                self.directory.deliver_within(&effect.stream, input, origin.clone(), Dedup::None).await;
-            let Err(fault) = taken else { break };
-            if let Carried::Again(wait) = again(&fault, tries) {
-                self.cx.sleep(self.cx.jitter(wait)).await;
+        let input = Input::Effect { key: effect.key, outcome };
+        match self.directory.deliver_within(&effect.stream, input, origin, Dedup::None).await {
+            Ok(_) => {
+                self.ended().remove(&effect.key);
+                Carried::Done
             }
+            // Others go on meanwhile: a stream that is quarantined may take it in much later.
+            Err(fault) => again(&fault, tries),
         }
-        Carried::Done
     }
 }

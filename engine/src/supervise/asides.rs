@@ -134,11 +134,19 @@ pub(crate) async fn with_quarantined(
 /// again, and is set aside again.
 async fn read(journal: &dyn Journal, register: &StreamKey) -> Result<Vec<Quarantined>, journal::Error> {
     let mut machine = Typed::<Quarantine>::new();
-    for event in journal.read_stream(register, 0, usize::MAX).await? {
+    let events = match journal.read_stream(register, 0, usize::MAX).await {
+        Err(journal::Error::Corrupt { reason }) => return Ok(unreadable(register, &reason)),
+        events => events?,
+    };
+    for event in events {
         if let Err(error) = machine.apply(&event) {
-            tracing::error!(%register, %error, "a register of the quarantine cannot be read");
-            return Ok(Vec::new());
+            return Ok(unreadable(register, &error.to_string()));
         }
     }
     Ok(machine.state().map(|state| state.open.values().cloned().collect()).unwrap_or_default())
+}
+
+fn unreadable(register: &StreamKey, reason: &str) -> Vec<Quarantined> {
+    tracing::error!(%register, reason, "a register of the quarantine cannot be read");
+    Vec::new()
 }

@@ -218,3 +218,33 @@ async fn a_retry_is_carried_out_once_whatever_crashes() {
     let letters = store.events().into_iter().filter(|e| e.body.name == "recorded").count();
     assert_eq!(letters, 2, "the command came once more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn timers_of_what_is_quarantined_do_not_stop_those_of_others() {
+    let (store, broken) = (MemoryStore::new(1), Broken::default());
+    let few = || Config { deliveries: 2, ..Config::default() };
+    let begin = async || {
+        let cx = Context::simulated(EPOCH, 1 + store.appends());
+        node(&store, broken.catalog(), few(), cx).await.unwrap()
+    };
+    let first = begin().await;
+    for n in 0..5 {
+        add(&first, tally(n), 1).await;
+        first.command(command(tally(n), "ring", &json!({ "afterMs": 60_000 + n }))).await.unwrap();
+    }
+    first.stop().await;
+    (0..4).for_each(|n| broken.set(tally(n)));
+    let second = begin().await;
+    second.cx().sleep(Duration::from_secs(120)).await;
+    assert_eq!(second.quarantined().len(), 4);
+    let rung = view(&second, tally(4)).await.unwrap();
+    assert_eq!(rung.state["rings"], json!(1));
+    broken.mend();
+    for n in 0..4 {
+        second.release(&key(tally(n)), act("mended")).await.unwrap();
+    }
+    second.cx().sleep(Duration::from_secs(30)).await;
+    for n in 0..4 {
+        assert_eq!(view(&second, tally(n)).await.unwrap().state["rings"], json!(1), "it fires once released");
+    }
+}
