@@ -181,83 +181,6 @@ impl App {
         Ok(app)
     }
 
-    /// Goes on after the release of a restored store.
-    ///
-    /// # Errors
-    ///
-    /// As [`App::register_shipped`].
-    pub async fn released(&self) -> anyhow::Result<()> {
-        if self.0.shared { Ok(()) } else { self.register_shipped().await }
-    }
-
-    /// Registers the definitions that come with the product.
-    ///
-    /// # Errors
-    ///
-    /// When one of them does not compile, or the node cannot take it.
-    pub async fn register_shipped(&self) -> anyhow::Result<()> {
-        for (name, source) in promptsales_workflows::definitions() {
-            match self.register_one(name, source).await {
-                // One that is set aside must not keep everything else from being served.
-                Err(error) if self.is_set_aside(name) => {
-                    tracing::error!(name, error = %error, "a definition of the product is quarantined");
-                }
-                done => done?,
-            }
-        }
-        self.0.set_up.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// Registers the definitions that come with the product as soon as this node owns where each belongs. Once they
-    /// are in the journal, whoever takes over finds them there.
-    async fn register_when_owned(&self) {
-        let mut changes = self.node().ownership_changes();
-        let mut left = promptsales_workflows::definitions().to_vec();
-        while !left.is_empty() {
-            // A store that is held takes no definitions either.
-            while self.node().is_held() {
-                self.node().cx().sleep(Duration::from_millis(200)).await;
-            }
-            let mut again = Vec::new();
-            let mut failed = false;
-            for (name, source) in left {
-                if self.node().check_owner(&self.definition_stream(&self.tenant(), name)).is_err() {
-                    again.push((name, source));
-                } else if let Err(error) = self.register_one(name, source).await {
-                    tracing::error!(name, error = %error, "a definition of the product could not be registered");
-                    again.push((name, source));
-                    failed = true;
-                }
-            }
-            left = again;
-            self.0.set_up.store(left.is_empty(), Ordering::Release);
-            // Nobody who changes what is owned is ever gone before this task is.
-            let changed = changes.changed();
-            if failed {
-                let _ = tokio::time::timeout(Duration::from_secs(1), changed).await;
-            } else if !left.is_empty() {
-                let _ = changed.await;
-            }
-        }
-    }
-
-    fn is_set_aside(&self, name: &str) -> bool {
-        let of = self.node().quarantine_of(&self.definition_stream(&self.tenant(), name));
-        matches!(of, Ok(Some(_)))
-    }
-
-    async fn register_one(&self, name: &str, source: &str) -> anyhow::Result<()> {
-        let origin = Arc::new(Origin::root("start", "system"));
-        let registered = self.register(&self.tenant(), origin, Dedup::None, source.to_owned()).await;
-        let (_, _, answer) =
-            registered.map_err(|problem| anyhow::anyhow!("definition `{name}`: {problem:?}"))?;
-        match answer.outcome {
-            Outcome::Accepted(_) => Ok(()),
-            Outcome::Rejected(rejected) => anyhow::bail!("definition `{name}`: {}", rejected.message),
-        }
-    }
-
     /// The stream of the definitions of a workflow.
     pub fn definition_stream(&self, tenant: &TenantId, name: &str) -> StreamKey {
         let id = definition_id(&self.node().info().secret, tenant, name);
@@ -365,6 +288,16 @@ impl App {
     /// The metrics as text.
     pub fn render_metrics(&self) -> String {
         self.0.metrics.render()
+    }
+
+    /// True where other nodes may use the same store.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.shared
+    }
+
+    /// Notes whether the definitions that come with the product are registered.
+    pub(crate) fn note_set_up(&self, is_set_up: bool) {
+        self.0.set_up.store(is_set_up, Ordering::Release);
     }
 
     /// The OpenAPI document.

@@ -7,4 +7,5 @@ pub mod config;
 pub mod http;
 pub mod recorder;
 pub mod routes;
+mod shipped;
 pub mod store;
