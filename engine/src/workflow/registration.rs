@@ -16,7 +16,7 @@ use super::versions::Definitions;
 use crate::clock::Timestamp;
 use crate::entity::Machine;
 use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, KindInfo, Reason, Typed};
-use crate::id::{Id, IdKind, IdSecret, Prefix, TenantId};
+use crate::id::{Id, IdKind, IdSecret, Prefix, StreamKey, TenantId};
 use crate::journal::{self, Journal, RejectionKind};
 
 /// The id kind of registered definitions.
@@ -218,8 +218,8 @@ impl WorkflowDefinition {
 /// Reads every registered definition of a tenant into the registry; to be done before runs come to life, which is
 /// whenever partitions have been taken over: others may have registered definitions since.
 ///
-/// A version that this build cannot compile any more is reported and left out: its runs are quarantined, the rest
-/// goes on.
+/// A version that this build cannot compile any more, or that cannot be read, is reported and left out: its runs are
+/// quarantined, the rest goes on.
 ///
 /// # Errors
 ///
@@ -236,10 +236,7 @@ pub async fn load_definitions(
         let Some((_, cursor)) = page.last() else { return Ok(()) };
         after = Some(*cursor);
         for (stream, _) in &page {
-            let mut machine = Typed::<WorkflowDefinition>::new();
-            for event in journal.read_stream(stream, 0, usize::MAX).await? {
-                machine.apply(&event).map_err(|e| journal::Error::Corrupt { reason: e.to_string() })?;
-            }
+            let machine = folded(journal, stream).await?;
             let Some(registered) = machine.state() else { continue };
             for (version, problems) in into.load(tenant, registered, actions).err().unwrap_or_default() {
                 tracing::error!(
@@ -251,6 +248,28 @@ pub async fn load_definitions(
             }
         }
     }
+}
+
+/// Folds the registrations of a definition, as far as that goes.
+async fn folded(
+    journal: &Arc<dyn Journal>,
+    stream: &StreamKey,
+) -> Result<Typed<WorkflowDefinition>, journal::Error> {
+    let mut machine = Typed::new();
+    let events = match journal.read_stream(stream, 0, usize::MAX).await {
+        Err(journal::Error::Corrupt { reason }) => {
+            tracing::error!(%stream, reason, "a definition cannot be read");
+            return Ok(machine);
+        }
+        events => events?,
+    };
+    for event in &events {
+        if let Err(error) = machine.apply(event) {
+            tracing::error!(%stream, %error, "a definition cannot be read to its end");
+            break;
+        }
+    }
+    Ok(machine)
 }
 
 #[cfg(test)]

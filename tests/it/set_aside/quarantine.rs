@@ -183,3 +183,34 @@ async fn a_bulk_release_takes_those_that_fit() {
         assert_eq!(shown["acts"].as_array().map(Vec::len), Some(2), "{shown}");
     }
 }
+
+#[tokio::test]
+async fn a_definition_that_cannot_be_read_costs_its_runs_alone() {
+    let mut server = Server::start(Settings::default()).await;
+    let hear = "do: [{ ear: { listen: { to: { one: { with: { type: go } } } } } }]";
+    define(&server, "broken", hear).await;
+    define(&server, "sound", hear).await;
+    let (hurt, fine) =
+        (start(&server, "broken", &json!({})).await, start(&server, "sound", &json!({})).await);
+    waiting(&server, &hurt, "signal").await;
+    waiting(&server, &fine, "signal").await;
+    // One of a user, and one that comes with the product.
+    let hurts = [r#"{"name":"broken","#, r#"{"name":"launch-campaign","#];
+    assert_eq!(server.terminate().await, Some(0));
+    hurts.iter().for_each(|name| damage(server.folder(), name, &name.replace("name", "nama")));
+    server.restart().await;
+    assert_eq!(server.http.get("/readyz").await.status, 200, "the server starts, and is ready");
+    touch(&server, std::slice::from_ref(&hurt)).await;
+    server.http.post(&format!("/api/v1/runs/{fine}/signals/go"), &json!({})).await.ok();
+    assert_eq!(server.http.get(&path(&fine)).await.ok()["status"], json!("completed"));
+    let aside = quarantined(&server).await;
+    assert_eq!(aside.iter().filter(|id| id.starts_with("wfd_")).count(), 1, "the product's own: {aside:?}");
+    assert_eq!(server.terminate().await, Some(0));
+    hurts.iter().for_each(|name| damage(server.folder(), &name.replace("name", "nama"), name));
+    server.restart().await;
+    let why = json!({ "why": "mended", "all": true });
+    let freed = server.http.post(&format!("{QUARANTINE}/release"), &why).await.ok();
+    assert_eq!(freed["done"].as_array().map(Vec::len), Some(2), "{freed}");
+    server.http.post(&format!("/api/v1/runs/{hurt}/signals/go"), &json!({})).await.ok();
+    assert_eq!(server.http.get(&path(&hurt)).await.ok()["status"], json!("completed"));
+}
