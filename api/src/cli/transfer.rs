@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use promptsales_engine::journal::sqlite::{ImportStore, SqliteJournal};
-use promptsales_engine::journal::transfer::{self, Trailer};
+use promptsales_engine::journal::transfer::{self, Import, Trailer};
 use promptsales_engine::journal::{Error, Journal};
 use promptsales_engine::runtime::Context as Surroundings;
 use serde::{Deserialize, Serialize};
@@ -121,12 +121,11 @@ async fn journal(args: ImportArgs) -> anyhow::Result<Ended> {
     let done = done_before(&store.progress_file(), &trailer)?;
     let lease = store.journal().take_over(0, Surroundings::real().uuid()).await?;
     let bar = spinner("{spinner} line {pos}, {per_sec}")?;
-    let file = store.progress_file();
-    let noted = |lines| {
+    let mut import = Import::new(store.journal(), &[lease.fence], BufReader::new(read()?), done);
+    while let Some(lines) = import.next().await? {
         bar.set_position(lines);
-        note(&file, &trailer, lines).map_err(transfer::Error::File)
-    };
-    transfer::apply(store.journal(), lease.fence, BufReader::new(read()?), done, noted).await?;
+        note(&store.progress_file(), &trailer, lines)?;
+    }
     bar.finish_and_clear();
     let made = store.finish(&trailer).await?;
     let text = format!(

@@ -185,21 +185,19 @@ pub trait Journal: Send + Sync + 'static {
     /// Finds one effect of the ledger.
     async fn find_effect(&self, key: &EffectKey) -> Result<Option<Effect>, Error>;
 
-    /// Reads what stands beside the events, a table at a time, behind the cursor `after` (0: from the beginning), some
+    /// Reads what stands beside the events of the whole store, a part at a time, behind the cursor `after`, some
     /// `limit` of them, each with the cursor to go on behind it; none is left when none comes. For exports.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`], also where the back end has tools of its own for exports.
+    /// [`Error::Unavailable`], also where the back end has no exports.
     async fn beside(
         &self,
-        partition: PartitionId,
         part: transfer::Part,
-        after: u64,
+        after: transfer::Cursor,
         limit: usize,
-    ) -> Result<Vec<(u64, transfer::Beside)>, Error> {
-        let reason =
-            format!("{part:?} of partition {partition} behind {after}, {limit}: this store has no export");
+    ) -> Result<Vec<(transfer::Cursor, transfer::Beside)>, Error> {
+        let reason = format!("{part:?} behind {after:?}, {limit}: this store has no export");
         Err(Error::Unavailable { reason })
     }
 

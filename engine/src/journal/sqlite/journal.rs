@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::gather::Gather;
-use crate::journal::transfer::{Beside, Part};
+use crate::journal::transfer::{Beside, Cursor, Part};
 use crate::journal::{
     Appended, Backup, Base, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease,
     Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
@@ -266,16 +266,7 @@ impl Journal for SqliteJournal {
         self.upkeep(now).await
     }
 
-    async fn beside(
-        &self,
-        partition: PartitionId,
-        part: Part,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, Beside)>, Error> {
-        if partition != PARTITION {
-            return Ok(Vec::new());
-        }
+    async fn beside(&self, part: Part, after: Cursor, limit: usize) -> Result<Vec<(Cursor, Beside)>, Error> {
         self.part(part, after, limit).await
     }
 

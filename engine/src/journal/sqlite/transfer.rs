@@ -12,8 +12,7 @@ use super::files::Identity;
 use super::read::{int, key_record, received, size, snapshot, stream_key, time, uint};
 use super::{SqliteJournal, SqliteOptions};
 use crate::clock::Timestamp;
-use crate::id::IdSecret;
-use crate::journal::transfer::{Beside, Header, Part, Trailer};
+use crate::journal::transfer::{Beside, Cursor, Header, Part, Trailer};
 use crate::journal::{Backup, Error, Journal as _, Timer};
 
 /// Rows that are counted at once.
@@ -31,9 +30,16 @@ const TIMERS: &str = "SELECT t.due, t.name, s.tenant, s.prefix, s.uuid, t.stream
 const MESSAGES: &str = "SELECT o.id, o.message, o.prefix, o.uuid, o.command, o.origin, o.body,
         s.tenant, s.prefix, s.uuid
     FROM main.outbox AS o CROSS JOIN main.stream AS s ON s.no = o.stream WHERE o.id > ?1 ORDER BY o.id LIMIT ?2";
-const EFFECTS: &str = "SELECT e.id, e.key, e.attempts, e.at, e.connector, e.operation, e.state, e.origin, e.request,
+const OPEN_EFFECTS: &str =
+    "SELECT e.id, e.key, e.attempts, e.at, e.connector, e.operation, e.state, e.origin, e.request,
         s.tenant, s.prefix, s.uuid, e.ended
-    FROM main.effect AS e CROSS JOIN main.stream AS s ON s.no = e.stream WHERE e.id > ?1 ORDER BY e.id LIMIT ?2";
+    FROM main.effect AS e INDEXED BY effect_open CROSS JOIN main.stream AS s ON s.no = e.stream
+    WHERE e.phase = 0 AND e.id > ?1 ORDER BY e.id LIMIT ?2";
+const ENDED_EFFECTS: &str =
+    "SELECT e.id, e.key, e.attempts, e.at, e.connector, e.operation, e.state, e.origin, e.request,
+        s.tenant, s.prefix, s.uuid, e.ended
+    FROM main.effect AS e CROSS JOIN main.stream AS s ON s.no = e.stream
+    WHERE e.phase <> 0 AND e.id > ?1 ORDER BY e.id LIMIT ?2";
 const BASES: &str =
     "SELECT b.seq, b.version, b.data, s.tenant, s.prefix, s.uuid, b.stream, b.created, b.first_pos
     FROM main.base AS b CROSS JOIN main.stream AS s ON s.no = b.stream
@@ -46,20 +52,22 @@ impl SqliteJournal {
     pub(super) async fn part(
         &self,
         part: Part,
-        after: u64,
+        after: Cursor,
         limit: usize,
-    ) -> Result<Vec<(u64, Beside)>, Error> {
+    ) -> Result<Vec<(Cursor, Beside)>, Error> {
         let sql = match part {
             Part::Keys => KEYS,
             Part::Received => RECEIVED,
             Part::Timers => TIMERS,
             Part::Messages => MESSAGES,
-            Part::Effects => EFFECTS,
+            Part::OpenEffects => OPEN_EFFECTS,
+            Part::EndedEffects => ENDED_EFFECTS,
             Part::Bases => BASES,
             Part::Snapshots => SNAPSHOTS,
         };
-        let rows = self.fetch(sqlx::query(sql).bind(int(after)).bind(size(limit))).await?;
-        rows.iter().map(|row| thing(part, row)).collect()
+        let rows = self.fetch(sqlx::query(sql).bind(after.0.max(0)).bind(size(limit))).await?;
+        let with_cursor = |row| thing(part, row).map(|(id, beside)| (Cursor(int(id), 0), beside));
+        rows.iter().map(with_cursor).collect()
     }
 }
 
@@ -75,7 +83,7 @@ fn thing(part: Part, row: &SqliteRow) -> Result<(u64, Beside), Error> {
             (uint(row, 5)?, Beside::Timer(timer))
         }
         Part::Messages => (uint(row, 0)?, Beside::Message(message(row)?)),
-        Part::Effects => {
+        Part::OpenEffects | Part::EndedEffects => {
             let ended: Option<i64> = row.try_get(12)?;
             (uint(row, 0)?, Beside::Effect { effect: effect(row)?, ended: ended.map(Timestamp::from_ms) })
         }
@@ -114,10 +122,10 @@ impl ImportStore {
                 return Err(unavailable(&dir.display().to_string(), found));
             }
         }
-        let secret = header.secret.as_deref().and_then(|text| blake3::Hash::from_hex(text).ok());
-        let secret = secret.ok_or_else(|| corrupt("the export", "it has no secret, and is not whole"))?;
+        let whole = || corrupt("the export", "it has no secret, and is not whole");
+        let secret = header.id_secret().ok_or_else(whole)?;
         let (log, history) = (header.log, header.history);
-        let identity = Identity { log, history, secret: IdSecret::new(*secret.as_bytes()) };
+        let identity = Identity { log, history, secret };
         let options = SqliteOptions::default();
         let journal = SqliteJournal::open_as(&within, options, Some(&identity)).await?;
         if (journal.info().log, journal.info().history) != (log, history) {
@@ -161,7 +169,7 @@ impl ImportStore {
     async fn count_beside(&self) -> Result<u64, Error> {
         let mut count = 0;
         for part in Part::ALL {
-            let mut after = 0;
+            let mut after = Cursor::default();
             loop {
                 let page = self.journal.part(part, after, PAGE).await?;
                 let Some((last, _)) = page.last() else { break };

@@ -1,16 +1,17 @@
-//! Writing a store as lines.
+//! Writing a store of one log as lines, with the positions that it has.
 
 use std::io::Write;
 
 use super::gaps::Gaps;
-use super::{Error, FORMAT, Header, Line, PAGE, Part, Trailer};
+use super::writer::Writer;
+use super::{Error, PAGE, Trailer};
 use crate::journal::{Journal, PartitionId, Position};
 
 /// The partition of a store that has only one.
 const PARTITION: PartitionId = 0;
 
-/// Writes a store that stands still as lines: whole, or the events behind a position alone. `progress` hears the
-/// position that has been written.
+/// Writes a store of one partition that stands still as lines: whole, or the events behind a position alone.
+/// `progress` hears the position that has been written.
 ///
 /// # Errors
 ///
@@ -21,63 +22,24 @@ pub async fn export(
     since: Position,
     mut progress: impl FnMut(Position) + Send,
 ) -> Result<Trailer, Error> {
-    let info = journal.info();
     let is_whole = since == 0;
-    let secret = is_whole.then(|| blake3::Hash::from_bytes(*info.secret.bytes()).to_hex().to_string());
-    let header = Header { format: FORMAT, log: info.log, history: info.history, since, secret };
-    let mut to = Writer { out, hasher: blake3::Hasher::new() };
-    to.line(&Line::Header(header))?;
-    let mut gaps = if is_whole { Gaps::of(journal, PARTITION).await? } else { Gaps::default() };
-    let mut trailer = Trailer { position: since, events: 0, gone: 0, beside: 0, blake3: String::new() };
+    let mut to = Writer::begin(out, journal.info(), since)?;
+    let mut gaps = if is_whole { Gaps::of(journal).await? } else { Gaps::default() };
     loop {
-        let page = journal.read_log(PARTITION, trailer.position, PAGE).await?;
+        let page = journal.read_log(PARTITION, to.position(), PAGE).await?;
         if page.is_empty() {
             break;
         }
-        trailer.events += page.len() as u64;
         for event in page {
-            for position in (trailer.position + 1..event.position).filter(|_| is_whole) {
-                to.line(&Line::Gone(gaps.fill(position)?))?;
-                trailer.gone += 1;
+            for position in (to.position() + 1..event.position).filter(|_| is_whole) {
+                to.gone(gaps.fill(position)?)?;
             }
-            trailer.position = event.position;
-            to.line(&Line::Event(event))?;
+            to.event(event)?;
         }
-        progress(trailer.position);
+        progress(to.position());
     }
-    for part in Part::ALL.into_iter().filter(|_| is_whole) {
-        let mut after = 0;
-        loop {
-            let page = journal.beside(PARTITION, part, after, PAGE).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            trailer.beside += page.len() as u64;
-            for (_, beside) in page {
-                to.line(&Line::Beside(beside))?;
-            }
-        }
+    if is_whole {
+        to.beside(journal, |beside| beside).await?;
     }
-    trailer.blake3 = to.hasher.finalize().to_hex().to_string();
-    to.line(&Line::Trailer(trailer.clone()))?;
-    to.out.flush()?;
-    Ok(trailer)
-}
-
-struct Writer<'a, W> {
-    out: &'a mut W,
-    hasher: blake3::Hasher,
-}
-
-impl<W: Write> Writer<'_, W> {
-    fn line(&mut self, line: &Line) -> Result<(), Error> {
-        let mut text = serde_json::to_vec(line).map_err(std::io::Error::from)?;
-        // JSON that is carried as it was given may have line ends between its tokens, and nowhere else.
-        for byte in text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-            *byte = b' ';
-        }
-        text.push(b'\n');
-        self.hasher.update(&text);
-        self.out.write_all(&text)?;
-        Ok(())
-    }
+    to.end()
 }

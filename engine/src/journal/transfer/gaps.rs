@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Beside, Error, Gone, PAGE, Part};
+use super::{Beside, Cursor, Error, Gone, PAGE, Part};
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
-use crate::journal::{Error as JournalError, Journal, PartitionId, Position, Seq};
+use crate::journal::{Error as JournalError, Journal, Position, Seq};
 
 /// The streams that begin at a base.
 #[derive(Default)]
@@ -31,10 +31,10 @@ struct Trimmed {
 
 impl Gaps {
     /// Reads the bases of a store that stands still, and ends trims that were left half-way.
-    pub(super) async fn of(journal: &dyn Journal, partition: PartitionId) -> Result<Self, Error> {
-        let (mut gaps, mut after) = (Self::default(), 0);
+    pub(super) async fn of(journal: &dyn Journal) -> Result<Self, Error> {
+        let (mut gaps, mut after) = (Self::default(), Cursor::default());
         loop {
-            let page = journal.beside(partition, Part::Bases, after, PAGE).await?;
+            let page = journal.beside(Part::Bases, after, PAGE).await?;
             let Some((last, _)) = page.last() else { return Ok(gaps) };
             after = *last;
             for (_, beside) in page {
@@ -65,6 +65,6 @@ impl Gaps {
     }
 }
 
-fn missing(what: &impl std::fmt::Display) -> Error {
+pub(super) fn missing(what: &impl std::fmt::Display) -> Error {
     JournalError::Corrupt { reason: format!("the log misses events at {what}") }.into()
 }

@@ -1,144 +1,130 @@
-//! Checking lines, and taking them into a store.
+//! Taking the lines of an export into a store.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Arc;
 
 use super::lines::Lines;
-use super::{Beside, Error, FORMAT, Gone, Header, Line, Trailer};
+use super::{Beside, Error, Gone, Line};
 use crate::clock::Timestamp;
 use crate::effect::EffectOp;
 use crate::id::StreamKey;
-use crate::journal::{Entry, EntryError, Event, Fence, Journal, Json, NewEvent, Origin, TimerOp};
+use crate::journal::{
+    Entry, EntryError, Error as JournalError, Event, Fence, Journal, Json, NewEvent, Origin, PartitionId,
+    TimerOp,
+};
 
 /// Lines that one commit takes.
 const BATCH: usize = 500;
 
-/// Reads a whole export and checks that it is as it was written: its form, its positions, its counts, its digest.
-/// `progress` hears how many lines have been read.
-///
-/// # Errors
-///
-/// [`Error::File`] and [`Error::Format`].
-pub fn verify(from: impl BufRead, mut progress: impl FnMut(u64)) -> Result<(Header, Trailer), Error> {
-    let mut lines = Lines::new(from);
-    let (Line::Header(header), _) = lines.next()? else { return Err(lines.wrong("this is no export")) };
-    if !(1..=FORMAT).contains(&header.format) {
-        let reason = format!("its form is {}, and this release knows {FORMAT}", header.format);
-        return Err(lines.wrong(&reason));
-    }
-    let is_whole = header.since == 0;
-    let (mut position, mut events, mut gone, mut beside) = (header.since, 0, 0, 0);
-    loop {
-        match lines.next()? {
-            (Line::Event(event), _)
-                if beside == 0
-                    && (event.position == position + 1 || !is_whole && event.position > position) =>
-            {
-                position = event.position;
-                events += 1;
-            }
-            (Line::Gone(place), _) if is_whole && beside == 0 && place.position == position + 1 => {
-                position = place.position;
-                gone += 1;
-            }
-            (Line::Event(_) | Line::Gone(_), _) => return Err(lines.wrong("the event is not the next one")),
-            (Line::Beside(_), _) => beside += 1,
-            (Line::Header(_), _) => return Err(lines.wrong("it begins anew in its midst")),
-            (Line::Trailer(trailer), found) => {
-                let counted = Trailer { position, events, gone, beside, blake3: found.unwrap_or_default() };
-                if counted != trailer {
-                    return Err(lines.wrong("the file is not as it was written: it has been changed"));
-                }
-                if !lines.from.fill_buf()?.is_empty() {
-                    return Err(lines.wrong("something stands behind the end"));
-                }
-                return Ok((header, trailer));
-            }
-        }
-        if lines.number.is_multiple_of(1_000) {
-            progress(lines.number);
-        }
-    }
-}
-
-/// Takes the lines of a checked, whole export into a store. `progress` hears after each commit how many lines are in
-/// the store. To go on with one that was broken off, give what it heard last, or 0, as `done`: what is in the store
-/// already may then come again.
-///
-/// # Errors
-///
-/// [`Error`]; what was committed stands.
-pub async fn apply(
-    journal: &dyn Journal,
-    fence: Fence,
-    from: impl BufRead + Send,
+/// A checked, whole export on its way into a store, a commit at a time. What was committed stands when it is dropped.
+pub struct Import<'a, R> {
+    journal: &'a dyn Journal,
+    fences: BTreeMap<PartitionId, Fence>,
+    lines: Lines<R>,
+    /// The lines that need not come again, where an earlier import was broken off.
     done: Option<u64>,
-    mut progress: impl FnMut(u64) -> Result<(), Error> + Send,
-) -> Result<(), Error> {
-    let mut lines = Lines::new(from);
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut trimmed = Vec::new();
-    let mut latest = Timestamp::default();
-    let may_repeat = done.is_some();
-    loop {
-        let (line, _) = lines.next()?;
-        let is_done = done.is_some_and(|done| lines.number <= done);
-        match line {
-            Line::Event(event) => {
-                latest = latest.max(event.at);
-                if !is_done {
-                    batch.push(of_event(event));
-                }
-            }
-            Line::Gone(gone) if !is_done => batch.push(of_gone(gone)),
-            Line::Beside(beside) if !is_done => {
-                if let Beside::Base { stream, .. } = &beside {
-                    trimmed.push(stream.clone());
-                }
-                batch.push(of_beside(beside, latest));
-            }
-            Line::Header(_) | Line::Gone(_) | Line::Beside(_) => {}
-            Line::Trailer(_) => {
-                commit(journal, fence, &mut batch, lines.number - 1, may_repeat).await?;
-                trim(journal, &mut trimmed).await?;
-                return progress(lines.number);
-            }
-        }
-        if batch.len() == BATCH {
-            commit(journal, fence, &mut batch, lines.number, may_repeat).await?;
-            trim(journal, &mut trimmed).await?;
-            progress(lines.number)?;
-        }
-    }
+    latest: Timestamp,
+    is_over: bool,
 }
 
-async fn commit(
-    journal: &dyn Journal,
-    fence: Fence,
-    batch: &mut Vec<Entry>,
-    line: u64,
-    may_repeat: bool,
-) -> Result<(), Error> {
-    let answers = journal.append(fence, batch).await?;
-    let first = line + 1 - batch.len() as u64;
-    for (place, answer) in (first..).zip(answers) {
-        match answer {
-            Ok(_) => {}
-            Err(EntryError::Conflict { expected, actual, .. }) if may_repeat && actual > expected => {}
-            Err(EntryError::KeyTaken { .. } | EntryError::Refused { .. }) if may_repeat => {}
-            Err(error) => return Err(Error::Refused { line: place, reason: error.to_string() }),
-        }
-    }
-    batch.clear();
-    Ok(())
+/// The lines of one commit, each with its number.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<(u64, Entry)>,
+    trimmed: Vec<StreamKey>,
 }
 
-/// Takes the places of events away again that are not kept: the state that the store has now stands for them.
-async fn trim(journal: &dyn Journal, streams: &mut Vec<StreamKey>) -> Result<(), Error> {
-    for stream in streams.drain(..) {
-        while journal.trim(&stream, BATCH).await? == BATCH {}
+impl<'a, R: BufRead> Import<'a, R> {
+    /// Begins to take a file into a store whose partitions are all held by `fences`. To go on with an import that was
+    /// broken off, give as `done` what [`Import::next`] told last, or 0: what is in the store already may then come
+    /// again.
+    pub fn new(journal: &'a dyn Journal, fences: &[Fence], from: R, done: Option<u64>) -> Self {
+        let fences = fences.iter().map(|fence| (fence.partition, *fence)).collect();
+        let (lines, latest) = (Lines::new(from), Timestamp::default());
+        Self { journal, fences, lines, done, latest, is_over: false }
     }
-    Ok(())
+
+    /// Takes some more lines in, in one commit, and tells how many are in the store; `None` when all are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; then the import is to be begun again.
+    pub async fn next(&mut self) -> Result<Option<u64>, Error> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let batch = self.gather()?;
+        self.commit(batch.entries).await?;
+        // The state that the store has now stands for the events whose places it held.
+        for stream in batch.trimmed {
+            while self.journal.trim(&stream, BATCH).await? == BATCH {}
+        }
+        Ok(Some(self.lines.number))
+    }
+
+    fn gather(&mut self) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        while batch.entries.len() < BATCH {
+            let (line, _) = self.lines.next()?;
+            let is_done = self.done.is_some_and(|done| self.lines.number <= done);
+            let entry = match line {
+                Line::Event(event) => {
+                    self.latest = self.latest.max(event.at);
+                    of_event(event)
+                }
+                Line::Gone(gone) => of_gone(gone),
+                Line::Beside(beside) => {
+                    if let (Beside::Base { stream, .. }, false) = (&beside, is_done) {
+                        batch.trimmed.push(stream.clone());
+                    }
+                    of_beside(beside, self.latest)
+                }
+                Line::Header(_) => continue,
+                Line::Trailer(_) => {
+                    self.is_over = true;
+                    break;
+                }
+            };
+            if !is_done {
+                batch.entries.push((self.lines.number, entry));
+            }
+        }
+        Ok(batch)
+    }
+
+    async fn commit(&self, entries: Vec<(u64, Entry)>) -> Result<(), Error> {
+        let (mut numbers, mut batches): (BTreeMap<_, Vec<_>>, BTreeMap<_, Vec<_>>) = Default::default();
+        for (number, entry) in entries {
+            let partition = self.journal.info().partition_of(&entry.stream);
+            numbers.entry(partition).or_default().push(number);
+            batches.entry(partition).or_default().push(entry);
+        }
+        let fence = |partition| {
+            let fence = self.fences.get(&partition).copied();
+            fence.ok_or(JournalError::Fenced { partition })
+        };
+        let batches: Result<Vec<_>, JournalError> =
+            batches.into_iter().map(|(partition, batch)| Ok((fence(partition)?, batch))).collect();
+        let answers = self.journal.append_all(&batches?).await;
+        for (numbers, answers) in numbers.into_values().zip(answers) {
+            for (number, answer) in numbers.into_iter().zip(answers?) {
+                self.look_at(number, answer.err())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails where a line was refused, unless it can have come before.
+    fn look_at(&self, line: u64, refusal: Option<EntryError>) -> Result<(), Error> {
+        let may_repeat = self.done.is_some();
+        match refusal {
+            None => Ok(()),
+            Some(EntryError::Conflict { expected, actual, .. }) if may_repeat && actual > expected => Ok(()),
+            Some(EntryError::KeyTaken { .. } | EntryError::Refused { .. }) if may_repeat => Ok(()),
+            Some(error) => Err(Error::Refused { line, reason: error.to_string() }),
+        }
+    }
 }
 
 /// An event that holds a place until the stream is trimmed.

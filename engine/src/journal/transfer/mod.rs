@@ -4,26 +4,33 @@
 //! envelope; then, where the export is whole, what stands beside the events; and last a line with the counts and a
 //! BLAKE3 digest of every byte before it, so that a file that was cut off or edited is noticed.
 //!
+//! A file has one sequence of positions. The logs of a store with several partitions are merged into it by time.
+//!
 //! A whole export holds the secret that ids are derived under, since the store made of it must lead the same keys to
 //! the same ids. Keep it like the store itself.
-
-use std::io;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Error as JournalError, Event, KeyRecord, Message, Position, Received, Seq, Snapshot, Timer};
+use super::{Event, KeyRecord, Message, Position, Received, Seq, Snapshot, Timer};
 use crate::clock::Timestamp;
 use crate::effect::Effect;
-use crate::id::StreamKey;
+use crate::id::{IdSecret, StreamKey};
 
+mod error;
 mod export;
 mod gaps;
 mod import;
 mod lines;
+mod merge;
+mod verify;
+mod writer;
 
+pub use error::Error;
 pub use export::export;
-pub use import::{apply, verify};
+pub use import::Import;
+pub use merge::export_merged;
+pub use verify::verify;
 
 /// The version of the form; a later one is refused. The second one has places of events that are not kept any more.
 pub const FORMAT: u16 = 2;
@@ -42,8 +49,10 @@ pub enum Part {
     Timers,
     /// The messages sent and not acknowledged.
     Messages,
-    /// The ledger of effects.
-    Effects,
+    /// The effects that have not ended.
+    OpenEffects,
+    /// The effects that have ended, with what came of them.
+    EndedEffects,
     /// The states that stand in the place of events.
     Bases,
     /// The kept states.
@@ -52,15 +61,26 @@ pub enum Part {
 
 impl Part {
     /// Every part, in the order in which they are written.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Keys,
         Self::Received,
         Self::Timers,
         Self::Messages,
-        Self::Effects,
+        Self::OpenEffects,
+        Self::EndedEffects,
         Self::Bases,
         Self::Snapshots,
     ];
+}
+
+/// Behind what a page of a part begins: two numbers whose meaning is the back end's. The first page has the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(pub i64, pub u128);
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self(i64::MIN, 0)
+    }
 }
 
 /// One thing that stands beside the events.
@@ -102,7 +122,7 @@ pub enum Beside {
         snapshot: Snapshot,
         /// When the stream began.
         created_at: Timestamp,
-        /// Where.
+        /// Where; 0 where the store does not tell.
         first: Position,
     },
     /// A kept state.
@@ -161,6 +181,14 @@ pub struct Header {
     pub secret: Option<String>,
 }
 
+impl Header {
+    /// The secret that ids are derived under; none where the export is not whole.
+    pub(super) fn id_secret(&self) -> Option<IdSecret> {
+        let secret = self.secret.as_deref().filter(|_| self.since == 0);
+        secret.and_then(|text| blake3::Hash::from_hex(text).ok()).map(|hash| IdSecret::new(*hash.as_bytes()))
+    }
+}
+
 /// What an export came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -176,33 +204,6 @@ pub struct Trailer {
     pub beside: u64,
     /// The BLAKE3 digest of every byte before this line, in hexadecimal.
     pub blake3: String,
-}
-
-/// Why a store could not be exported or imported.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read or written.
-    #[error("the file cannot be used")]
-    File(#[from] io::Error),
-    /// The store cannot be used.
-    #[error("the store cannot be used")]
-    Journal(#[from] JournalError),
-    /// The file is no export, or not the one that was written.
-    #[error("line {line} of the export: {reason}")]
-    Format {
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// An entry of the export was refused by the store.
-    #[error("the store refuses line {line} of the export: {reason}")]
-    Refused {
-        /// The line, from 1.
-        line: u64,
-        /// Why.
-        reason: String,
-    },
 }
 
 /// Reads and writes 16 bytes as 32 hexadecimal digits.

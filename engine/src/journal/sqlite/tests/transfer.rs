@@ -2,7 +2,7 @@ use super::*;
 use crate::effect::{EffectOp, EffectOutcome};
 use crate::id::{Slot, StreamId, uuid_v7};
 use crate::journal::conformance::everything_of;
-use crate::journal::transfer::{self, Header, Line, Trailer};
+use crate::journal::transfer::{self, Header, Import, Line, Trailer};
 
 fn stream(n: u64) -> StreamKey {
     let slot = Slot::new(u16::try_from(n).unwrap());
@@ -47,16 +47,16 @@ fn verified(export: &[u8]) -> Result<(Header, Trailer), transfer::Error> {
 async fn import(dir: &TempDir, export: &[u8], done: Option<u64>, commits: usize) -> Result<u64, u64> {
     let store = ImportStore::open(dir.path(), &verified(export).unwrap().0).await.unwrap();
     let fence = store.journal().take_over(PARTITION, Uuid::from_bytes(rand::random())).await.unwrap().fence;
-    let (mut heard, mut made) = (done.unwrap_or(0), 0);
-    let noted = |lines| {
+    let mut heard = done.unwrap_or(0);
+    let mut import = Import::new(store.journal(), &[fence], export, done);
+    let mut made = 0;
+    while let Some(lines) = import.next().await.unwrap() {
         heard = lines;
         made += 1;
-        if made > commits { Err(std::io::Error::other("broken off").into()) } else { Ok(()) }
-    };
-    let applied = transfer::apply(store.journal(), fence, export, done, noted).await;
-    if applied.is_err() {
-        store.journal().close().await;
-        return Err(heard);
+        if made > commits {
+            store.journal().close().await;
+            return Err(heard);
+        }
     }
     store.finish(&verified(export).unwrap().1).await.unwrap();
     Ok(heard)
