@@ -204,6 +204,7 @@ impl PostgresJournal {
                 columns.add(standing, planned);
             }
         }
+        columns.rank_births();
         write(&self.writers, &columns).await
     }
 

@@ -85,7 +85,7 @@ impl PostgresJournal {
     }
 }
 
-fn message(row: &Row) -> Result<Message, Error> {
+pub(super) fn message(row: &Row) -> Result<Message, Error> {
     let command: String = get(row, 4)?;
     Ok(Message {
         id: MessageId::from_uuid(get(row, 1)?),
@@ -97,7 +97,7 @@ fn message(row: &Row) -> Result<Message, Error> {
     })
 }
 
-fn effect(row: &Row) -> Result<Effect, Error> {
+pub(super) fn effect(row: &Row) -> Result<Effect, Error> {
     let (connector, operation): (String, String) = (get(row, 4)?, get(row, 5)?);
     Ok(Effect {
         key: EffectKey::from_uuid(get(row, 1)?),

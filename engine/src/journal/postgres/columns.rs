@@ -252,6 +252,30 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// Ranks the streams that get their first event by when they do, over all partitions; each partition's own order
+    /// stays.
+    pub(super) fn rank_births(&mut self) {
+        if self.fences.id.len() < 2 {
+            return;
+        }
+        let Streams { part, at, rank, .. } = &mut self.streams;
+        let new = part.iter().zip(at.iter()).zip(rank.iter_mut());
+        let new = new.filter_map(|((part, at), rank)| Some((*part, *at, rank.as_mut()?)));
+        // Of a stream that stands already it is not known when; it comes at once.
+        let born = self.born.part.iter().zip(&mut self.born.rank).map(|(part, rank)| (*part, i64::MIN, rank));
+        let mut births: Vec<_> = new.chain(born).collect();
+        births.sort_unstable_by_key(|(.., rank)| **rank);
+        let mut last = (i32::MIN, i64::MIN);
+        for (part, at, _) in &mut births {
+            *at = if *part == last.0 { last.1.max(*at) } else { *at };
+            last = (*part, *at);
+        }
+        births.sort_by_key(|(_, at, _)| *at);
+        for ((.., rank), place) in births.into_iter().zip(0..) {
+            *rank = place;
+        }
+    }
+
     fn add_streams(&mut self, part: i32, rows: &'a Rows<'a>) {
         for row in &rows.streams {
             let (id, slot) = (row.key.id, i32::from(row.key.slot().get()));

@@ -14,11 +14,15 @@ use super::pool::Pool;
 use super::session::Param;
 use super::target::Target;
 use super::upkeep::Sweeps;
-use super::{PostgresOptions, beside, look_up, nodes, read, retention, schema, tls, upkeep, write};
+use super::{
+    PostgresOptions, beside, import, look_up, nodes, read, restore, retention, schema, tls, transfer, upkeep,
+    write,
+};
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::gather::Gather;
+use crate::journal::transfer::{Beside, Cursor, Part};
 use crate::journal::{
     Base, BatchResult, Entry, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded, Message,
     OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
@@ -59,6 +63,13 @@ impl PostgresJournal {
     /// As [`PostgresJournal::open`].
     pub async fn open_target(target: &Target, options: PostgresOptions) -> Result<Self, Error> {
         schema::migrate(target, &options).await?;
+        let journal = Self::open_made(target, options).await?;
+        import::refuse_unfinished(&mut journal.readers.get().await?.session).await?;
+        Ok(journal)
+    }
+
+    /// Opens the journal in a database whose schema is up to date.
+    pub(super) async fn open_made(target: &Target, options: PostgresOptions) -> Result<Self, Error> {
         let tls = tls::connector(target)?;
         let pool = |size| Pool::new(target.clone(), tls.clone(), size, (options.connect, options.deadline));
         let (writers, readers) = (pool(options.writers), pool(options.readers));
@@ -104,6 +115,26 @@ impl PostgresJournal {
             beside::MESSAGES,
             beside::OPEN_EFFECTS,
             beside::EFFECT,
+            transfer::KEYS,
+            transfer::RECEIVED,
+            transfer::TIMERS,
+            transfer::MESSAGES,
+            transfer::OPEN_EFFECTS,
+            transfer::ENDED_EFFECTS,
+            transfer::BASES,
+            transfer::SNAPSHOTS,
+            import::FOUND,
+            import::IS_USED,
+            import::IDENTIFY,
+            import::BEGIN_LOG,
+            import::CLAIM,
+            import::OWN,
+            import::NOTE,
+            import::COUNT,
+            import::END,
+            restore::LIVE,
+            restore::BEGIN,
+            restore::FENCE,
             upkeep::KEYS,
             upkeep::EFFECTS,
             upkeep::INBOX,
@@ -271,6 +302,10 @@ impl Journal for PostgresJournal {
 
     async fn find_effect(&self, key: &EffectKey) -> Result<Option<Effect>, Error> {
         self.effect(key).await
+    }
+
+    async fn beside(&self, part: Part, after: Cursor, limit: usize) -> Result<Vec<(Cursor, Beside)>, Error> {
+        self.part(part, after, limit).await
     }
 
     async fn maintain(&self, now: Timestamp) -> Result<(), Error> {

@@ -21,6 +21,7 @@ mod beside;
 mod columns;
 mod desk;
 mod error;
+mod import;
 mod infos;
 mod journal;
 mod look_up;
@@ -36,14 +37,18 @@ mod session;
 mod settle;
 mod singly;
 mod sql;
+mod still;
 mod target;
 mod tls;
+mod transfer;
 mod upkeep;
 mod write;
 
+pub use import::{ImportStore, Imported};
 pub use journal::PostgresJournal;
 pub use restore::{Marked, mark_restored};
 pub use schema::{check, migrate};
+pub use still::StillStore;
 pub use target::Target;
 
 /// How the database is used.

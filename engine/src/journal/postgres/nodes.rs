@@ -40,7 +40,7 @@ pub(super) const PARTITIONS: &str =
 /// them and neither a part. The owners' nodes ($6) are locked first, and then the partitions in their order: what is
 /// read of a row behind its lock is how it stands. Whoever changes an owner raises the epoch, so the owners that were
 /// seen at these epochs are all that there are. What is the node's own already it may take again: it may not have
-/// heard of it.
+/// heard of it. Nothing is free while an import fills the store, or once it has become another one ($7).
 pub(super) const CLAIM: &str = "WITH
     held AS MATERIALIZED (SELECT n.id, n.expires FROM promptsales.node AS n
         WHERE n.id = ANY ($6) AND n.id <> $4 ORDER BY n.id FOR UPDATE),
@@ -50,6 +50,7 @@ pub(super) const CLAIM: &str = "WITH
         WHERE (SELECT count(*) FROM held) >= 0 ORDER BY p.id FOR UPDATE OF p),
     free AS MATERIALIZED (SELECT f.id, f.least FROM found AS f
         WHERE EXISTS (SELECT FROM promptsales.node WHERE id = $4 AND incarnation = $5)
+            AND EXISTS (SELECT FROM promptsales.meta WHERE log = $7) AND NOT EXISTS (SELECT FROM promptsales.import)
             AND (f.owner IS NULL OR f.owner = $4
                 OR NOT EXISTS (SELECT FROM held WHERE held.id = f.owner AND held.expires > clock_timestamp())))
     UPDATE promptsales.partition AS p SET epoch = greatest(p.epoch + 1, free.least), incarnation = $5, owner = $4
@@ -101,13 +102,14 @@ impl Ownership for PostgresJournal {
         let epochs: Vec<_> = known.iter().map(|(standing, _)| int(standing.epoch)).collect();
         let least: Vec<_> = known.iter().map(|(_, desk)| desk.least_epoch()).collect();
         let owners: Vec<_> = wanted.iter().filter_map(|s| Some(s.owner.as_ref()?.node)).collect();
-        let params: [Param<'_>; 6] = [
+        let params: [Param<'_>; 7] = [
             (&ids, Type::INT4_ARRAY),
             (&epochs, Type::INT8_ARRAY),
             (&least, Type::INT8_ARRAY),
             (&member.node, Type::UUID),
             (&member.incarnation, Type::UUID),
             (&owners, Type::UUID_ARRAY),
+            (&self.infos.last().log, Type::UUID),
         ];
         let rows = self.nodes.query(&sql, &params).await?;
         let mut leases = Vec::with_capacity(rows.len());

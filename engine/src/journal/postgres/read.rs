@@ -240,7 +240,7 @@ pub(super) fn base(row: &Row) -> Result<Base, Error> {
     Ok(Base { snapshot: snapshot(row)?, created_at: time(row, 8)?, at: time(row, 4)? })
 }
 
-fn snapshot(row: &Row) -> Result<Snapshot, Error> {
+pub(super) fn snapshot(row: &Row) -> Result<Snapshot, Error> {
     Ok(Snapshot { seq: uint(row, 2)?, version: version(row)?, data: body(row, 7)? })
 }
 
@@ -249,7 +249,7 @@ fn hash(row: &Row, index: usize) -> Result<[u8; 16], Error> {
     bytes.try_into().map_err(|_| corrupt("an idempotency key", "it has not 16 bytes"))
 }
 
-fn key_record(row: &Row) -> Result<KeyRecord, Error> {
+pub(super) fn key_record(row: &Row) -> Result<KeyRecord, Error> {
     let (first, last): (Option<i64>, Option<i64>) = (get(row, 2)?, get(row, 3)?);
     Ok(KeyRecord {
         key: hash(row, 0)?,

@@ -6,12 +6,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::PostgresOptions;
 use super::error::{Failure, corrupt, unavailable};
 use super::row::get;
 use super::session::Session;
 use super::target::Target;
-use super::tls;
+use super::{PostgresOptions, import, tls};
 use crate::clock::Timestamp;
 use crate::id::{IdSecret, SLOTS, SlotMap};
 use crate::journal::{Error, Info};
@@ -21,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_journal.sql"),
     include_str!("../../../migrations/postgres/0002_restored.sql"),
     include_str!("../../../migrations/postgres/0003_base.sql"),
+    include_str!("../../../migrations/postgres/0004_import.sql"),
 ];
 /// How often making the first table is tried, where several processes do it at the same time.
 const TRIES: usize = 5;
@@ -51,7 +51,10 @@ pub async fn check(target: &Target, options: &PostgresOptions) -> Result<String,
         let layout = if is_there { layout(&mut session).await? } else { 0 };
         Ok(match layout {
             0 => "reachable and safe; it holds no store yet".to_owned(),
-            found if found == MIGRATIONS.len() => format!("layout {found}, up to date"),
+            found if found == MIGRATIONS.len() => {
+                import::refuse_unfinished(&mut session).await?;
+                format!("layout {found}, up to date")
+            }
             found => format!("layout {found}, to be brought to {} at the next start", MIGRATIONS.len()),
         })
     });
