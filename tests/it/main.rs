@@ -17,4 +17,5 @@ mod service;
 mod set_aside;
 mod simulation;
 mod steps;
+mod transfer;
 mod workflows;

@@ -135,8 +135,4 @@ async fn a_history_that_a_restore_began_is_told_from_one_that_went_back_in_time(
     assert_eq!(json!(journal.info().resumed_at), marked["resumedAt"]);
     assert!(marked["resumedAt"].is_number() || marked["resumedAt"].is_string(), "{marked}");
     journal.close().await;
-    for words in [vec!["export"], vec!["import", "x", "--kind", "journal"]] {
-        let (code, _, error) = promptsales(&[words, vec!["--database-url", &url]].concat()).await;
-        assert!(code == 1 && error.contains("pg_dump"), "{error}");
-    }
 }

@@ -245,7 +245,9 @@ async fn finished(session: &mut Session, claim: Uuid, wanted: &Trailer) -> Resul
     }
     if (position, events, beside) != (wanted.position, wanted.events, wanted.beside) {
         let found = format!("it has {events} events of {position} and {beside} things beside them");
-        return Err(corrupt("the import", format!("{found}, and not what the export has")));
+        let Trailer { position, events, beside, .. } = wanted;
+        let wanted = format!("the export has {events} of {position} and {beside}");
+        return Err(corrupt("the import", format!("{found}, and {wanted}")));
     }
     let marked = begin_held(session, "imported").await?;
     session.batch("COMMIT").await?;

@@ -28,11 +28,14 @@ pub struct Import<'a, R> {
     is_over: bool,
 }
 
-/// The lines of one commit, each with its number.
+/// Some lines, each with its number.
 #[derive(Default)]
 struct Batch {
     entries: Vec<(u64, Entry)>,
+    /// Streams that begin at a base, which is in the entries.
     trimmed: Vec<StreamKey>,
+    /// The kept states. They may be older than a base, which is made of the newest one: so they come behind it.
+    kept: Vec<(u64, Entry)>,
 }
 
 impl<'a, R: BufRead> Import<'a, R> {
@@ -45,7 +48,7 @@ impl<'a, R: BufRead> Import<'a, R> {
         Self { journal, fences, lines, done, latest, is_over: false }
     }
 
-    /// Takes some more lines in, in one commit, and tells how many are in the store; `None` when all are.
+    /// Takes some more lines in, and tells how many are in the store; `None` when all are.
     ///
     /// # Errors
     ///
@@ -60,14 +63,16 @@ impl<'a, R: BufRead> Import<'a, R> {
         for stream in batch.trimmed {
             while self.journal.trim(&stream, BATCH).await? == BATCH {}
         }
+        self.commit(batch.kept).await?;
         Ok(Some(self.lines.number))
     }
 
     fn gather(&mut self) -> Result<Batch, Error> {
         let mut batch = Batch::default();
-        while batch.entries.len() < BATCH {
+        while batch.entries.len() + batch.kept.len() < BATCH {
             let (line, _) = self.lines.next()?;
             let is_done = self.done.is_some_and(|done| self.lines.number <= done);
+            let is_kept = matches!(line, Line::Beside(Beside::Snapshot { .. }));
             let entry = match line {
                 Line::Event(event) => {
                     self.latest = self.latest.max(event.at);
@@ -86,14 +91,19 @@ impl<'a, R: BufRead> Import<'a, R> {
                     break;
                 }
             };
+            let entries = if is_kept { &mut batch.kept } else { &mut batch.entries };
             if !is_done {
-                batch.entries.push((self.lines.number, entry));
+                entries.push((self.lines.number, entry));
             }
         }
         Ok(batch)
     }
 
+    /// Appends some lines in one commit.
     async fn commit(&self, entries: Vec<(u64, Entry)>) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         let (mut numbers, mut batches): (BTreeMap<_, Vec<_>>, BTreeMap<_, Vec<_>>) = Default::default();
         for (number, entry) in entries {
             let partition = self.journal.info().partition_of(&entry.stream);
