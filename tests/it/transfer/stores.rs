@@ -74,9 +74,9 @@ async fn file_of(folder: &Path) -> Vec<u8> {
 }
 
 async fn file_of_database(url: &str) -> Result<Vec<u8>, transfer::Error> {
-    let store = StillStore::open(&target(url), options(64)).await?;
+    let store = Box::pin(StillStore::open(&target(url), options(64))).await?;
     let mut file = Vec::new();
-    transfer::export_merged(store.journal(), &mut file, store.check(), |_| {}).await?;
+    Box::pin(transfer::export_merged(store.journal(), &mut file, store.check(), |_| {})).await?;
     Ok(file)
 }
 

@@ -41,8 +41,8 @@ pub(crate) struct ExportArgs {
 /// A store that stands still.
 enum Source {
     /// One in a folder; of a backup the copy that is read.
-    Folder(SqliteJournal, Option<tempfile::TempDir>),
-    Database(StillStore),
+    Folder(Box<SqliteJournal>, Option<tempfile::TempDir>),
+    Database(Box<StillStore>),
 }
 
 /// Writes a store as JSON lines.
@@ -56,7 +56,7 @@ pub(crate) async fn export(args: ExportArgs) -> anyhow::Result<Ended> {
             let target = url.target()?;
             let store = StillStore::open(&target, PostgresOptions::default()).await;
             let store = store.with_context(|| format!("cannot export {target}; nothing was written"))?;
-            (Source::Database(store), target.to_string())
+            (Source::Database(Box::new(store)), target.to_string())
         }
         None => (open(&args.data_dir).await?, args.data_dir.display().to_string()),
     };
@@ -86,7 +86,7 @@ impl Source {
         let bar = spinner("{spinner} position {pos}, {per_sec}")?;
         let progress = |position| bar.set_position(position);
         let written = match self {
-            Self::Folder(journal, _) => transfer::export(journal, out, since, progress).await?,
+            Self::Folder(journal, _) => transfer::export(&**journal, out, since, progress).await?,
             Self::Database(store) => {
                 transfer::export_merged(store.journal(), out, store.check(), progress).await?
             }
@@ -121,7 +121,7 @@ async fn open(folder: &Path) -> anyhow::Result<Source> {
         scratch = Some(made);
     }
     match SqliteJournal::open(&store).await {
-        Ok(journal) => Ok(Source::Folder(journal, scratch)),
+        Ok(journal) => Ok(Source::Folder(Box::new(journal), scratch)),
         Err(error @ Error::InUse { .. }) => Err(error).context(
             "a server uses this store: make a copy of it with `promptsales backup --out FOLDER`, and export that with \
              `--data-dir FOLDER`",
