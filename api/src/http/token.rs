@@ -67,7 +67,15 @@ mod tests {
     fn info() -> Info {
         let [log, history] = [1, 2].map(|n| uuid_v7(n, Slot::new(0), n));
         let (partitions, slots) = ((0..4).collect(), SlotMap::even(4));
-        Info { log, history, secret: IdSecret::new([0; 32]), partitions, slots, resumed_at: None }
+        Info {
+            log,
+            history,
+            secret: IdSecret::new([0; 32]),
+            partitions,
+            slots,
+            resumed_at: None,
+            starts_held: false,
+        }
     }
 
     #[test]

@@ -84,8 +84,8 @@ struct Release {
 async fn release(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
     let Release { why } = body.read()?;
     let info = app.node().info().clone();
-    if info.resumed_at.is_none() {
-        return Err(Problem::new(Code::NotHeld, "this history is the first of its log, and was never held"));
+    if !info.starts_held {
+        return Err(Problem::new(Code::NotHeld, "this history was never held"));
     }
     let dedup = caller.dedup(&info.secret, body.0.text());
     let answer = app.node().release_history(&why, caller.origin.clone(), dedup).await?;

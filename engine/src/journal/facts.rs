@@ -28,8 +28,11 @@ pub struct Info {
     pub log: Uuid,
     /// The id of this history of the log; a restored backup begins a new one.
     pub history: Uuid,
-    /// When this history went on from a copy of an earlier one; otherwise `None`. Such a history starts held.
+    /// When this history went on from an earlier one that may have gone further; otherwise `None`. What was intended up
+    /// to then is settled before it is called again.
     pub resumed_at: Option<Timestamp>,
+    /// True if nothing happens in this history until a person releases it.
+    pub starts_held: bool,
     /// The secret under which ids are derived.
     pub secret: IdSecret,
     /// The partitions there are.

@@ -132,7 +132,7 @@ impl History {
 /// True if the store's history went on from another one and has not been released.
 pub(super) async fn is_held(journal: &dyn Journal) -> Result<bool, journal::Error> {
     let info = journal.info();
-    if info.resumed_at.is_none() {
+    if !info.starts_held {
         return Ok(false);
     }
     Ok(journal.read_stream(&History::stream(info), 0, 1).await?.is_empty())

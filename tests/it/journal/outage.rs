@@ -82,7 +82,10 @@ async fn a_database_that_went_back_in_time_is_noticed() {
     assert!(matches!(error, Error::Regressed { .. }), "{error}");
     let error = journal.append(fences[2], &[made(2, 1)]).await.expect_err("and so with every partition");
     assert!(matches!(error, Error::Regressed { partition: 2 }), "{error}");
-    assert_ne!(journal.info().history, history, "old tokens do not hold");
+    let info = journal.info();
+    assert_ne!(info.history, history, "old tokens do not hold");
+    assert!(info.resumed_at.is_some(), "what was called and forgotten is settled before it is called again");
+    assert!(!info.starts_held, "it goes on at once");
     let error = other.maintain(Timestamp::from_ms(1)).await.expect_err("who only looks on notices it too");
     assert!(matches!(error, Error::Regressed { .. }), "{error}");
 

@@ -133,6 +133,7 @@ async fn a_history_that_a_restore_began_is_told_from_one_that_went_back_in_time(
     let journal = open().await.expect("it can be opened");
     assert_eq!((journal.info().log, json!(journal.info().history)), (log, marked["history"].clone()));
     assert_eq!(json!(journal.info().resumed_at), marked["resumedAt"]);
+    assert!(journal.info().starts_held);
     assert!(marked["resumedAt"].is_number() || marked["resumedAt"].is_string(), "{marked}");
     journal.close().await;
 }

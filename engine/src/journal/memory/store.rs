@@ -133,6 +133,7 @@ impl MemoryStore {
             log: uuid_v8(bits("memory-log"), None),
             history: uuid_v8(bits("memory-history"), None),
             resumed_at: None,
+            starts_held: false,
             secret: IdSecret::new(secret),
             partitions: (0..partitions).collect(),
             slots: SlotMap::even(partitions),
@@ -215,6 +216,7 @@ impl MemoryStore {
         let info = &mut self.lock().info;
         info.history = uuid_v8(digest("memory-history", &[&info.history.to_string()]), None);
         info.resumed_at = Some(at);
+        info.starts_held = true;
     }
 
     /// The number of appends that reached the store, failed ones too.

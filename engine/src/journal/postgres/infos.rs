@@ -29,7 +29,7 @@ impl Infos {
     }
 
     /// Takes up a history that has begun, unless it is the one that is known.
-    pub(super) fn follow(&self, history: Uuid, resumed_at: Option<Timestamp>) {
+    pub(super) fn follow(&self, history: Uuid, resumed_at: Option<Timestamp>, starts_held: bool) {
         let mut infos = self;
         loop {
             while let Some(next) = infos.next.get() {
@@ -38,7 +38,7 @@ impl Infos {
             if infos.info.history == history {
                 return;
             }
-            let next = Self::new(Info { history, resumed_at, ..infos.info.clone() });
+            let next = Self::new(Info { history, resumed_at, starts_held, ..infos.info.clone() });
             if infos.next.set(Box::new(next)).is_ok() {
                 return;
             }

@@ -3,7 +3,7 @@
 //! It is noticed where a partition's row is found to be before what this process has seen committed. Then what is in
 //! memory may hold what never happened, in every partition: all appends fail until their partitions have been taken
 //! over anew, with higher epochs than were ever seen, and a new history begins, so that old consistency tokens do not
-//! hold.
+//! hold. What was intended before is settled before it is called again, as the ledger may have forgotten calls.
 
 use std::sync::atomic::Ordering;
 
@@ -67,9 +67,12 @@ impl PostgresJournal {
     /// Begins a new history behind the one that is known, unless another node has done so.
     async fn begin_history(&self, reason: &str) -> Result<(), Error> {
         // A hold that nobody had ended, as far as the database knows, goes on.
-        const SQL: &str = "INSERT INTO promptsales.history (no, history, reason, resumed)
-            SELECT h.no + 1, $1, $2, CASE WHEN NOT EXISTS (SELECT FROM promptsales.stream AS s
-                WHERE s.uuid = h.history AND s.prefix = $4 AND s.birth IS NOT NULL) THEN h.resumed END
+        const SQL: &str = "INSERT INTO promptsales.history (no, history, reason, resumed, held)
+            SELECT h.no + 1, $1, $2,
+                (SELECT greatest(max(last), (extract(epoch FROM clock_timestamp()) * 1000)::int8)
+                    FROM promptsales.partition),
+                h.held AND h.resumed IS NOT NULL AND NOT EXISTS (SELECT FROM promptsales.stream AS s
+                    WHERE s.uuid = h.history AND s.prefix = $4 AND s.birth IS NOT NULL)
             FROM promptsales.history AS h
             WHERE h.history = $3 AND h.no = (SELECT max(no) FROM promptsales.history) ON CONFLICT DO NOTHING";
         let bytes: [u8; 16] = rand::rng().random();
@@ -83,11 +86,12 @@ impl PostgresJournal {
 
     /// Takes up the history that goes on now, which another node may have begun.
     pub(super) async fn follow_history(&self) -> Result<(), Error> {
-        const SQL: &str = "SELECT history, resumed FROM promptsales.history ORDER BY no DESC LIMIT 1";
+        const SQL: &str = "SELECT history, resumed, held FROM promptsales.history ORDER BY no DESC LIMIT 1";
         let rows = self.readers.query(SQL, &[]).await?;
         if let Some(row) = rows.first() {
             let resumed: Option<i64> = get(row, 1)?;
-            self.infos.follow(get(row, 0)?, resumed.map(Timestamp::from_ms));
+            let starts_held = resumed.is_some() && get(row, 2)?;
+            self.infos.follow(get(row, 0)?, resumed.map(Timestamp::from_ms), starts_held);
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0002_restored.sql"),
     include_str!("../../../migrations/postgres/0003_base.sql"),
     include_str!("../../../migrations/postgres/0004_import.sql"),
+    include_str!("../../../migrations/postgres/0005_held.sql"),
 ];
 /// How often making the first table is tried, where several processes do it at the same time.
 const TRIES: usize = 5;
@@ -175,8 +176,8 @@ async fn identify(session: &mut Session, partitions: u32) -> Result<(), Error> {
 pub(super) async fn read_info(session: &mut Session) -> Result<Info, Error> {
     let sql = "SELECT log, secret, h.history,
             ARRAY(SELECT id FROM promptsales.partition ORDER BY id),
-            ARRAY(SELECT partition FROM promptsales.slot_map ORDER BY slot), h.resumed
-        FROM promptsales.meta, (SELECT history, resumed FROM promptsales.history ORDER BY no DESC LIMIT 1) AS h";
+            ARRAY(SELECT partition FROM promptsales.slot_map ORDER BY slot), h.resumed, h.held
+        FROM promptsales.meta, (SELECT history, resumed, held FROM promptsales.history ORDER BY no DESC LIMIT 1) AS h";
     let rows = session.query(sql, &[]).await?;
     let row = rows.first().ok_or_else(|| corrupt("promptsales.meta", "it is empty"))?;
     let secret: Vec<u8> = get(row, 1)?;
@@ -186,6 +187,7 @@ pub(super) async fn read_info(session: &mut Session) -> Result<Info, Error> {
     let resumed: Option<i64> = get(row, 5)?;
     Ok(Info {
         resumed_at: resumed.map(Timestamp::from_ms),
+        starts_held: resumed.is_some() && get(row, 6)?,
         log: get(row, 0)?,
         history: get(row, 2)?,
         secret: IdSecret::new(secret),

@@ -236,10 +236,12 @@ pub(super) async fn read_info(conn: &mut SqliteConnection) -> Result<Info, Error
     let uuid = |bytes: Vec<u8>| Uuid::from_slice(&bytes).map_err(|error| corrupt("meta", error));
     let secret: Vec<u8> = row.try_get(1)?;
     let secret = secret.try_into().map_err(|_| corrupt("meta", "the secret has not 32 bytes"))?;
+    let resumed = row.try_get(4)?;
     Ok(Info {
         log: uuid(row.try_get(0)?)?,
         history: uuid(row.try_get(2)?)?,
-        resumed_at: row.try_get::<bool, _>(4)?.then_some(Timestamp::from_ms(row.try_get(3)?)),
+        resumed_at: if resumed { Some(Timestamp::from_ms(row.try_get(3)?)) } else { None },
+        starts_held: resumed,
         secret: IdSecret::new(secret),
         partitions,
         slots: SlotMap::even(1),

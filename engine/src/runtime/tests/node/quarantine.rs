@@ -238,13 +238,17 @@ async fn timers_of_what_is_quarantined_do_not_stop_those_of_others() {
     second.cx().sleep(Duration::from_secs(120)).await;
     assert_eq!(second.quarantined().len(), 4);
     let rung = view(&second, tally(4)).await.unwrap();
-    assert_eq!(rung.state["rings"], json!(1));
+    assert_eq!(rung.state.value()["rings"], json!(1));
     broken.mend();
     for n in 0..4 {
         second.release(&key(tally(n)), act("mended")).await.unwrap();
     }
     second.cx().sleep(Duration::from_secs(30)).await;
     for n in 0..4 {
-        assert_eq!(view(&second, tally(n)).await.unwrap().state["rings"], json!(1), "it fires once released");
+        assert_eq!(
+            view(&second, tally(n)).await.unwrap().state.value()["rings"],
+            json!(1),
+            "it fires once released"
+        );
     }
 }
