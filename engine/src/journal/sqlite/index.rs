@@ -16,6 +16,8 @@ const VERSION: i64 = 1;
 const SCHEMA: &str = include_str!("sql/index.sql");
 /// Rows of a table that one transaction copies at most while a rebuilt index follows the journal.
 const RUN: u64 = 500_000;
+/// Rows of a sorted run that one transaction takes into the index.
+const SLICED: u64 = 4_096;
 /// Rows that are read at once while memory follows the file.
 const CHUNK: i64 = 10_000;
 
@@ -179,14 +181,28 @@ async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Addi
     Ok((new, mark))
 }
 
-/// Copies what the journal has between two marks in sorted runs and moves the mark, in one transaction. All of it
-/// goes on in SQLite, so that no row passes through here.
+/// Copies what the journal has between two marks in sorted runs, and then moves the mark. All of it goes on in SQLite, so
+/// that no row passes through here.
+///
+/// Events and keys go in slices, each a transaction: what a slice has changed is soon written and synced, so that no
+/// commit of the journal waits long for the disk. What is broken off in between is copied again.
 async fn fill(conn: &mut SqliteConnection, from: Mark, to: Mark) -> Result<(), Error> {
-    const SQL: &str = include_str!("sql/merge.sql");
+    const SORT: &str = include_str!("sql/sort.sql");
+    const SLICE: &str = include_str!("sql/slice.sql");
+    const REST: &str = include_str!("sql/merge.sql");
+    let marks = [from.stream, to.stream, from.pos, to.pos, from.key, to.key];
+    run(conn, SORT, &marks).await?;
+    let count = (to.pos - from.pos).max(to.key - from.key);
+    for slice in 0..count.div_ceil(SLICED) {
+        run(conn, SLICE, &[slice * SLICED, (slice + 1) * SLICED]).await?;
+    }
+    run(conn, REST, &marks).await
+}
+
+/// Runs some statements in one transaction.
+async fn run(conn: &mut SqliteConnection, sql: &'static str, numbers: &[u64]) -> Result<(), Error> {
     let mut tx = conn.begin().await?;
-    let query = [from.stream, to.stream, from.pos, to.pos, from.key, to.key]
-        .into_iter()
-        .fold(sqlx::query(SQL), |query, number| query.bind(int(number)));
+    let query = numbers.iter().fold(sqlx::query(sql), |query, number| query.bind(int(*number)));
     tx.fetch_many(query).try_collect::<Vec<_>>().await?;
     tx.commit().await?;
     Ok(())

@@ -1,10 +1,7 @@
--- Copies what the journal has between two marks: streams $1 to $2, positions $3 to $4, idempotency rows $5 to $6.
--- In the order of the keys, so that each page is written once. Copying twice changes nothing.
+-- Copies the rest of what the journal has between two marks, streams $1 to $2, positions $3 to $4, and moves the mark
+-- there, for idempotency rows to $6. In the order of the keys. Copying twice changes nothing.
 INSERT OR REPLACE INTO main.stream (uuid, prefix, tenant, no)
 SELECT uuid, prefix, tenant, no FROM journal.stream WHERE no > $1 AND no <= $2 ORDER BY uuid, prefix, tenant;
-
-INSERT OR REPLACE INTO main.event (stream, seq, pos)
-SELECT stream, seq, pos FROM journal.event WHERE pos > $3 AND pos <= $4 ORDER BY stream, seq;
 
 INSERT OR REPLACE INTO main.kind (tenant, prefix, first_pos, stream)
 SELECT s.tenant, s.prefix, e.pos, e.stream
@@ -16,8 +13,5 @@ INSERT OR REPLACE INTO main.kind (tenant, prefix, first_pos, stream)
 SELECT s.tenant, s.prefix, b.first_pos, b.stream
 FROM journal.base AS b CROSS JOIN journal.stream AS s ON s.no = b.stream
 WHERE b.first_pos > $3 AND b.first_pos <= $4 ORDER BY s.tenant, s.prefix, b.first_pos;
-
-INSERT OR REPLACE INTO main.key (key, id)
-SELECT key, id FROM journal.idem WHERE id > $5 AND id <= $6 ORDER BY key, id;
 
 UPDATE main.mark SET stream = $2, pos = $4, key = $6;
