@@ -1,5 +1,7 @@
 //! The second structures in `index.db`: opening, merging, and throwing away what does not fit the journal.
 
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
 
@@ -17,7 +19,9 @@ const SCHEMA: &str = include_str!("sql/index.sql");
 /// Rows of a table that one transaction copies at most while a rebuilt index follows the journal.
 const RUN: u64 = 500_000;
 /// Rows of a sorted run that one transaction takes into the index.
-const SLICED: u64 = 4_096;
+const SLICED: u64 = 2_048;
+/// How long a merge rests behind each slice, which takes about as long: so that it has half a core and not a whole one.
+const REST: Duration = Duration::from_millis(10);
 /// Rows that are read at once while memory follows the file.
 const CHUNK: i64 = 10_000;
 
@@ -94,7 +98,7 @@ async fn follow(
     }
     while mark.behind(limit) > merge_at as u64 {
         let next = mark.toward(limit, RUN);
-        fill(conn, mark, next).await?;
+        fill(conn, mark, next, Duration::ZERO).await?;
         mark = next;
     }
     Ok(Some(mark))
@@ -121,12 +125,22 @@ impl SqliteJournal {
     ///
     /// When dropped, the frozen generation stays and is merged again; merging twice changes nothing.
     pub(super) async fn merge(&self) -> Result<(), Error> {
+        self.merge_at_pace(Duration::ZERO).await
+    }
+
+    /// Merges as [`merge`](Self::merge) does, without haste as long as there is not too much to be merged.
+    pub(super) async fn merge_calmly(&self) -> Result<(), Error> {
+        let is_much = self.tail.len() >= self.options.merge_at.saturating_mul(8);
+        self.merge_at_pace(if is_much { Duration::ZERO } else { REST }).await
+    }
+
+    async fn merge_at_pace(&self, rest: Duration) -> Result<(), Error> {
         let mut index = self.index.lock().await;
         let Some(conn) = index.as_mut() else {
             return Err(unavailable("the journal", "it has been closed"));
         };
         let (from, to) = self.tail.freeze();
-        fill(conn, from, to).await?;
+        fill(conn, from, to, rest).await?;
         self.tail.forget_frozen();
         Ok(())
     }
@@ -185,18 +199,21 @@ async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Addi
 /// that no row passes through here.
 ///
 /// Events and keys go in slices, each a transaction: what a slice has changed is soon written and synced, so that no
-/// commit of the journal waits long for the disk. What is broken off in between is copied again.
-async fn fill(conn: &mut SqliteConnection, from: Mark, to: Mark) -> Result<(), Error> {
+/// commit of the journal waits long for the disk, or for a core. What is broken off in between is copied again.
+async fn fill(conn: &mut SqliteConnection, from: Mark, to: Mark, rest: Duration) -> Result<(), Error> {
     const SORT: &str = include_str!("sql/sort.sql");
     const SLICE: &str = include_str!("sql/slice.sql");
-    const REST: &str = include_str!("sql/merge.sql");
+    const MERGE: &str = include_str!("sql/merge.sql");
     let marks = [from.stream, to.stream, from.pos, to.pos, from.key, to.key];
     run(conn, SORT, &marks).await?;
     let count = (to.pos - from.pos).max(to.key - from.key);
     for slice in 0..count.div_ceil(SLICED) {
+        if slice > 0 && !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
         run(conn, SLICE, &[slice * SLICED, (slice + 1) * SLICED]).await?;
     }
-    run(conn, REST, &marks).await
+    run(conn, MERGE, &marks).await
 }
 
 /// Runs some statements in one transaction.

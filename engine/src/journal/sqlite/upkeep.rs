@@ -39,7 +39,7 @@ struct Swept {
 impl SqliteJournal {
     pub(super) async fn upkeep(&self, now: Timestamp) -> Result<(), Error> {
         if self.tail.len() >= self.options.merge_at {
-            self.merge().await?;
+            self.merge_calmly().await?;
         }
         self.forget(now).await?;
         self.checkpoint().await
