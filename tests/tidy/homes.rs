@@ -92,6 +92,11 @@ const ALLOWED_CALLS: &[Allowed] = &[
         reason: "waits for a real database to come back",
     },
     Allowed {
+        path: "engine/src/journal/sqlite/index.rs",
+        name: "time::sleep",
+        reason: "leaves a real core to others",
+    },
+    Allowed {
         path: "workflows/src/connectors/sandbox/mod.rs",
         name: "time::sleep",
         reason: "models the latency of the outside",

@@ -2,6 +2,32 @@
 //!
 //! Back ends share one contract ([`Journal`]) and one suite of cases ([`conformance`]): [`memory`] for simulation and
 //! tests, [`sqlite`] for one machine, [`postgres`] for many.
+//!
+//! # What it costs
+//!
+//! Measured with `promptsales bench` and callgrind on two cores (AMD EPYC, 24 GiB, ext4), load and database on the same
+//! cores; the README has the table. A command here is one event of about 45 bytes of data on one of 10,000 leads.
+//!
+//! | | SQLite | PostgreSQL |
+//! |---|---|---|
+//! | bytes on disk per event, indexes included | 167; 321 with an idempotency key | 295 |
+//! | commits per second at the peak, and events in each | 310, 110 | 410, 68 |
+//! | CPU time per command, load generator included | 59 µs | 71 µs |
+//!
+//! * **SQLite** is limited by instructions: 86,000 a command, of which about half are HTTP and the kernel's sockets, a
+//!   quarter the actor and its decision, a fifth SQLite; and 74 allocations. What each command costs the journal is
+//!   one row bound and inserted at the right edge of one table; a sync is shared by all that came while the one before
+//!   ran. The index costs a page for each stream touched between two merges, and a page for nearly each idempotency key,
+//!   as keys are random: that is why they cost a third more.
+//! * **PostgreSQL** takes a third of the two cores: of that a third is parsing and planning the one statement of a
+//!   commit, which is unnamed so that a pooler may stand between; a third the inserts into the table and its two indexes;
+//!   the rest the fence of each partition, the log and its sync. More in a statement makes each cheaper, so the lane lets
+//!   those append first who are ready to.
+//! * **Latency** near the peak comes from syncs: a commit takes 0.2 ms alone, and waits tens of them where a merge of
+//!   the index or a checkpoint is synced at the same time; so a merge goes in slices, with rests between them.
+//! * **Cold streams** are loaded together: those that are asked for while a load is under way share the next one. A load
+//!   is one statement in PostgreSQL, about 0.5 ms of it planning; in SQLite four short ones in one view.
+//! * **A start** reads what is not in the index yet, 16,384 events or a second's worth, and no stream.
 
 use std::collections::HashSet;
 use std::path::Path;
