@@ -16,7 +16,7 @@ pub struct Endpoint {
     /// What it does, in a sentence.
     pub summary: &'static str,
     /// The query parameters: name and meaning.
-    pub query: &'static [(&'static str, &'static str)],
+    pub query: Vec<(&'static str, &'static str)>,
     /// The schema of the body, if it takes one.
     pub body: Option<Value>,
     /// The status and schema of its answer.
@@ -33,13 +33,13 @@ impl Endpoint {
         summary: &'static str,
         handler: MethodRouter<App>,
     ) -> Self {
-        Self { method, path, summary, query: &[], body: None, answer: (200, json!({})), handler }
+        Self { method, path, summary, query: Vec::new(), body: None, answer: (200, json!({})), handler }
     }
 
-    /// With query parameters.
+    /// With query parameters, behind those that it has.
     #[must_use]
     pub fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
-        self.query = query;
+        self.query.extend(query);
         self
     }
 

@@ -63,7 +63,7 @@ fn add(
     let mut parameters: Vec<Value> = inside
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
-    for (name, meaning) in endpoint.query {
+    for (name, meaning) in &endpoint.query {
         parameters.push(
             json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": "string" } }),
         );

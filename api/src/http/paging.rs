@@ -55,6 +55,10 @@ impl PageQuery {
     }
 }
 
+/// The query parameters of every list.
+pub const PAGE: &[(&str, &str)] =
+    &[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")];
+
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub struct Page<T> {

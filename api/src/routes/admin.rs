@@ -20,7 +20,7 @@ use crate::backup::{Manifest, digest_of};
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery};
+use crate::http::paging::{PAGE, Page, PageQuery};
 use crate::http::params::Query;
 use crate::http::problem::{Code, Problem};
 
@@ -37,7 +37,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     });
     vec![
         Endpoint::new("get", "/api/v1/admin/held", "Lists the effects that wait for the release", get(held))
-            .query(&[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")])
+            .query(PAGE)
             .answer(200, page_of(&effect)),
         Endpoint::new("post", "/api/v1/admin/release", "Ends the hold on a restored store", post(release))
             .body(why)

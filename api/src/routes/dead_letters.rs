@@ -5,8 +5,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use promptsales_engine::clock::Timestamp;
-use promptsales_engine::entity::Entity;
+use promptsales_engine::entity::{Answer, Entity, Fault};
 use promptsales_engine::id::{Prefix, StreamId, StreamKey};
+use promptsales_engine::runtime::Act;
 use promptsales_engine::supervise::DeadLetter;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,22 +21,14 @@ use crate::http::acting::{
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery, cursor, encoded};
+use crate::http::paging::{PAGE, Page, PageQuery, cursor, encoded};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 
 const LETTER: Prefix = DeadLetter::KIND.prefix;
 
-const LIST: &[(&str, &str)] = &[
-    ("status", "`open` by default, `retrying`, `retried`, `discarded` or `all`"),
-    CONDITIONS[0],
-    CONDITIONS[1],
-    CONDITIONS[2],
-    CONDITIONS[3],
-    CONDITIONS[4],
-    ("limit", "1 to 100, 20 by default"),
-    ("cursor", "the `next` of an earlier page"),
-];
+const STATUS: &[(&str, &str)] =
+    &[("status", "`open` by default, `retrying`, `retried`, `discarded` or `all`")];
 
 /// The endpoints.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -56,7 +49,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     };
     vec![
         Endpoint::new("get", "/api/v1/dead-letters", "Lists dead letters, the newest first", get(list))
-            .query(LIST)
+            .query(STATUS)
+            .query(CONDITIONS)
+            .query(PAGE)
             .answer(200, page_of(&letter)),
         Endpoint::new(
             "get",
@@ -162,10 +157,7 @@ async fn retry(
     caller: Caller,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let stream = address(&caller, &id)?;
-    let act = body.read::<Single>()?.act(&app, &caller, &body);
-    let answer = app.node().retry_letter(stream.clone(), act).await?;
-    answered(&app, &stream, answer, StatusCode::OK)
+    singly(&app, &caller, &id, &body, Verb::Retry).await
 }
 
 async fn discard(
@@ -174,10 +166,7 @@ async fn discard(
     caller: Caller,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let stream = address(&caller, &id)?;
-    let act = body.read::<Single>()?.act(&app, &caller, &body);
-    let answer = app.node().discard_letter(stream.clone(), act).await?;
-    answered(&app, &stream, answer, StatusCode::OK)
+    singly(&app, &caller, &id, &body, Verb::Discard).await
 }
 
 async fn retry_all(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
@@ -194,6 +183,29 @@ enum Verb {
     Discard,
 }
 
+impl Verb {
+    /// Does it to one letter.
+    async fn act(self, app: &App, letter: &StreamKey, act: Act) -> Result<Answer, Fault> {
+        match self {
+            Self::Retry => app.node().retry_letter(letter.clone(), act).await,
+            Self::Discard => app.node().discard_letter(letter.clone(), act).await,
+        }
+    }
+}
+
+async fn singly(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    body: &JsonBody,
+    verb: Verb,
+) -> Result<Response, Problem> {
+    let stream = address(caller, id)?;
+    let act = body.read::<Single>()?.act(app, caller, body);
+    let answer = verb.act(app, &stream, act).await?;
+    answered(app, &stream, answer, StatusCode::OK)
+}
+
 /// Acts on the open letters that fit, the oldest first. What is still poison becomes another letter, which is newer
 /// than `until`, so that one request, or one after the other by their cursors, comes to an end.
 async fn in_bulk(app: &App, caller: &Caller, body: &JsonBody, verb: Verb) -> Result<Response, Problem> {
@@ -208,14 +220,10 @@ async fn in_bulk(app: &App, caller: &Caller, body: &JsonBody, verb: Verb) -> Res
     let mut done = Done { next, until: Some(until), ..Done::default() };
     for (stream, _) in streams {
         let letter = read(app, &stream).await?;
-        let Some(letter) = letter.filter(|l| l["status"] == "open" && fits(&filter, l)) else { continue };
-        drop(letter);
-        let act = bulk.act(app, caller, body, &stream.id);
-        let answer = match verb {
-            Verb::Retry => app.node().retry_letter(stream.clone(), act).await,
-            Verb::Discard => app.node().discard_letter(stream.clone(), act).await,
-        };
-        done.note(stream.id, answer)?;
+        if letter.is_some_and(|letter| letter["status"] == "open" && fits(&filter, &letter)) {
+            let act = bulk.act(app, caller, body, &stream.id);
+            done.note(stream.id, verb.act(app, &stream, act).await)?;
+        }
     }
     Ok(axum::Json(done).into_response())
 }

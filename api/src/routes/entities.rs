@@ -20,16 +20,13 @@ use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::{Caller, text};
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery, json_text};
+use crate::http::paging::{PAGE, Page, PageQuery, json_text};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
 
 /// How long a read waits for the position of its token.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(2);
-
-const PAGE: &[(&str, &str)] =
-    &[("limit", "1 to 100, 20 by default"), ("cursor", "the `next` of an earlier page")];
 
 /// The endpoints.
 pub(crate) fn endpoints() -> Vec<Endpoint> {

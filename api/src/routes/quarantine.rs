@@ -19,22 +19,12 @@ use crate::http::acting::{
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery};
+use crate::http::paging::{PAGE, Page, PageQuery};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 
 /// How long the answer to a release waits for how the entity is then.
 const TRIED: Duration = Duration::from_secs(5);
-
-const LIST: &[(&str, &str)] = &[
-    CONDITIONS[0],
-    CONDITIONS[1],
-    CONDITIONS[2],
-    CONDITIONS[3],
-    CONDITIONS[4],
-    ("limit", "1 to 100, 20 by default"),
-    ("cursor", "the `next` of an earlier page"),
-];
 
 /// The endpoints.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -60,7 +50,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Lists the entities and runs that are set aside",
             get(list),
         )
-        .query(LIST)
+        .query(CONDITIONS)
+        .query(PAGE)
         .answer(200, page_of(&aside)),
         Endpoint::new(
             "get",

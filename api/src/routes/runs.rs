@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery, encoded, json_text};
+use crate::http::paging::{PAGE, Page, PageQuery, encoded, json_text};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 
@@ -32,8 +32,6 @@ const LIST: &[(&str, &str)] = &[
     ("status", "only runs of this status"),
     ("workflow", "only runs of this workflow"),
     ("since", "only runs started at or after this moment (RFC 3339)"),
-    ("limit", "1 to 100, 20 by default"),
-    ("cursor", "the `next` of an earlier page"),
 ];
 
 /// The endpoints.
@@ -44,6 +42,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("get", "/api/v1/runs", "Lists runs, the newest first", get(list))
             .query(LIST)
+            .query(PAGE)
             .answer(200, page_of(&run_schema())),
         Endpoint::new("get", "/api/v1/runs/{id}", "Shows a run and what it waits for", get(show))
             .answer(200, run_schema()),
@@ -55,7 +54,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         )
         .answer(200, page_of(&json!({ "type": "object" }))),
         Endpoint::new("get", "/api/v1/runs/{id}/events", "Lists the events of a run", get(events))
-            .query(&LIST[3..])
+            .query(PAGE)
             .answer(200, page_of(&json!({ "type": "object" }))),
         act("/api/v1/runs/{id}/pause", "Holds a run where it is", post(pause)),
         act("/api/v1/runs/{id}/resume", "Lets a held run go on", post(resume)),
