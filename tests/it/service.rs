@@ -5,7 +5,7 @@ use std::path::Path;
 
 use promptsales_tests::{Server, Settings, binary, until};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::steps::{brief, define, ended, every, start, text, waiting};
@@ -138,14 +138,29 @@ async fn the_supervision_tree_shows_services_and_entities() {
     let activity = json!({ "activity": "opened", "score": 1 });
     let lead = server.http.post("/api/v1/leads/~s/commands/record-activity", &activity).await.ok();
     let tree = server.http.get("/api/v1/supervision").await.ok();
-    let services = tree["services"].as_array().unwrap();
-    for name in ["lane", "effects", "outbox", "timers"] {
-        let service =
-            services.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("no {name} in {tree}"));
+    let running = |services: &Value, name: &str| {
+        let all = services.as_array().unwrap();
+        let service = all.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("no {name} in {tree}"));
         assert_eq!((&service["state"], &service["restarts"]), (&json!("running"), &json!(0)));
-    }
+        assert!(service["uptimeMs"].is_u64() && service["mailbox"].is_u64(), "{service}");
+    };
+    ["lane", "upkeep"].iter().for_each(|name| running(&tree["services"], name));
+    let partition = &tree["partitions"][0];
+    assert_eq!((&partition["id"], &partition["state"]), (&json!(0), &json!("running")));
+    ["effects", "outbox", "timers"].iter().for_each(|name| running(&partition["services"], name));
+    assert_eq!((&tree["node"]["state"], &tree["node"]["kind"]), (&json!("running"), &json!("node")));
     let entities = tree["entities"].as_array().unwrap();
-    assert!(entities.iter().any(|e| e["stream"]["id"] == lead["id"] && e["restarts"] == 0), "{tree}");
+    let shown = entities.iter().find(|e| e["id"] == lead["id"]).unwrap_or_else(|| panic!("{tree}"));
+    assert_eq!(
+        (&shown["kind"], &shown["restarts"], &shown["partition"]),
+        (&json!("lead"), &json!(0), &json!(0))
+    );
+    let none = server.http.get("/api/v1/supervision?limit=0").await.ok();
+    let idle = none["entityCounts"]["idle"].as_u64();
+    assert!(none["entities"] == json!([]) && idle > Some(0), "all are counted: {none}");
+    let runs = server.http.get("/api/v1/supervision?kind=run").await.ok();
+    assert_eq!(runs["entities"], json!([]));
+    assert_eq!(server.http.get("/api/v1/supervision?limit=many").await.problem(400), "invalid_parameter");
 }
 
 #[tokio::test]

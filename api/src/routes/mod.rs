@@ -18,6 +18,7 @@ mod launch;
 mod quarantine;
 mod runs;
 mod service;
+mod supervision;
 #[cfg(test)]
 mod tests;
 mod workflows;
@@ -27,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     let mut register = |endpoints: Vec<Endpoint>| all.extend(endpoints);
     register(service::endpoints());
+    register(supervision::endpoints());
     register(admin::endpoints());
     register(dead_letters::endpoints());
     register(quarantine::endpoints());

@@ -1,4 +1,4 @@
-//! The routes of the service itself: liveness, readiness, metrics, description, supervision.
+//! The routes of the service itself: liveness, readiness, metrics, description.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -25,7 +25,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new("get", "/openapi.json", "This description, OpenAPI 3.1", get(openapi)),
         Endpoint::new("get", "/api/v1/health", "Says that the process lives", get(healthz)),
         Endpoint::new("get", "/api/health", "Says that the process lives", get(healthz)),
-        Endpoint::new("get", "/api/v1/supervision", "The live supervision tree", get(supervision)),
     ]
 }
 
@@ -80,8 +79,4 @@ async fn metrics(State(app): State<App>) -> Response {
 
 async fn openapi(State(app): State<App>) -> Response {
     axum::Json(app.openapi()).into_response()
-}
-
-async fn supervision(State(app): State<App>) -> Response {
-    axum::Json(app.node().tree()).into_response()
 }

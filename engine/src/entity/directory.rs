@@ -12,11 +12,10 @@ use super::{Catalog, Input, View};
 use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::hashing::Hashing;
-use crate::id::StreamKey;
-use crate::journal::{self, Journal, Origin};
+use crate::id::{StreamId, StreamKey, TenantId};
+use crate::journal::{self, Journal, Origin, PartitionId};
 use crate::partition::{Holdings, LaneError, Owned};
 use crate::runtime::{Config, Context};
-use crate::supervise::HostSupervisorHandle;
 use crate::telemetry::names;
 
 /// How long an answer is waited for once the partition is lost.
@@ -62,7 +61,6 @@ pub(crate) struct Places {
     cells: DashMap<StreamKey, Arc<Cell<HostRef>>, Hashing>,
     waiting: AtomicUsize,
     open: AtomicBool,
-    supervisor: HostSupervisorHandle,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -73,27 +71,34 @@ pub(super) type Asked = (Arc<Owned>, oneshot::Receiver<Result<Option<View>, Faul
 #[derive(Debug, Clone, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LiveStatus {
-    /// Whose it is, and which.
-    pub stream: StreamKey,
+    /// What kind of entity it is.
+    pub kind: &'static str,
+    /// Which one it is.
+    pub id: StreamId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The partition that it belongs to.
+    pub partition: PartitionId,
     /// Where it is in its life on this node.
     pub state: &'static str,
     /// What waits for it.
-    pub waiting: usize,
+    pub mailbox: usize,
     /// How often it was restarted since it came to life.
     pub restarts: u32,
     /// What its last fault was.
     pub last_fault: Option<String>,
     /// Since when it is quarantined.
     pub quarantined_since: Option<Timestamp>,
+    /// How long it has been alive since its last start, in milliseconds.
+    pub uptime_ms: Option<u64>,
 }
 
 impl Directory {
-    pub(crate) fn new(shared: Arc<Shared>, supervisor: HostSupervisorHandle) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self(Arc::new(Places {
             cells: DashMap::default(),
             waiting: AtomicUsize::new(0),
             open: AtomicBool::new(true),
-            supervisor,
             shared,
         }))
     }
@@ -227,7 +232,7 @@ impl Directory {
         match &mut inner.phase {
             Phase::Dormant => {
                 inner.phase = Phase::Starting;
-                self.0.supervisor.activate(cell.clone());
+                cell.owned.hosts().activate(cell.clone());
             }
             Phase::Active { actor, awake, .. } if !*awake => {
                 *awake = true;
@@ -286,6 +291,24 @@ impl Directory {
         lost.sort_by(|a, b| a.key.cmp(&b.key));
         for cell in lost {
             self.evict(&cell);
+        }
+    }
+
+    /// Asks anew for the actors of a partition whose supervisor has gone and taken them with it.
+    pub(crate) fn revive(&self, owned: &Arc<Owned>) {
+        let mut of_it: Vec<_> = self.0.cells.iter().map(|cell| cell.value().clone()).collect();
+        of_it.retain(|cell| Arc::ptr_eq(&cell.owned, owned));
+        of_it.sort_by(|a, b| a.key.cmp(&b.key));
+        for cell in of_it {
+            let mut inner = cell.lock();
+            match inner.phase {
+                Phase::Starting | Phase::Active { .. } | Phase::BackingOff => {
+                    inner.phase = Phase::Starting;
+                    drop(inner);
+                    owned.hosts().activate(cell.clone());
+                }
+                Phase::Dormant | Phase::Removed => {}
+            }
         }
     }
 
@@ -348,22 +371,34 @@ impl Directory {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
+    /// The name of a stream's kind; empty where the node does not host it.
+    pub(super) fn kind_of(&self, stream: &StreamKey) -> &'static str {
+        self.0.shared.catalog.by_prefix(stream.id.prefix()).map_or("", |kind| kind.kind.name)
+    }
+
     /// How every live entity is, and every quarantined one, in the order of their ids.
     pub fn live(&self) -> Vec<LiveStatus> {
+        let now = self.0.shared.cx.monotonic();
         let status = |cell: &Arc<Cell<HostRef>>| {
             let inner = cell.lock();
+            let alive = matches!(inner.phase, Phase::Active { .. });
+            let uptime = now.saturating_duration_since(inner.since).as_millis();
             LiveStatus {
-                stream: cell.key.clone(),
+                kind: self.kind_of(&cell.key),
+                id: cell.key.id,
+                tenant: cell.key.tenant.clone(),
+                partition: cell.owned.partition(),
                 state: inner.phase.name(),
-                waiting: inner.queue.len(),
+                mailbox: inner.queue.len(),
                 restarts: inner.restarts,
                 last_fault: inner.last_fault.clone(),
                 quarantined_since: None,
+                uptime_ms: alive.then(|| u64::try_from(uptime).unwrap_or(u64::MAX)),
             }
         };
         let mut live: Vec<_> = self.0.cells.iter().map(|cell| status(cell.value())).collect();
         live.extend(self.set_aside());
-        live.sort_by(|a, b| a.stream.cmp(&b.stream));
+        live.sort_by(|a, b| (&a.tenant, a.id).cmp(&(&b.tenant, b.id)));
         live
     }
 }

@@ -84,6 +84,7 @@ impl Actor for Host {
         let removed = matches!(inner.phase, Phase::Removed);
         if !removed {
             inner.phase = Phase::Active { actor: HostRef(myself.clone()), awake: true, shown: None };
+            inner.since = seed.shared.cx.monotonic();
         }
         drop(inner);
         myself.send_message(if removed { HostMsg::Rest } else { HostMsg::Wake })?;

@@ -179,6 +179,8 @@ pub(crate) struct Inner<A> {
     pub(crate) queue: VecDeque<Work>,
     pub(crate) phase: Phase<A>,
     pub(crate) used: Instant,
+    /// When its actor was started last.
+    pub(crate) since: Instant,
     pub(crate) restarts: u32,
     pub(crate) last_fault: Option<String>,
     pub(crate) intensity: Option<crate::supervise::Intensity>,
@@ -190,6 +192,7 @@ impl<A> Cell<A> {
             queue: VecDeque::new(),
             phase: Phase::Dormant,
             used: now,
+            since: now,
             restarts: 0,
             last_fault: None,
             intensity: None,

@@ -7,7 +7,7 @@ use super::host::HostRef;
 use super::intake::{Cell, Dedup, Fault, Phase};
 use super::{Entity, Input, LiveStatus, again};
 use crate::id::StreamKey;
-use crate::journal::Origin;
+use crate::journal::{Origin, PartitionId};
 use crate::partition::{Carried, Owned};
 use crate::supervise::{Quarantine, QuarantineCommand, Quarantined};
 use crate::telemetry::names;
@@ -65,15 +65,23 @@ impl Directory {
     /// How the quarantined entities are that this node owns.
     pub(super) fn set_aside(&self) -> impl Iterator<Item = LiveStatus> {
         let owned = self.shared().holdings.all();
-        let status = |aside: Quarantined| LiveStatus {
-            stream: aside.stream,
+        let status = |(partition, aside): (PartitionId, Quarantined)| LiveStatus {
+            kind: self.kind_of(&aside.stream),
+            id: aside.stream.id,
+            tenant: aside.stream.tenant,
+            partition,
             state: "quarantined",
-            waiting: 0,
+            mailbox: 0,
             restarts: aside.restarts,
             last_fault: Some(aside.cause),
             quarantined_since: Some(aside.since),
+            uptime_ms: None,
         };
-        owned.into_iter().flat_map(|owned| owned.asides().all()).map(status)
+        let asides = |owned: Arc<Owned>| {
+            let partition = owned.partition();
+            owned.asides().all().into_iter().map(move |aside| (partition, aside))
+        };
+        owned.into_iter().flat_map(asides).map(status)
     }
 }
 

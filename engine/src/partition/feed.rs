@@ -182,6 +182,13 @@ impl TimerFeed {
         self.lock().firing.remove(timer);
     }
 
+    /// Takes a timer back that was handed out and not taken in, unless it has been set anew or cleared since.
+    pub fn not_fired(&self, timer: Timer) {
+        self.lock().firing.remove(&timer);
+        self.load(timer);
+        self.wake.notify_one();
+    }
+
     /// Notes that timers may have been set of which nothing is known here: the journal has to be read again.
     pub fn mark_stale(&self) {
         self.lock().horizon = Timestamp::default();
@@ -238,7 +245,7 @@ impl Feeds {
     }
 
     /// Notes that a commit may have set things off of which nothing is known here: the journal has to be read again.
-    pub(super) fn mark_stale(&self) {
+    pub(crate) fn mark_stale(&self) {
         self.messages.mark_overflow();
         self.effects.mark_overflow();
         self.timers.mark_stale();

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::owned::Owned;
 use crate::journal::{self, Appended, BatchResult, Entry, EntryError, Fence, Journal, PartitionId};
 use crate::runtime::Context;
-use crate::supervise::{Service, ServiceFault};
+use crate::supervise::{Pulse, Service, ServiceFault};
 use crate::telemetry::names;
 
 /// How often a lane lets the others have their turn before it commits a small batch.
@@ -60,6 +60,11 @@ impl LaneHandle {
         self.0.send(request).await.map_err(|_| LaneError::Gone)?;
         answer.await.map_err(|_| LaneError::Gone)?
     }
+
+    /// The entries that wait for the lane.
+    pub fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
 }
 
 /// How much a lane takes.
@@ -78,6 +83,7 @@ pub struct Lane {
     queue: Arc<Mutex<mpsc::Receiver<Request>>>,
     journal: Arc<dyn Journal>,
     limits: LaneLimits,
+    pulse: Pulse,
     cx: Context,
 }
 
@@ -85,11 +91,18 @@ pub struct Lane {
 pub fn lane(
     journal: Arc<dyn Journal>,
     limits: LaneLimits,
+    pulse: Pulse,
     cx: Context,
 ) -> (LaneHandle, impl Fn() -> Lane + Send + Sync + 'static) {
     let (sender, receiver) = mpsc::channel(limits.queue);
     let receiver = Arc::new(Mutex::new(receiver));
-    let make = move || Lane { queue: receiver.clone(), journal: journal.clone(), limits, cx: cx.clone() };
+    let make = move || Lane {
+        queue: receiver.clone(),
+        journal: journal.clone(),
+        limits,
+        pulse: pulse.clone(),
+        cx: cx.clone(),
+    };
     (LaneHandle(sender), make)
 }
 
@@ -104,7 +117,7 @@ impl Service for Lane {
             Self::gather_more(&mut queue, &mut requests, batch).await;
             while !requests.is_empty() {
                 let mut rest = requests.split_off(share(&requests, self.limits.events));
-                self.commit(&mut requests).await?;
+                self.pulse.during(self.commit(&mut requests)).await?;
                 requests.append(&mut rest);
             }
         }

@@ -13,7 +13,7 @@ use super::lane::{LaneError, LaneHandle};
 use super::{Backlog, Feeds};
 use crate::journal::{Appended, Entry, Fence, PartitionId};
 use crate::runtime::Context;
-use crate::supervise::{Asides, Service, ServiceFault, Taken};
+use crate::supervise::{Asides, HostSupervisorHandle, Service, ServiceFault, Taken};
 
 /// Until when a node may serve what it owns, on its own monotonic clock.
 pub struct Serving {
@@ -92,6 +92,7 @@ pub struct Owned {
     ended: CancellationToken,
     since: Instant,
     asides: Asides,
+    hosts: HostSupervisorHandle,
 }
 
 impl Owned {
@@ -109,6 +110,7 @@ impl Owned {
             ended,
             since,
             asides: Asides::new(quarantined),
+            hosts: HostSupervisorHandle::unset(),
         })
     }
 
@@ -130,6 +132,11 @@ impl Owned {
     /// What is quarantined in it.
     pub(crate) fn asides(&self) -> &Asides {
         &self.asides
+    }
+
+    /// The way to ask for an actor for one of its entities.
+    pub(crate) fn hosts(&self) -> &HostSupervisorHandle {
+        &self.hosts
     }
 
     /// When it was taken over.

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{Backlog, Owned};
 use crate::journal;
 use crate::runtime::Context;
-use crate::supervise::{Service, ServiceFault};
+use crate::supervise::{Pulse, Service, ServiceFault};
 
 /// How carrying an item went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +58,14 @@ pub struct Pump<C: Carrier> {
     carrier: Arc<C>,
     under_way: Arc<Mutex<BTreeSet<C::Key>>>,
     permits: Arc<Semaphore>,
+    pulse: Pulse,
     cx: Context,
 }
 
 impl<C: Carrier> Pump<C> {
     /// A pump that carries as many items at the same time as there are permits, which pumps may share.
     pub fn new(carrier: Arc<C>, permits: Arc<Semaphore>, cx: Context) -> Self {
-        Self { carrier, under_way: Arc::default(), permits, cx }
+        Self { carrier, under_way: Arc::default(), permits, pulse: Pulse::new(cx.clone()), cx }
     }
 
     /// The same pump for a restarted service: what is under way stays known.
@@ -73,8 +74,14 @@ impl<C: Carrier> Pump<C> {
             carrier: self.carrier.clone(),
             under_way: self.under_way.clone(),
             permits: self.permits.clone(),
+            pulse: self.pulse.clone(),
             cx: self.cx.clone(),
         }
+    }
+
+    /// Its pulse: it is at work while it reads the journal.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     async fn start(&self, item: C::Item) {
@@ -98,6 +105,8 @@ impl<C: Carrier> Pump<C> {
 #[async_trait]
 impl<C: Carrier> Service for Pump<C> {
     async fn run(&mut self) -> Result<(), ServiceFault> {
+        // What one before it had taken from the feed, and not started, stands in the journal.
+        self.carrier.feed().mark_overflow();
         let mut cursor = None;
         loop {
             if self.carrier.feed().take_overflow() {
@@ -110,8 +119,8 @@ impl<C: Carrier> Service for Pump<C> {
                 self.carrier.feed().changed().await;
                 continue;
             };
-            let page =
-                self.carrier.page(after, PAGE).await.map_err(|e| ServiceFault::passing(e.to_string()))?;
+            let page = self.pulse.during(self.carrier.page(after, PAGE)).await;
+            let page = page.map_err(|e| ServiceFault::passing(e.to_string()))?;
             cursor = (page.len() == PAGE).then(|| page.last().map_or(0, |(id, _)| *id));
             for (_, item) in page {
                 self.start(item).await;

@@ -33,6 +33,8 @@ pub struct Config {
     pub restart_intensity: usize,
     /// The window in which faults are counted.
     pub restart_window: Duration,
+    /// How long a service may be at one piece of work before it is wedged, and restarted; upkeep has twenty times that.
+    pub wedged_after: Duration,
     /// Times a command may bring its entity down before it is set aside.
     pub strikes: u8,
     /// Messages, timers and effects under way at the same time, of each.
@@ -73,6 +75,7 @@ impl Default for Config {
             snapshot_every: 200,
             restart_intensity: 5,
             restart_window: Duration::from_secs(60),
+            wedged_after: Duration::from_secs(30),
             strikes: 3,
             deliveries: 256,
             backlog: 10_000,

@@ -18,7 +18,7 @@ use super::partitions::Partitions;
 use super::seed::{Leasing, Prepare};
 use crate::journal::{Error, Fence};
 use crate::partition::{Beat, Member, Owned, Standing, unwanted, wanted};
-use crate::supervise::{Service, ServiceFault, Taken, with_quarantined};
+use crate::supervise::{Pulse, Service, ServiceFault, Taken, with_quarantined};
 use crate::telemetry::names;
 
 type Asked<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -48,6 +48,8 @@ pub(super) struct Keeper {
     term: u64,
     /// True after a heartbeat that failed.
     failing: bool,
+    /// It is always at work: a turn of its loop takes a heartbeat, or one's patience, at most.
+    pulse: Pulse,
 }
 
 /// What a keeper waits for.
@@ -70,10 +72,11 @@ impl Keeper {
         leasing: Leasing,
         member: Member,
         prepare: Option<Arc<dyn Prepare>>,
+        pulse: Pulse,
     ) -> Self {
         let next = partitions.cx.monotonic();
         let (beat, take_over, term, failing) = (None, None, 0, false);
-        Self { partitions, leasing, member, prepare, beat, take_over, next, term, failing }
+        Self { partitions, leasing, member, prepare, beat, take_over, next, term, failing, pulse }
     }
 
     async fn happened(&mut self) -> Happened {
@@ -266,7 +269,9 @@ async fn answer<K: Copy, T>(slot: &mut Option<(K, Asked<T>)>) -> (K, Result<T, E
 #[async_trait]
 impl Service for Keeper {
     async fn run(&mut self) -> Result<(), ServiceFault> {
+        let pulse = self.pulse.clone();
         loop {
+            let _turn = pulse.begin();
             let holdings = self.partitions.holdings.clone();
             match self.happened().await {
                 Happened::Due => self.send_heartbeat(),

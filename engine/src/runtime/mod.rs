@@ -13,16 +13,18 @@ mod partitions;
 mod past;
 mod retention;
 mod seed;
+mod tree;
 mod upkeep;
 
 pub use config::Config;
 pub use context::{Context, Exit, Panicked};
 pub use hold::{History, HistoryCommand, HistoryEvent, HistoryRejection};
 pub use inlet::{INLET, Incoming, TakenIn};
-pub use node::{Command, Node, Tree};
+pub use node::{Command, Node};
 pub use operate::Act;
 pub(crate) use panics::{Caught, guard};
 pub use seed::{Leasing, NodeSeed, Prepare, StartError};
+pub use tree::{NodeStatus, Tree};
 
 #[cfg(test)]
 mod tests;

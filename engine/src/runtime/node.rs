@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::hold::{self, History};
@@ -18,16 +19,17 @@ use super::upkeep::Upkeep;
 use super::{Config, Context, past};
 use crate::clock::Timestamp;
 use crate::effect::Effect;
-use crate::entity::{Answer, Catalog, Dedup, Entity, Fault, Input, LiveStatus, Shared, View};
+use crate::entity::{Answer, Catalog, Dedup, Directory, Entity, Fault, Input, Shared, View};
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::{self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Seq, StreamPage};
 use crate::partition::{Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
-use crate::supervise::{
-    Root, ServiceFault, ServiceSpec, ServiceStatus, spawn_host_supervisor, with_quarantined,
-};
+use crate::supervise::{Pulse, Root, ServiceFault, ServiceSpec, with_quarantined};
 
 /// How long each part of an ending may take once the drain is over.
 const ENDING: Duration = Duration::from_secs(2);
+
+/// How much longer than other services those may be at one piece of work that look after the whole journal.
+const UPKEEP_PATIENCE: u32 = 20;
 
 /// How long a probe waits for the journal.
 const PROBE: Duration = Duration::from_secs(1);
@@ -49,15 +51,6 @@ pub struct Command {
     pub dedup: Dedup,
 }
 
-/// The whole supervision tree as data.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Tree {
-    /// The node's services.
-    pub services: Vec<ServiceStatus>,
-    /// The live entities and runs.
-    pub entities: Vec<LiveStatus>,
-}
-
 /// A running node. Cheap to clone.
 #[derive(Clone)]
 pub struct Node(pub(super) Arc<Parts>);
@@ -66,6 +59,7 @@ pub(super) struct Parts {
     pub(super) partitions: Arc<Partitions>,
     catalog: Catalog,
     ownership: Option<Arc<dyn Ownership>>,
+    pub(super) started: Instant,
     /// A permit for each event from outside that may be under way.
     pub(super) inlet: Semaphore,
 }
@@ -79,6 +73,7 @@ impl Node {
     pub async fn start(seed: NodeSeed) -> Result<Self, StartError> {
         super::panics::install_hook();
         let NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx } = seed;
+        let started = cx.monotonic();
         check_bases(&*journal, &catalog).await?;
         let incarnation = cx.uuid();
         let mut leases = Vec::new();
@@ -104,12 +99,14 @@ impl Node {
             config: config.clone(),
             cx: cx.clone(),
         };
-        let directory = spawn_host_supervisor(Arc::new(shared), root.cell()).await?;
+        let shared = Arc::new(shared);
+        let directory = Directory::new(shared.clone());
         let (circuits, permits) = (connectors.circuits(&config), Permits::new(config.deliveries));
         let (takings, closing) = (AtomicU64::new(0), AtomicBool::new(false));
         let partitions = Arc::new(Partitions {
             holdings,
             directory,
+            shared,
             journal,
             root,
             lanes,
@@ -122,17 +119,21 @@ impl Node {
             closing,
         });
         taken.into_iter().try_for_each(|taken| partitions.take(taken))?;
-        let upkeep = Upkeep(partitions.clone());
-        partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()))?;
+        let patience = partitions.config.wedged_after * UPKEEP_PATIENCE;
+        let upkeep = Upkeep::new(partitions.clone());
+        let pulse = upkeep.pulse.clone();
+        partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()).within(&pulse, patience))?;
         if let Some(retention) = Retention::new(&partitions, &catalog) {
-            partitions.root.add(ServiceSpec::new("retention", move || retention.clone()))?;
+            let pulse = retention.pulse.clone();
+            let spec = ServiceSpec::new("retention", move || retention.clone());
+            partitions.root.add(spec.within(&pulse, patience))?;
         }
         let ownership = leasing.as_ref().map(|leasing| leasing.ownership.clone());
         if let Some(leasing) = leasing {
             keep_leases(&partitions, leasing, incarnation, prepare)?;
         }
         let inlet = Semaphore::new(partitions.config.inlet_events);
-        Ok(Self(Arc::new(Parts { partitions, catalog, ownership, inlet })))
+        Ok(Self(Arc::new(Parts { partitions, catalog, ownership, started, inlet })))
     }
 
     /// Sends a command and waits for its answer.
@@ -284,11 +285,6 @@ impl Node {
         &self.0.partitions.cx
     }
 
-    /// The supervision tree as data.
-    pub fn tree(&self) -> Tree {
-        Tree { services: self.0.partitions.root.services(), entities: self.0.partitions.directory.live() }
-    }
-
     /// Ends in good order: takes nothing more in, finishes what is under way, gives up what it owns, closes the journal.
     ///
     /// Returns `false` if something was still under way when the patience for it ran out.
@@ -325,9 +321,12 @@ fn make_lanes(
     let limits =
         LaneLimits { queue: config.lane_queue, batch: config.lane_batch, events: config.lane_events };
     let made = (0..lanes).map(|number| {
-        let (handle, make) = lane(journal.clone(), limits, cx.clone());
-        let spec = ServiceSpec::new("lane", make);
-        (handle, if lanes > 1 { spec.of(number, 0) } else { spec })
+        let pulse = Pulse::new(cx.clone());
+        let (handle, make) = lane(journal.clone(), limits, pulse.clone(), cx.clone());
+        let way = handle.clone();
+        let spec =
+            ServiceSpec::new("lane", make).within(&pulse, config.wedged_after).depth(move || way.waiting());
+        (handle, if lanes > 1 { spec.number(number) } else { spec })
     });
     made.unzip()
 }
@@ -342,6 +341,10 @@ fn keep_leases(
     let (address, lease) = (leasing.address.clone(), partitions.config.lease);
     let member = Member { node: leasing.node, incarnation, address, lease };
     let for_keeper = partitions.clone();
-    let keeper = move || Keeper::new(for_keeper.clone(), leasing.clone(), member.clone(), prepare.clone());
-    partitions.root.add(ServiceSpec::new("ownership", keeper))
+    let pulse = Pulse::new(partitions.cx.clone());
+    let own = pulse.clone();
+    let keeper = move || {
+        Keeper::new(for_keeper.clone(), leasing.clone(), member.clone(), prepare.clone(), own.clone())
+    };
+    partitions.root.add(ServiceSpec::new("ownership", keeper).within(&pulse, partitions.config.wedged_after))
 }

@@ -9,10 +9,10 @@ use tokio::sync::{Semaphore, watch};
 use super::hold::{self, Held};
 use super::{Config, Context};
 use crate::effect::{Circuits, Dispatcher};
-use crate::entity::{Directory, Outbox};
+use crate::entity::{Directory, Outbox, Shared};
 use crate::journal::{self, Fence, Journal};
 use crate::partition::{Holdings, LaneHandle, Owned, Pump, WhileOwned, share_of_backlog};
-use crate::supervise::{Root, ServiceFault, ServiceSpec, Taken};
+use crate::supervise::{PartitionSeed, Root, ServiceFault, ServiceSpec, Taken};
 use crate::telemetry::names;
 use crate::timer::Timers;
 
@@ -20,6 +20,7 @@ use crate::timer::Timers;
 pub(super) struct Partitions {
     pub(super) holdings: Arc<Holdings>,
     pub(super) directory: Directory,
+    pub(super) shared: Arc<Shared>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) root: Root,
     pub(super) lanes: Vec<LaneHandle>,
@@ -66,7 +67,13 @@ impl Partitions {
         let lane = self.lanes[partition as usize % self.lanes.len()].clone();
         let owned = Owned::new(taken, backlog, lane, self.holdings.tenure());
         self.holdings.put(owned.clone());
-        self.start_services(&owned, backlog)?;
+        self.root.take(PartitionSeed {
+            services: self.services(&owned, backlog),
+            taking: self.takings.fetch_add(1, Ordering::Relaxed),
+            owned,
+            directory: self.directory.clone(),
+            shared: self.shared.clone(),
+        })?;
         metrics::counter!(names::TAKE_OVERS).increment(1);
         metrics::gauge!(names::PARTITIONS_OWNED).increment(1.0);
         Ok(())
@@ -99,9 +106,10 @@ impl Partitions {
         self.closing.load(Ordering::Acquire)
     }
 
-    fn start_services(&self, owned: &Arc<Owned>, backlog: usize) -> Result<(), ServiceFault> {
-        let Self { directory, journal, cx, permits, .. } = self;
-        let (partition, taking) = (owned.partition(), self.takings.fetch_add(1, Ordering::Relaxed));
+    /// What is kept running for a partition.
+    fn services(&self, owned: &Arc<Owned>, backlog: usize) -> Vec<ServiceSpec> {
+        let Self { directory, journal, cx, permits, config, .. } = self;
+        let limit = config.wedged_after;
         let outbox = Outbox::new(directory.clone(), journal.clone(), owned.clone());
         let messages = Pump::new(Arc::new(outbox), permits.messages.clone(), cx.clone());
         let (circuits, own) = (self.circuits.clone(), owned.clone());
@@ -115,6 +123,7 @@ impl Partitions {
             backlog,
             cx.clone(),
         );
+        let pulses = [messages.pulse().clone(), effects.pulse().clone(), timers.pulse().clone()];
         let (own, held) = (owned.clone(), self.held.subscribe());
         let messages =
             move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: messages.again() });
@@ -124,8 +133,18 @@ impl Partitions {
         let (own, held) = (owned.clone(), self.held.subscribe());
         let timers =
             move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: timers.clone() });
-        self.root.add(ServiceSpec::new("outbox", messages).of(partition, taking))?;
-        self.root.add(ServiceSpec::new("effects", effects).of(partition, taking))?;
-        self.root.add(ServiceSpec::new("timers", timers).of(partition, taking))
+        let feeds = [owned.clone(), owned.clone(), owned.clone()];
+        let [for_messages, for_effects, for_timers] = feeds;
+        vec![
+            ServiceSpec::new("outbox", messages)
+                .within(&pulses[0], limit)
+                .depth(move || for_messages.feeds().messages.len()),
+            ServiceSpec::new("effects", effects)
+                .within(&pulses[1], limit)
+                .depth(move || for_effects.feeds().effects.len()),
+            ServiceSpec::new("timers", timers)
+                .within(&pulses[2], limit)
+                .depth(move || for_timers.feeds().timers.len()),
+        ]
     }
 }

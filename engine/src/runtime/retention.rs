@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::entity::{Catalog, Fault, KindInfo};
 use crate::id::Prefix;
 use crate::journal::{self, Journal, PartitionId};
-use crate::supervise::{Service, ServiceFault};
+use crate::supervise::{Pulse, Service, ServiceFault};
 use crate::telemetry::names;
 
 /// Streams that one look takes in.
@@ -31,6 +31,7 @@ pub(super) struct Retention {
     cursors: HashMap<(PartitionId, Prefix), u64>,
     /// How many looks there have been.
     turn: usize,
+    pub(super) pulse: Pulse,
 }
 
 impl Retention {
@@ -39,8 +40,8 @@ impl Retention {
         let kinds = catalog.kinds().iter();
         let kinds: Vec<_> =
             kinds.filter_map(|kind| Some((kind.kind.prefix, kept(&partitions.config, kind)?))).collect();
-        let partitions = partitions.clone();
-        (!kinds.is_empty()).then(|| Self { partitions, kinds, cursors: HashMap::new(), turn: 0 })
+        let (partitions, pulse) = (partitions.clone(), Pulse::new(partitions.cx.clone()));
+        (!kinds.is_empty()).then(|| Self { partitions, kinds, cursors: HashMap::new(), turn: 0, pulse })
     }
 
     /// Looks at some streams of one kind in one partition.
@@ -80,6 +81,8 @@ impl Service for Retention {
             if held.wait_for(|held| !held).await.is_err() {
                 return Ok(());
             }
+            let pulse = self.pulse.clone();
+            let _round = pulse.begin();
             for _ in 0..LOOKS {
                 if let Err(error) = self.look().await {
                     tracing::warn!(%error, "old events could not be looked for");

@@ -5,19 +5,30 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::partitions::Partitions;
-use crate::supervise::{Service, ServiceFault};
+use crate::supervise::{Pulse, Service, ServiceFault};
 use crate::telemetry::names;
 
 /// The service that does it.
 #[derive(Clone)]
-pub(super) struct Upkeep(pub(super) Arc<Partitions>);
+pub(super) struct Upkeep {
+    partitions: Arc<Partitions>,
+    pub(super) pulse: Pulse,
+}
+
+impl Upkeep {
+    pub(super) fn new(partitions: Arc<Partitions>) -> Self {
+        let pulse = Pulse::new(partitions.cx.clone());
+        Self { partitions, pulse }
+    }
+}
 
 #[async_trait]
 impl Service for Upkeep {
     async fn run(&mut self) -> Result<(), ServiceFault> {
-        let Partitions { directory, journal, holdings, config, cx, .. } = &*self.0;
+        let Partitions { directory, journal, holdings, config, cx, .. } = &*self.partitions;
         loop {
             cx.sleep(config.upkeep).await;
+            let _round = self.pulse.begin();
             directory.passivate_idle();
             let quarantined: usize = holdings.all().iter().map(|owned| owned.asides().len()).sum();
             metrics::gauge!(names::IN_QUARANTINE).set(quarantined as f64);
@@ -42,7 +53,7 @@ impl Service for Upkeep {
                 // A store that cannot be reached for a while is no reason to end: leases see to that.
                 tracing::warn!(%error, "the journal's upkeep failed");
             }
-            if let Err(error) = self.0.look_for_release().await {
+            if let Err(error) = self.partitions.look_for_release().await {
                 tracing::warn!(%error, "whether the restored store was released could not be read");
             }
         }

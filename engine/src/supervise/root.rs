@@ -1,60 +1,25 @@
-//! The node's root supervisor: keeps the services running, and ends the process when it cannot.
+//! The node's root supervisor: keeps the services and the supervisors of the partitions running, and ends the process
+//! when it cannot.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use serde::Serialize;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
-use super::policy::{Intensity, Verdict};
-use super::service::{Begin, Maker, Service, ServiceActor, ServiceFault};
-use crate::clock::Timestamp;
+use super::board::{Board, PartitionStatus, Scope, ServiceStatus, Wedged};
+use super::nursery::{Fate, Nursery};
+use super::partition::{PartitionSeed, PartitionSupervisor};
+use super::policy::{Intensity, Policy, Verdict};
+use super::service::{Key, ServiceFault, ServiceSpec};
 use crate::runtime::{Config, Context};
 use crate::telemetry::names;
 
-/// A service to be kept running.
-pub struct ServiceSpec {
-    key: Key,
-    make: Maker,
-}
+/// By how much longer the window of a partition's restarts is than that of its children's.
+const PARTITION_WINDOWS: u32 = 5;
 
-/// What a service is known by: its name, the number of its lane or partition, and which taking of the partition.
-type Key = (&'static str, Option<u32>, u64);
-
-impl ServiceSpec {
-    /// Names a service and says how to make it.
-    pub fn new<S: Service>(name: &'static str, make: impl Fn() -> S + Send + Sync + 'static) -> Self {
-        Self { key: (name, None, 0), make: Arc::new(move || Box::new(make())) }
-    }
-
-    /// Makes it one of several services of its name: that of a lane or partition. Where a partition is lost and taken
-    /// again, the `taking` tells its services apart from those before.
-    #[must_use]
-    pub fn of(mut self, number: u32, taking: u64) -> Self {
-        self.key = (self.key.0, Some(number), taking);
-        self
-    }
-}
-
-/// How a service is.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceStatus {
-    /// Its name.
-    pub name: &'static str,
-    /// The lane or partition that it serves, where there may be several of its name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub number: Option<u32>,
-    /// `running`, `restarting` or `ended`.
-    pub state: &'static str,
-    /// How often it was restarted.
-    pub restarts: u64,
-    /// The last fault, and when.
-    pub last_fault: Option<(Timestamp, String)>,
-}
-
-type Board = Arc<Mutex<BTreeMap<Key, ServiceStatus>>>;
+/// Half of the least wait before a partition is restarted, which jitter leaves: so that the hosts ended with it have let go of their entities.
+const SETTLING: Duration = Duration::from_millis(10);
 
 /// The way to the root supervisor. Cheap to clone.
 #[derive(Clone)]
@@ -66,32 +31,49 @@ pub struct Root {
 enum RootMsg {
     Add(ServiceSpec),
     Start(Key),
+    Take(Arc<PartitionSeed>),
+    StartPartition(Scope),
 }
 
 struct RootActor;
 
 struct RootState {
-    specs: BTreeMap<Key, (Maker, Intensity)>,
-    fresh: Intensity,
-    children: BTreeMap<ActorId, Key>,
+    services: Nursery,
+    partitions: BTreeMap<Scope, (Arc<PartitionSeed>, Intensity)>,
+    supervisors: BTreeMap<ActorId, Scope>,
+    /// By which services and hosts of a partition are restarted.
+    policy: Policy,
     board: Board,
     cx: Context,
 }
 
 impl Root {
-    /// Starts the root supervisor and the services, in their order.
+    /// Starts the root supervisor and the services, in their order. Where the supervisor itself ends, the process does.
     ///
     /// # Errors
     ///
     /// When an actor cannot be started.
     pub async fn start(specs: Vec<ServiceSpec>, config: &Config, cx: Context) -> Result<Self, ServiceFault> {
-        let board = Board::default();
-        let fresh = Intensity::new(config.restart_intensity, config.restart_window);
-        let state =
-            RootState { specs: BTreeMap::new(), fresh, children: BTreeMap::new(), board: board.clone(), cx };
+        let board = Board::new(cx.clone());
+        let policy = Policy::new(config.restart_intensity, config.restart_window);
+        let state = RootState {
+            services: Nursery::new(Scope::Node, policy, board.clone(), cx.clone()),
+            partitions: BTreeMap::new(),
+            supervisors: BTreeMap::new(),
+            policy,
+            board: board.clone(),
+            cx: cx.clone(),
+        };
         let spawned = Actor::spawn(None, RootActor, state).await;
-        let (actor, _) = spawned.map_err(|e| ServiceFault::fatal(e.to_string()))?;
+        let (actor, ended) = spawned.map_err(|e| ServiceFault::fatal(e.to_string()))?;
+        let (watched, every) = (cx.clone(), config.upkeep);
+        cx.spawn("root's end", async move {
+            // A node that ends in good order drops this task before the root.
+            let _ = ended.await;
+            watched.exit(1, "the root supervisor ended");
+        });
         let root = Self { actor, board };
+        cx.spawn("pulse", watch_pulses(root.board.clone(), every, cx.clone()));
         for spec in specs {
             root.add(spec)?;
         }
@@ -104,25 +86,58 @@ impl Root {
     ///
     /// When the supervisor is gone.
     pub fn add(&self, spec: ServiceSpec) -> Result<(), ServiceFault> {
-        self.actor.send_message(RootMsg::Add(spec)).map_err(|e| ServiceFault::fatal(e.to_string()))
+        self.tell(RootMsg::Add(spec))
     }
 
-    /// How the services are.
+    /// Starts the supervisor of a partition with its services. It ends by itself when the partition is lost.
+    ///
+    /// # Errors
+    ///
+    /// When the supervisor is gone.
+    pub(crate) fn take(&self, seed: PartitionSeed) -> Result<(), ServiceFault> {
+        self.tell(RootMsg::Take(Arc::new(seed)))
+    }
+
+    fn tell(&self, message: RootMsg) -> Result<(), ServiceFault> {
+        self.actor.send_message(message).map_err(|e| ServiceFault::fatal(e.to_string()))
+    }
+
+    /// How the services are that are not of a partition.
     pub fn services(&self) -> Vec<ServiceStatus> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.board.services()
     }
 
-    /// The cell that further supervisors are linked to.
-    pub(crate) fn cell(&self) -> ActorCell {
-        self.actor.get_cell()
+    /// How the supervisors of the partitions are, with their services.
+    pub fn partitions(&self) -> Vec<PartitionStatus> {
+        self.board.partitions()
     }
 
     /// Ends the services and everything below.
     pub async fn stop(&self, patience: Duration) {
-        self.actor.get_cell().stop_children(Some("shutdown".to_owned()));
+        for child in self.board.children_of_root() {
+            child.stop(Some("shutdown".to_owned()));
+        }
         let ended = self.actor.get_cell().kill_and_wait(Some(patience)).await;
         if ended.is_err() {
             tracing::warn!("the root supervisor did not end in time");
+        }
+    }
+}
+
+/// Looks for services that do not get on with their work, for as long as the node lives.
+async fn watch_pulses(board: Board, every: Duration, cx: Context) {
+    loop {
+        cx.sleep(every).await;
+        for wedged in board.end_wedged() {
+            match wedged {
+                Wedged::Ended(service) => {
+                    tracing::error!(service, "a service does not get on with its work and is ended");
+                    metrics::counter!(names::WEDGED, "child" => service).increment(1);
+                }
+                Wedged::Stuck(service, reason) => {
+                    cx.exit(1, format!("service `{service}` cannot be ended: {reason}"));
+                }
+            }
         }
     }
 }
@@ -146,19 +161,19 @@ impl Actor for RootActor {
         message: RootMsg,
         state: &mut RootState,
     ) -> Result<(), ActorProcessingErr> {
-        let key = match message {
-            RootMsg::Start(key) => key,
-            RootMsg::Add(spec) => {
-                state.specs.insert(spec.key, (spec.make, state.fresh.clone()));
-                spec.key
+        let done = match message {
+            RootMsg::Add(spec) => state.services.add(spec, myself.get_cell()).await,
+            RootMsg::Start(key) => state.services.start(key, myself.get_cell()).await,
+            RootMsg::Take(seed) => {
+                let Policy { faults, window, .. } = state.policy;
+                let intensity = Intensity::new(Policy::new(faults, window * PARTITION_WINDOWS));
+                let scope = seed.scope();
+                state.partitions.insert(scope, (seed, intensity));
+                state.start_partition(scope, &myself).await
             }
+            RootMsg::StartPartition(scope) => state.start_partition(scope, &myself).await,
         };
-        let Some((make, _)) = state.specs.get(&key) else { return Ok(()) };
-        let spawned = Actor::spawn_linked(None, ServiceActor, make.clone(), myself.get_cell()).await;
-        let (child, _): (ActorRef<Begin>, _) = spawned.map_err(|e| e.to_string())?;
-        state.children.insert(child.get_id(), key);
-        state.note(key, "running", None);
-        Ok(())
+        done.map_err(|e| e.to_string().into())
     }
 
     async fn handle_supervisor_evt(
@@ -168,15 +183,20 @@ impl Actor for RootActor {
         state: &mut RootState,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorFailed(who, error) => {
-                let fatal = error.downcast_ref::<ServiceFault>().is_some_and(ServiceFault::is_fatal);
-                state.faulted(&myself, who.get_id(), error.to_string(), fatal);
-            }
-            SupervisionEvent::ActorTerminated(who, _, _) => {
-                if let Some(key) = state.children.remove(&who.get_id()) {
-                    state.ended(key);
+            SupervisionEvent::ActorFailed(who, error) => match state.supervisors.remove(&who.get_id()) {
+                Some(scope) => state.partition_failed(&myself, scope, &error.to_string()),
+                None => {
+                    let fate = state.services.failed(who.get_id(), &error);
+                    state.act(&myself, fate);
                 }
-            }
+            },
+            SupervisionEvent::ActorTerminated(who, _, _) => match state.supervisors.remove(&who.get_id()) {
+                Some(scope) => state.partition_ended(&myself, scope),
+                None => {
+                    let fate = state.services.terminated(who.get_id());
+                    state.act(&myself, fate);
+                }
+            },
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
@@ -184,57 +204,66 @@ impl Actor for RootActor {
 }
 
 impl RootState {
-    /// Forgets the service of a partition that is lost; shows any other one as ended.
-    fn ended(&mut self, key: Key) {
-        match key {
-            (_, None, _) => self.note(key, "ended", None),
-            (_, Some(_), _) => {
-                self.specs.remove(&key);
-                self.board.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    fn act(&self, myself: &ActorRef<RootMsg>, fate: Fate) {
+        match fate {
+            Fate::Restart(key, wait) => self.later(myself, wait, RootMsg::Start(key)),
+            Fate::GiveUp(reason) => self.cx.exit(1, reason),
+            Fate::Ended | Fate::Stranger => {}
+        }
+    }
+
+    async fn start_partition(&mut self, scope: Scope, myself: &ActorRef<RootMsg>) -> Result<(), SpawnErr> {
+        let Some((seed, _)) = self.partitions.get(&scope) else { return Ok(()) };
+        if seed.owned.ended() {
+            self.forget(scope);
+            return Ok(());
+        }
+        let supervisor = PartitionSupervisor::new(seed.clone(), self.policy, self.board.clone());
+        let (child, _) = supervisor.spawn(myself.get_cell()).await?;
+        self.supervisors.insert(child.get_id(), scope);
+        self.board.partition_started(scope, child.get_cell());
+        Ok(())
+    }
+
+    /// A partition that could not keep a child running, or faulted itself, is restarted with all that is below it.
+    fn partition_failed(&mut self, myself: &ActorRef<RootMsg>, scope: Scope, reason: &str) {
+        let Some((seed, intensity)) = self.partitions.get_mut(&scope) else { return };
+        let partition = seed.owned.partition();
+        self.board.partition_faulted(scope, reason);
+        match intensity.fault(self.cx.monotonic()) {
+            Verdict::Restart(wait) => {
+                let wait = wait.max(SETTLING * 2);
+                let wait_ms = wait.as_millis() as u64;
+                tracing::error!(partition, reason, wait_ms, "a partition's supervisor faulted");
+                metrics::counter!(names::RESTARTS, "child" => "partition").increment(1);
+                self.later(myself, wait, RootMsg::StartPartition(scope));
+            }
+            Verdict::GiveUp => {
+                self.cx.exit(1, format!("partition {partition} cannot be kept running: {reason}"));
             }
         }
     }
 
-    fn note(&self, key: Key, state: &'static str, fault: Option<String>) {
-        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        let (name, number, _) = key;
-        let fresh = ServiceStatus { name, number, state, restarts: 0, last_fault: None };
-        let status = board.entry(key).or_insert(fresh);
-        status.state = state;
-        if let Some(fault) = fault {
-            status.restarts += 1;
-            status.last_fault = Some((self.cx.now(), fault));
+    fn partition_ended(&mut self, myself: &ActorRef<RootMsg>, scope: Scope) {
+        match self.partitions.get(&scope) {
+            Some((seed, _)) if !seed.owned.ended() => {
+                self.partition_failed(myself, scope, "its supervisor was ended");
+            }
+            Some(_) | None => self.forget(scope),
         }
     }
 
-    fn faulted(&mut self, myself: &ActorRef<RootMsg>, who: ActorId, reason: String, fatal: bool) {
-        let Some(key) = self.children.remove(&who) else {
-            self.cx.exit(1, format!("a supervisor failed: {reason}"));
-            return;
-        };
-        let name = key.0;
-        self.note(key, "restarting", Some(reason.clone()));
-        let Some((_, intensity)) = self.specs.get_mut(&key) else { return };
-        let verdict = intensity.fault(self.cx.monotonic());
-        match verdict {
-            Verdict::Restart(wait) if !fatal => {
-                tracing::warn!(
-                    service = name,
-                    reason,
-                    wait_ms = wait.as_millis() as u64,
-                    "a service faulted"
-                );
-                metrics::counter!(names::RESTARTS, "child" => name).increment(1);
-                let (root, cx) = (myself.clone(), self.cx.clone());
-                self.cx.spawn("restart", async move {
-                    cx.sleep(cx.jitter(wait)).await;
-                    // The root is only gone when the node is ending.
-                    let _ = root.send_message(RootMsg::Start(key));
-                });
-            }
-            Verdict::Restart(_) | Verdict::GiveUp => {
-                self.cx.exit(1, format!("service `{name}` cannot be kept running: {reason}"));
-            }
-        }
+    fn forget(&mut self, scope: Scope) {
+        self.partitions.remove(&scope);
+        self.board.partition_ended(scope);
+    }
+
+    fn later(&self, myself: &ActorRef<RootMsg>, wait: Duration, message: RootMsg) {
+        let (root, cx) = (myself.clone(), self.cx.clone());
+        self.cx.spawn("restart", async move {
+            cx.sleep(cx.jitter(wait)).await;
+            // The root is only gone when the node is ending.
+            let _ = root.send_message(message);
+        });
     }
 }

@@ -1,9 +1,13 @@
 //! Services: the long-running parts of a node, each run by the same ractor wrapper.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::policy::Policy;
+use super::pulse::Pulse;
 
 /// A fault of a service.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,7 +23,7 @@ impl ServiceFault {
         Self { reason: reason.into(), fatal: false }
     }
 
-    /// A fault that no restart cures: the process has to end.
+    /// A fault that no restart cures: it goes upward at once.
     pub fn fatal(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), fatal: true }
     }
@@ -49,6 +53,60 @@ pub trait Service: Send + 'static {
 
 /// Makes a service, at its start and at every restart.
 pub(super) type Maker = Arc<dyn Fn() -> Box<dyn Service> + Send + Sync>;
+
+/// Says how much waits for a service.
+pub(super) type Depth = Arc<dyn Fn() -> usize + Send + Sync>;
+
+/// A service to be kept running. Cheap to clone.
+#[derive(Clone)]
+pub struct ServiceSpec {
+    pub(super) name: &'static str,
+    pub(super) number: Option<u32>,
+    pub(super) make: Maker,
+    pub(super) policy: Option<Policy>,
+    pub(super) depth: Option<Depth>,
+    pub(super) pulse: Option<(Pulse, Duration)>,
+}
+
+impl ServiceSpec {
+    /// Names a service and says how to make it.
+    pub fn new<S: Service>(name: &'static str, make: impl Fn() -> S + Send + Sync + 'static) -> Self {
+        let make: Maker = Arc::new(move || Box::new(make()));
+        Self { name, number: None, make, policy: None, depth: None, pulse: None }
+    }
+
+    /// Makes it one of several services of its name.
+    #[must_use]
+    pub fn number(self, number: u32) -> Self {
+        Self { number: Some(number), ..self }
+    }
+
+    /// Restarts it by a policy of its own instead of the one of its supervisor.
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+
+    /// Says how much waits for it.
+    #[must_use]
+    pub fn depth(self, depth: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        Self { depth: Some(Arc::new(depth)), ..self }
+    }
+
+    /// Demands that no piece of its work takes longer than a limit; where one does, the service is wedged, and is
+    /// ended and restarted.
+    #[must_use]
+    pub fn within(self, pulse: &Pulse, limit: Duration) -> Self {
+        Self { pulse: Some((pulse.clone(), limit)), ..self }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        (self.name, self.number)
+    }
+}
+
+/// What a service is known by to its supervisor: its name, and its number where there may be several.
+pub(super) type Key = (&'static str, Option<u32>);
 
 /// The one ractor wrapper around services.
 pub(super) struct ServiceActor;

@@ -18,6 +18,8 @@ pub const EVENTS_TAKEN_IN: &str = "promptsales_events_taken_in_total";
 pub const LIVE: &str = "promptsales_live_actors";
 /// Counter by `child`: restarts by a supervisor.
 pub const RESTARTS: &str = "promptsales_restarts_total";
+/// Counter by `child`: services that did not get on with their work and were ended.
+pub const WEDGED: &str = "promptsales_wedged_total";
 /// Counter: children set aside because they fault too often.
 pub const QUARANTINED: &str = "promptsales_quarantined_total";
 /// Gauge: entities and runs that are quarantined in what this node owns.

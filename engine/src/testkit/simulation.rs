@@ -321,7 +321,11 @@ mod tests {
 
         async fn check(&mut self, node: &Node, events: &[Event]) -> Result<(), String> {
             let count = |name: &str| events.iter().filter(|e| e.body.name == name).count();
-            if count("rang") != 0 && node.tree().services.len() < 5 {
+            if count("rang") != 0 && {
+                let tree = node.tree();
+                tree.services.len() + tree.partitions.iter().map(|p| p.services.len()).sum::<usize>()
+            } < 5
+            {
                 return Err("services are missing".to_owned());
             }
             Ok(())

@@ -10,7 +10,7 @@ use crate::entity::{Dedup, Directory, Input, again};
 use crate::journal::{Journal, Origin, Timer};
 use crate::partition::{Carried, Owned};
 use crate::runtime::Context;
-use crate::supervise::{Service, ServiceFault};
+use crate::supervise::{Pulse, Service, ServiceFault};
 use crate::telemetry::names;
 
 /// How far ahead timers are held in memory.
@@ -24,6 +24,7 @@ pub struct Timers {
     owned: Arc<Owned>,
     permits: Arc<Semaphore>,
     backlog: usize,
+    pulse: Pulse,
     cx: Context,
 }
 
@@ -37,14 +38,20 @@ impl Timers {
         backlog: usize,
         cx: Context,
     ) -> Self {
-        Self { directory, journal, owned, permits, backlog, cx }
+        Self { directory, journal, owned, permits, backlog, pulse: Pulse::new(cx.clone()), cx }
+    }
+
+    /// Its pulse: it is at work while it reads the journal.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Reads the timers up to a new horizon into memory.
     async fn fill(&self) -> Result<(), ServiceFault> {
         let horizon = self.cx.now().plus(HORIZON);
         self.owned.feeds().timers.open(horizon);
-        let read = self.journal.due_timers(self.owned.partition(), horizon, self.backlog).await;
+        let reading = self.journal.due_timers(self.owned.partition(), horizon, self.backlog);
+        let read = self.pulse.during(reading).await;
         let due = read.map_err(|e| ServiceFault::passing(e.to_string()))?;
         let full = due.len() == self.backlog;
         let last = due.last().map(|t| t.due);
@@ -58,6 +65,7 @@ impl Timers {
     }
 
     async fn fire(&self, timer: Timer) {
+        let claim = Claim { owned: self.owned.clone(), timer: Some(timer.clone()) };
         let permit = self.permits.clone().acquire_owned().await;
         let (directory, owned, cx) = (self.directory.clone(), self.owned.clone(), self.cx.clone());
         let permits = self.permits.clone();
@@ -82,12 +90,35 @@ impl Timers {
                     }
                 }
             }
-            owned.feeds().timers.fired(&timer);
+            claim.taken_in();
         };
         self.cx.spawn("timer", async move {
             // Until it was taken in, the timer stands in the journal, for the next owner.
             until_lost.while_owned(fired).await;
         });
+    }
+}
+
+/// The claim on a timer that was handed out; given back on every way out before it was taken in.
+struct Claim {
+    owned: Arc<Owned>,
+    timer: Option<Timer>,
+}
+
+impl Claim {
+    /// Notes that the timer has been taken in.
+    fn taken_in(mut self) {
+        if let Some(timer) = self.timer.take() {
+            self.owned.feeds().timers.fired(&timer);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            self.owned.feeds().timers.not_fired(timer);
+        }
     }
 }
 

@@ -142,6 +142,7 @@ impl Journal for MemoryJournal {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Timer>, Error> {
+        self.store.timer_read()?;
         let first = (partition, Timestamp::from_ms(i64::MIN), 0, String::new());
         self.read(|disk| {
             let of_partition =

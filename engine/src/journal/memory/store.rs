@@ -84,6 +84,8 @@ pub(super) struct State {
     sync: SyncMode,
     pub(super) after_crash: AfterCrash,
     faults: VecDeque<Fault>,
+    /// Reads of timers that fail before one does not.
+    timer_reads_to_fail: u32,
     crash: Option<(u64, CrashPoint)>,
     pub(super) held: VecDeque<Held>,
     synced: Vec<(u64, Answer)>,
@@ -147,6 +149,7 @@ impl MemoryStore {
             sync: SyncMode::Always,
             after_crash: AfterCrash::Pends,
             faults: VecDeque::new(),
+            timer_reads_to_fail: 0,
             crash: None,
             held: VecDeque::new(),
             synced: Vec::new(),
@@ -181,6 +184,23 @@ impl MemoryStore {
     /// Puts a fault behind those that wait already; each append that reaches the store takes one.
     pub fn inject(&self, fault: Fault) {
         self.lock().faults.push_back(fault);
+    }
+
+    /// Lets the next reads of due timers fail.
+    pub fn fail_timer_reads(&self, times: u32) {
+        self.lock().timer_reads_to_fail = times;
+    }
+
+    /// Fails where a read of due timers is to fail.
+    pub(super) fn timer_read(&self) -> Result<(), Error> {
+        let mut state = self.lock();
+        match state.timer_reads_to_fail.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                state.timer_reads_to_fail = left;
+                Err(Error::Unavailable { reason: "a read of timers that is to fail".to_owned() })
+            }
+        }
     }
 
     /// Lets the process die in the append after the next `appends`; 0 is the very next one.

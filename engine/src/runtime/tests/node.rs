@@ -15,6 +15,7 @@ mod hold;
 mod past;
 mod quarantine;
 mod retention;
+mod tree;
 mod views;
 
 fn tally(n: u64) -> StreamId {

@@ -210,7 +210,7 @@ async fn what_is_quarantined_stays_so_where_it_is_owned_next() {
     }
     let shown = third.node.tree().entities;
     assert_eq!(
-        shown.iter().map(|live| (live.stream.id, live.state)).collect::<Vec<_>>(),
+        shown.iter().map(|live| (live.id, live.state)).collect::<Vec<_>>(),
         [(tally(1), "quarantined")]
     );
     add(&third, 2, 1).await.unwrap();
@@ -247,7 +247,7 @@ async fn a_fence_that_does_not_hold_costs_one_partition_alone() {
     stranger.take_over(2, Uuid::from_u128(9)).await.unwrap();
     let fenced = add(&owner, 2, 1).await;
     assert!(matches!(fenced, Err(Fault::NotOwner { .. })), "{fenced:?}");
-    let live = owner.node.tree().entities.into_iter().map(|live| live.stream.id);
+    let live = owner.node.tree().entities.into_iter().map(|live| live.id);
     let others: Vec<_> = (0..PARTITIONS).filter(|partition| *partition != 2).map(tally).collect();
     assert_eq!(live.filter(|id| *id != tally(2)).collect::<Vec<_>>(), others);
     add(&owner, 3, 1).await.unwrap();

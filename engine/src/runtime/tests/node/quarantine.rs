@@ -60,7 +60,7 @@ async fn what_cannot_be_loaded_is_quarantined_while_everything_else_runs() {
     node.cx().sleep(Duration::from_millis(10)).await;
     assert_eq!(register(&store), [("quarantined".to_owned(), "system".to_owned(), Value::Null)]);
     let tree = node.tree().entities;
-    let shown = tree.iter().find(|live| live.stream == key(tally(1))).unwrap();
+    let shown = tree.iter().find(|live| live.id == tally(1)).unwrap();
     assert_eq!((shown.state, shown.restarts), ("quarantined", 6));
     assert!(shown.quarantined_since.is_some() && shown.last_fault.is_some());
     assert_eq!(node.quarantined().len(), 1);
