@@ -12,8 +12,8 @@ use super::{Catalog, Input, View};
 use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::hashing::Hashing;
-use crate::id::{StreamId, StreamKey, TenantId};
-use crate::journal::{self, Journal, Origin, PartitionId};
+use crate::id::StreamKey;
+use crate::journal::{self, Journal, Origin};
 use crate::partition::{Holdings, LaneError, Owned};
 use crate::runtime::{Config, Context};
 use crate::telemetry::names;
@@ -66,32 +66,6 @@ pub(crate) struct Places {
 
 /// A read on its way.
 pub(super) type Asked = (Arc<Owned>, oneshot::Receiver<Result<Option<View>, Fault>>);
-
-/// How one live entity is.
-#[derive(Debug, Clone, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LiveStatus {
-    /// What kind of entity it is.
-    pub kind: &'static str,
-    /// Which one it is.
-    pub id: StreamId,
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// The partition that it belongs to.
-    pub partition: PartitionId,
-    /// Where it is in its life on this node.
-    pub state: &'static str,
-    /// What waits for it.
-    pub mailbox: usize,
-    /// How often it was restarted since it came to life.
-    pub restarts: u32,
-    /// What its last fault was.
-    pub last_fault: Option<String>,
-    /// Since when it is quarantined.
-    pub quarantined_since: Option<Timestamp>,
-    /// How long it has been alive since its last start, in milliseconds.
-    pub uptime_ms: Option<u64>,
-}
 
 impl Directory {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
@@ -263,6 +237,10 @@ impl Directory {
         self.0.cells.remove_if(&cell.key, |_, held| Arc::ptr_eq(held, cell));
     }
 
+    pub(super) fn cells(&self) -> &DashMap<StreamKey, Arc<Cell<HostRef>>, Hashing> {
+        &self.0.cells
+    }
+
     pub(super) fn shared(&self) -> &Shared {
         &self.0.shared
     }
@@ -369,36 +347,5 @@ impl Directory {
     /// The number of pieces of work that wait or are being worked on.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
-    }
-
-    /// The name of a stream's kind; empty where the node does not host it.
-    pub(super) fn kind_of(&self, stream: &StreamKey) -> &'static str {
-        self.0.shared.catalog.by_prefix(stream.id.prefix()).map_or("", |kind| kind.kind.name)
-    }
-
-    /// How every live entity is, and every quarantined one, in the order of their ids.
-    pub fn live(&self) -> Vec<LiveStatus> {
-        let now = self.0.shared.cx.monotonic();
-        let status = |cell: &Arc<Cell<HostRef>>| {
-            let inner = cell.lock();
-            let alive = matches!(inner.phase, Phase::Active { .. });
-            let uptime = now.saturating_duration_since(inner.since).as_millis();
-            LiveStatus {
-                kind: self.kind_of(&cell.key),
-                id: cell.key.id,
-                tenant: cell.key.tenant.clone(),
-                partition: cell.owned.partition(),
-                state: inner.phase.name(),
-                mailbox: inner.queue.len(),
-                restarts: inner.restarts,
-                last_fault: inner.last_fault.clone(),
-                quarantined_since: None,
-                uptime_ms: alive.then(|| u64::try_from(uptime).unwrap_or(u64::MAX)),
-            }
-        };
-        let mut live: Vec<_> = self.0.cells.iter().map(|cell| status(cell.value())).collect();
-        live.extend(self.set_aside());
-        live.sort_by(|a, b| (&a.tenant, a.id).cmp(&(&b.tenant, b.id)));
-        live
     }
 }
