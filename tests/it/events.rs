@@ -47,6 +47,30 @@ async fn a_batch_is_taken_once_whatever_comes_between() {
 }
 
 #[tokio::test]
+async fn a_key_gives_the_same_answer_and_refuses_other_events() {
+    let mut server = Server::start(Settings::default()).await;
+    let keyed = [BATCH, ("idempotency-key", "k-1")];
+    let (one, other) = (json!([event("/shop", 1), event("/shop", 2)]), json!([event("/shop", 3)]));
+    assert_eq!(counts(&send(&server, &keyed, &one).await), (200, 2, 0));
+    for _ in 0..2 {
+        let again = send(&server, &keyed, &one).await;
+        assert_eq!(counts(&again), (200, 2, 0), "the recorded answer");
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        assert_eq!(send(&server, &keyed, &other).await.problem(422), "idempotency_key_reused");
+        server.kill().await;
+        server.restart().await;
+    }
+    assert_eq!(counts(&send(&server, &[BATCH], &other).await), (200, 1, 0), "nothing of it was taken before");
+    let key = [BATCH, ("idempotency-key", "k-2")];
+    let at_once = join_all((4..12).map(|id| {
+        let (server, key) = (&server, &key);
+        async move { send(server, key, &json!([event("/shop", id)])).await.status }
+    }));
+    let at_once = at_once.await;
+    assert_eq!(at_once.iter().filter(|status| **status == 200).count(), 1, "{at_once:?}");
+}
+
+#[tokio::test]
 async fn one_event_comes_in_structured_or_in_binary_mode() {
     let server = Server::start(Settings::default()).await;
     assert_eq!(counts(&send(&server, &[ONE], &event("/shop", 1)).await), (200, 1, 0));

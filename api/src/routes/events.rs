@@ -1,9 +1,10 @@
 //! Events in: CloudEvents, structured, batched or binary.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use promptsales_engine::entity::Dedup;
 use promptsales_engine::runtime::{Incoming, TakenIn};
 use serde::Serialize;
 use serde_json::json;
@@ -61,11 +62,20 @@ async fn take_in(
     TextBody(body): TextBody,
 ) -> Result<Response, Problem> {
     let events = cloud_event::read(&headers, &body)?;
+    // In binary mode most of an event stands in the headers.
+    let payload = |event: &CloudEvent| event.json.text().to_owned();
+    let dedup = match &caller.key {
+        None => Dedup::None,
+        Some(_) => caller.dedup(&app.node().info().secret, &events.iter().map(payload).collect::<String>()),
+    };
     let incoming = |CloudEvent { source, id, kind, json }| Incoming { source, id, kind, event: json };
     let events = events.into_iter().map(incoming).collect();
-    let TakenIn { accepted, duplicates, marks } =
-        app.node().take_in(&caller.tenant, &caller.origin, events).await?;
+    let (taken, replayed) = app.node().take_in_once(&caller.tenant, &caller.origin, events, dedup).await?;
+    let TakenIn { accepted, duplicates, marks } = taken;
     let mut response = axum::Json(Taken { accepted, duplicates }).into_response();
+    if replayed {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
     if !marks.is_empty() {
         response.headers_mut().insert(token::HEADER, token::write_marks(app.node().info(), &marks));
     }

@@ -11,6 +11,7 @@ mod owning;
 mod panics;
 mod partitions;
 mod past;
+mod receipt;
 mod retention;
 mod seed;
 mod tree;
