@@ -12,7 +12,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use metrics::{Gauge, Histogram};
+use promptsales_engine::telemetry::names;
 use tower_service::Service as _;
+use tracing::Instrument as _;
 
 use super::caller::{RequestId, new_request_id};
 use super::problem::{Code, OwnerAddress, Problem};
@@ -93,7 +95,9 @@ impl Edge {
         let begun = app.node().cx().monotonic();
         let measured = app.requests();
         measured.inflight.increment(1.0);
-        let handled = AssertUnwindSafe(router.clone().call(request)).catch_unwind().await;
+        let span =
+            tracing::debug_span!(names::SPAN_REQUEST, request = %id, method = %request.method(), route);
+        let handled = AssertUnwindSafe(router.clone().call(request)).catch_unwind().instrument(span).await;
         measured.inflight.decrement(1.0);
         let handled = handled.map(|Ok(response)| response);
         let mut response = handled.unwrap_or_else(|_| {

@@ -1,11 +1,14 @@
 //! The dispatcher: carries intended effects out, and their outcomes back to their streams.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::breaker::Breaker;
 use super::{
@@ -205,15 +208,34 @@ impl Calls<'_> {
     /// Makes one call, within its deadline; to be made with the circuit's leave.
     async fn once(&self, request: &Value, attempt: u32) -> Result<Value, CallError> {
         metrics::counter!(names::EFFECT_CALLS, "connector" => self.connector.name()).increment(1);
-        let call = self.connector.call(self.call(request, attempt));
-        let answered = tokio::time::timeout(self.policy.deadline, call).await;
-        let result = answered.unwrap_or_else(|_| {
-            let message = format!("no answer within {} ms", self.policy.deadline.as_millis());
-            Err(CallError::Unknown { code: "deadline".into(), message })
-        });
+        let call = self.connector.call(self.call(request, attempt)).instrument(self.span(attempt));
+        let answered = tokio::time::timeout(self.policy.deadline, guarded(call)).await;
+        let unknown = |code: &'static str, message| Err(CallError::Unknown { code: code.into(), message });
+        let result = match answered {
+            Ok(Some(result)) => result,
+            Ok(None) => unknown("panicked", format!("the connector `{}` panicked", self.connector.name())),
+            Err(_) => {
+                unknown("deadline", format!("no answer within {} ms", self.policy.deadline.as_millis()))
+            }
+        };
         let ok = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
         self.breaker.note(ok, self.cx.monotonic());
         result
+    }
+
+    fn span(&self, attempt: u32) -> tracing::Span {
+        let Effect { stream, operation, key, origin, .. } = self.effect;
+        tracing::debug_span!(
+            names::SPAN_EFFECT,
+            tenant = %stream.tenant,
+            stream = %stream.id,
+            connector = self.connector.name(),
+            %operation,
+            %key,
+            attempt,
+            correlation = %origin.correlation,
+            trace = origin.trace.as_deref(),
+        )
     }
 
     /// Waits for the circuit, up to a limit.
@@ -249,12 +271,12 @@ impl Calls<'_> {
             OnUnknown::Verify => {
                 for tries in 0..=self.policy.retries {
                     let call = self.connector.verify(self.call(request, self.effect.attempts));
-                    match tokio::time::timeout(self.policy.deadline, call).await {
-                        Ok(Ok(Verified::Done(answer))) => {
+                    match tokio::time::timeout(self.policy.deadline, guarded(call)).await {
+                        Ok(Some(Ok(Verified::Done(answer)))) => {
                             return LookBack::Ended(EffectOutcome::Confirmed(Json::from(&answer)));
                         }
-                        Ok(Ok(Verified::NotDone)) => return LookBack::CallAgain,
-                        Ok(Err(_)) | Err(_) => {
+                        Ok(Some(Ok(Verified::NotDone))) => return LookBack::CallAgain,
+                        Ok(Some(Err(_)) | None) | Err(_) => {
                             self.cx
                                 .sleep(self.cx.jitter(self.policy.backoff * 2_u32.pow(tries.min(10))))
                                 .await;
@@ -265,6 +287,11 @@ impl Calls<'_> {
             }
         }
     }
+}
+
+/// Runs a connector's code; `None` where it panics, of which nothing is known but that it ended there.
+async fn guarded<T>(call: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(call).catch_unwind().await.ok()
 }
 
 #[async_trait]

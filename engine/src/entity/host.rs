@@ -13,6 +13,7 @@ use super::directory::{Directory, Shared};
 use super::intake::{Cell, Dedup, Delivery, Fault, Phase, Work};
 use super::loaded::Loaded;
 use super::{Input, StepCx, View};
+use crate::id::StreamKey;
 use crate::journal::{EntryError, Rejected, RejectionKind};
 use crate::partition::LaneError;
 use crate::runtime::guard;
@@ -185,7 +186,8 @@ impl HostState {
             seq: loaded.head + batch.entry.events.len() as u64,
             origin: &delivery.origin,
         };
-        let guarded = guard(|| loaded.machine.step(&delivery.input, &cx));
+        let span = step_span(&self.seed.cell.key, &delivery);
+        let guarded = guard(|| span.in_scope(|| loaded.machine.step(&delivery.input, &cx)));
         let seq = cx.seq;
         match guarded {
             Ok(result) => {
@@ -367,6 +369,19 @@ impl HostState {
         let left = cell.lock().put_back(work);
         directory.refuse(left, &shared.not_owner(&cell.owned));
     }
+}
+
+fn step_span(stream: &StreamKey, delivery: &Delivery) -> tracing::Span {
+    let Delivery { input, origin, .. } = delivery;
+    tracing::debug_span!(
+        names::SPAN_COMMAND,
+        tenant = %stream.tenant,
+        stream = %stream.id,
+        input = input_name(input),
+        causation = %origin.causation,
+        correlation = %origin.correlation,
+        trace = origin.trace.as_deref(),
+    )
 }
 
 pub(crate) fn input_name(input: &Input) -> String {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tracing::Instrument as _;
 
 use super::owned::Owned;
 use crate::journal::{self, Appended, BatchResult, Entry, EntryError, Fence, Journal, PartitionId};
@@ -117,7 +118,8 @@ impl Service for Lane {
             Self::gather_more(&mut queue, &mut requests, batch).await;
             while !requests.is_empty() {
                 let mut rest = requests.split_off(share(&requests, self.limits.events));
-                self.pulse.during(self.commit(&mut requests)).await?;
+                let span = tracing::debug_span!(names::SPAN_APPEND, entries = requests.len());
+                self.pulse.during(self.commit(&mut requests).instrument(span)).await?;
                 requests.append(&mut rest);
             }
         }

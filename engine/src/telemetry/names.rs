@@ -1,4 +1,21 @@
 //! Every metric and span, once.
+//!
+//! Spans are of the level `debug`, so that a server which logs at `info` does not pay for them; all carry what they are
+//! about as fields.
+
+/// Span of a request at the edge: `request`, `method`, `route`.
+pub const SPAN_REQUEST: &str = "request";
+/// Span of a command, timer, answer or effect's outcome that an entity or run decides on: `tenant`, `stream`, `input`,
+/// `causation`, `correlation`, `trace`.
+pub const SPAN_COMMAND: &str = "command";
+/// Span of a commit: `entries`.
+pub const SPAN_APPEND: &str = "append";
+/// Span of a transition of a run, within that of its command: `tenant`, `run`, `workflow`, `version`.
+pub const SPAN_TRANSITION: &str = "transition";
+/// Span of one call of an effect: `tenant`, `stream`, `connector`, `operation`, `key`, `attempt`, `correlation`, `trace`.
+pub const SPAN_EFFECT: &str = "effect";
+/// Span of a timer that is due until it has been taken in: `tenant`, `stream`, `timer`.
+pub const SPAN_TIMER: &str = "timer";
 
 /// Histogram, seconds: how long a commit took, its sync included.
 pub const COMMIT_SECONDS: &str = "promptsales_commit_seconds";

@@ -1,6 +1,7 @@
 //! A connector for tests, which writes down what it is asked and answers as told.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub struct Outside {
     answers: Mutex<VecDeque<Result<Value, CallError>>>,
     verified: Mutex<Option<Result<Verified, CallError>>>,
     on_unknown: Option<OnUnknown>,
+    panics: AtomicU32,
 }
 
 impl Outside {
@@ -38,6 +40,11 @@ impl Outside {
     /// Gives it its next answer.
     pub fn answer(&self, answer: Result<Value, CallError>) {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
+    }
+
+    /// Lets its next calls panic.
+    pub fn panic(&self, times: u32) {
+        self.panics.store(times, Ordering::Relaxed);
     }
 
     /// Says what it finds out about earlier calls from now on; at first, that they were not made.
@@ -74,6 +81,10 @@ impl Connector for Outside {
     async fn call(&self, call: Call<'_>) -> Result<Value, CallError> {
         let made = OutsideCall { key: call.key, operation: call.operation.to_owned(), attempt: call.attempt };
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+        let left = self.panics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() {
+            panic!("told to panic");
+        }
         let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         answer.unwrap_or_else(|| Ok(json!({ "ok": true })))
     }

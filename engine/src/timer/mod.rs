@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::entity::{Dedup, Directory, Input, again};
 use crate::journal::{Journal, Origin, Timer};
@@ -70,6 +71,12 @@ impl Timers {
         let (directory, owned, cx) = (self.directory.clone(), self.owned.clone(), self.cx.clone());
         let permits = self.permits.clone();
         let until_lost = owned.clone();
+        let span = tracing::debug_span!(
+            names::SPAN_TIMER,
+            tenant = %timer.stream.tenant,
+            stream = %timer.stream.id,
+            timer = timer.name
+        );
         let fired = async move {
             let mut permit = permit.ok();
             let late = cx.now().since(timer.due);
@@ -94,7 +101,7 @@ impl Timers {
         };
         self.cx.spawn("timer", async move {
             // Until it was taken in, the timer stands in the journal, for the next owner.
-            until_lost.while_owned(fired).await;
+            until_lost.while_owned(fired.instrument(span)).await;
         });
     }
 }

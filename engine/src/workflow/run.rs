@@ -17,6 +17,7 @@ use crate::entity::{
 };
 use crate::id::{Id, IdKind, Prefix, StreamKey, TenantId};
 use crate::journal::{Event, Json, Rejected, RejectionKind, Snapshot, TimerOp};
+use crate::telemetry::names;
 
 /// The id kind of runs.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +100,7 @@ impl RunMachine {
             let (kind, code) = (RejectionKind::NotFound, "unknown_workflow".into());
             return Err(Rejected { kind, code, message, detail: Json::null() });
         };
+        let _span = transition_span(&definition, cx).entered();
         let (state, mut step) = start(input, cause, self.bench(&definition, cx))?.finish();
         let reply = json!({ "runId": cx.stream.id, "status": state.status() });
         self.state = Some(state);
@@ -113,6 +115,7 @@ impl RunMachine {
         cx: &StepCx<'_>,
     ) -> Result<Step, Rejected> {
         let Some(state) = self.state.take() else { return Err(not_found(cx.stream.id)) };
+        let _span = transition_span(definition, cx).entered();
         let mut turn = Turn::new(state, self.bench(definition, cx));
         let answer = take_in(&mut turn, input);
         let (state, mut step) = turn.finish();
@@ -176,6 +179,16 @@ fn take_in(turn: &mut Turn<'_>, input: &Input) -> Result<Option<Value>, Rejected
         }
     }
     Ok(None)
+}
+
+fn transition_span(definition: &Definition, cx: &StepCx<'_>) -> tracing::Span {
+    tracing::debug_span!(
+        names::SPAN_TRANSITION,
+        tenant = %cx.stream.tenant,
+        run = %cx.stream.id,
+        workflow = %definition.name,
+        version = %definition.version,
+    )
 }
 
 impl Machine for RunMachine {

@@ -115,3 +115,22 @@ async fn what_was_open_in_the_copy_is_called_only_where_it_was_proven_not_done()
         assert!(matches!(&ended, EffectState::Ended(o) if fits(o)), "{policy:?} {verified:?}: {ended:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_panics_is_a_call_of_unknown_end_and_is_tried_no_more_than_others() {
+    for (panics, calls, fits) in [
+        (2, 3, (|o| matches!(o, EffectOutcome::Confirmed(_))) as fn(&EffectOutcome) -> bool),
+        (u32::MAX, 4, |o| matches!(o, EffectOutcome::Unknown(f) if f.code == "panicked")),
+    ] {
+        let store = MemoryStore::new(1);
+        let effect = intend(&store, tally(1), "poison").await;
+        let outside = Outside::new(OnUnknown::Retry);
+        outside.panic(panics);
+        let node = start_held(&store, outside.clone()).await;
+        node.cx().sleep(Duration::from_secs(600)).await;
+        assert_eq!(outside.calls().len(), calls, "once and three retries at most");
+        let ended = MemoryJournal::open(&store).find_effect(&effect).await.unwrap().unwrap().state;
+        assert!(matches!(&ended, EffectState::Ended(o) if fits(o)), "{ended:?}");
+        assert_eq!(node.tree().partitions[0].restarts, 0);
+    }
+}
