@@ -132,16 +132,18 @@ impl HostState {
     }
 
     async fn batch(&mut self, work: Vec<Work>) -> Result<(), HostFault> {
-        let count = work.len();
+        let mut hand = Hand { directory: self.seed.directory.clone(), count: work.len() };
         if self.loaded.is_none() {
             let HostSeed { cell, shared, .. } = &self.seed;
             match Loaded::load(shared, &cell.owned, &cell.key).await {
                 Ok(loaded) => self.loaded = Some(loaded),
                 Err(Fault::Refused { reason }) => {
+                    hand.give_back(work.len());
                     self.put_back(work);
                     return Err(HostFault::Load { reason });
                 }
                 Err(fault) => {
+                    hand.give_back(work.len());
                     self.seed.directory.refuse(work, &fault);
                     return Ok(());
                 }
@@ -157,11 +159,12 @@ impl HostState {
                 back.extend(queue);
                 self.hide();
                 self.loaded = None;
+                hand.give_back(back.len());
                 self.put_back(back);
                 return Err(fault);
             }
         }
-        self.commit(batch, count).await;
+        self.commit(batch, hand).await;
         Ok(())
     }
 
@@ -278,7 +281,7 @@ impl HostState {
         batch.take(delivery, Err(rejected), 0);
     }
 
-    async fn commit(&mut self, batch: Batch, count: usize) {
+    async fn commit(&mut self, batch: Batch, hand: Hand) {
         let (mut entry, pending) = (batch.entry, batch.pending);
         if !entry.is_empty() {
             self.hide();
@@ -298,19 +301,19 @@ impl HostState {
                     loaded.committed(made, at, appended, received);
                 }
                 Err(error) => {
-                    self.failed(&error, pending, count);
+                    self.failed(&error, pending, hand);
                     return;
                 }
             }
         } else if !self.seed.cell.owned.serves() {
             // No commit of its own vouches for the state, and somebody else may have changed it since.
-            self.seed.directory.answered(count);
+            drop(hand);
             let fault = self.seed.shared.not_owner(&self.seed.cell.owned);
             pending.into_iter().for_each(|pending| pending.fail(&fault));
             return;
         }
         let kind = loaded.kind;
-        self.seed.directory.answered(count);
+        drop(hand);
         let view = if pending.iter().any(Pending::is_read) { self.show() } else { None };
         for pending in pending {
             pending.answer(position, kind, view.as_ref());
@@ -336,9 +339,10 @@ impl HostState {
     }
 
     /// After a failed append the state is not what the journal holds: it is dropped.
-    fn failed(&mut self, error: &LaneError, pending: Vec<Pending>, count: usize) {
+    fn failed(&mut self, error: &LaneError, pending: Vec<Pending>, mut hand: Hand) {
         self.hide();
         self.loaded = None;
+        let count = hand.count;
         let again = match error {
             LaneError::Entry(EntryError::Conflict { .. } | EntryError::KeyTaken { .. }) => true,
             LaneError::Entry(EntryError::Refused { .. }) => count > 1,
@@ -348,11 +352,12 @@ impl HostState {
             tracing::debug!(stream = %self.seed.cell.key, %error, "a batch is decided again");
             self.singly = count;
             let back = pending.into_iter().filter_map(Pending::into_work).collect::<Vec<_>>();
-            self.seed.directory.answered(count - back.len());
+            hand.give_back(back.len());
+            drop(hand);
             self.put_back(back);
             return;
         }
-        self.seed.directory.answered(count);
+        drop(hand);
         let fault = self.lane_fault(error);
         for pending in pending {
             pending.fail(&fault);
@@ -368,6 +373,26 @@ impl HostState {
         let HostSeed { cell, directory, shared } = &self.seed;
         let left = cell.lock().put_back(work);
         directory.refuse(left, &shared.not_owner(&cell.owned));
+    }
+}
+
+/// The work that a host has in hand: no longer waiting once it is dropped, also where the host is ended in the middle
+/// of it.
+struct Hand {
+    directory: Directory,
+    count: usize,
+}
+
+impl Hand {
+    /// Notes that some of it waits again, or is counted by whoever took it.
+    fn give_back(&mut self, count: usize) {
+        self.count -= count;
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.directory.answered(self.count);
     }
 }
 

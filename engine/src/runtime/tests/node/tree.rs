@@ -202,3 +202,25 @@ async fn a_partition_that_cannot_be_kept_running_ends_the_process() {
     let (code, reason) = exit_of(node.cx(), Duration::from_secs(900)).await.expect("the process has to end");
     assert!(code == 1 && reason.contains("partition 0 cannot be kept running"), "{reason}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_hosts_had_in_hand_when_their_partition_failed_is_answered_and_not_counted_for_ever() {
+    let store = MemoryStore::new(1);
+    let config = Config { restart_intensity: 1, ..Config::default() };
+    let node = start_with(&store, config).await;
+    add(&node, tally(1), 1).await;
+    store.set_latency(Duration::from_secs(20));
+    store.fail_timer_reads(2);
+    let adding = keyed(tally(1), "add", &json!({ "amount": 1 }), "k");
+    let slow = async {
+        // The timers read the journal again five minutes after the start.
+        node.cx().sleep(Duration::from_secs(295)).await;
+        node.command(adding.clone()).await
+    };
+    assert_eq!(slow.await, Err(Fault::Unknown), "its host was ended with the partition");
+    assert_eq!(node.tree().partitions[0].restarts, 1);
+    store.set_latency(Duration::ZERO);
+    node.cx().sleep(Duration::from_secs(60)).await;
+    assert!(node.command(adding).await.is_ok());
+    assert_eq!((total(&node, tally(1)).await, node.tree().node.mailbox), (json!(2), 0));
+}
