@@ -9,7 +9,7 @@ use super::{Input, Step, View};
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::effect::EffectOp;
-use crate::entity::host::input_name;
+use crate::entity::hand::input_name;
 use crate::id::{Prefix, StreamId, StreamKey, digest, uuid_v8};
 use crate::journal::{
     Accepted, Entry, Json, KeyHash, KeyRecord, MessageId, NewEvent, Outcome, Position, Received, Rejected,

@@ -10,10 +10,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::batch::{Batch, Pending};
 use super::directory::{Directory, Shared};
+use super::hand::{Hand, input_name, step_span};
 use super::intake::{Cell, Dedup, Delivery, Fault, Phase, Work};
 use super::loaded::Loaded;
-use super::{Input, StepCx, View};
-use crate::id::StreamKey;
+use super::{StepCx, View};
 use crate::journal::{EntryError, Rejected, RejectionKind};
 use crate::partition::LaneError;
 use crate::runtime::guard;
@@ -132,7 +132,7 @@ impl HostState {
     }
 
     async fn batch(&mut self, work: Vec<Work>) -> Result<(), HostFault> {
-        let mut hand = Hand { directory: self.seed.directory.clone(), count: work.len() };
+        let mut hand = Hand::new(&self.seed.directory, work.len());
         if self.loaded.is_none() {
             let HostSeed { cell, shared, .. } = &self.seed;
             match Loaded::load(shared, &cell.owned, &cell.key).await {
@@ -342,7 +342,7 @@ impl HostState {
     fn failed(&mut self, error: &LaneError, pending: Vec<Pending>, mut hand: Hand) {
         self.hide();
         self.loaded = None;
-        let count = hand.count;
+        let count = hand.count();
         let again = match error {
             LaneError::Entry(EntryError::Conflict { .. } | EntryError::KeyTaken { .. }) => true,
             LaneError::Entry(EntryError::Refused { .. }) => count > 1,
@@ -373,47 +373,5 @@ impl HostState {
         let HostSeed { cell, directory, shared } = &self.seed;
         let left = cell.lock().put_back(work);
         directory.refuse(left, &shared.not_owner(&cell.owned));
-    }
-}
-
-/// The work that a host has in hand: no longer waiting once it is dropped, also where the host is ended in the middle
-/// of it.
-struct Hand {
-    directory: Directory,
-    count: usize,
-}
-
-impl Hand {
-    /// Notes that some of it waits again, or is counted by whoever took it.
-    fn give_back(&mut self, count: usize) {
-        self.count -= count;
-    }
-}
-
-impl Drop for Hand {
-    fn drop(&mut self) {
-        self.directory.answered(self.count);
-    }
-}
-
-fn step_span(stream: &StreamKey, delivery: &Delivery) -> tracing::Span {
-    let Delivery { input, origin, .. } = delivery;
-    tracing::debug_span!(
-        names::SPAN_COMMAND,
-        tenant = %stream.tenant,
-        stream = %stream.id,
-        input = input_name(input),
-        causation = %origin.causation,
-        correlation = %origin.correlation,
-        trace = origin.trace.as_deref(),
-    )
-}
-
-pub(crate) fn input_name(input: &Input) -> String {
-    match input {
-        Input::Command { name, .. } => name.to_string(),
-        Input::Timer { name, .. } => format!("timer {name}"),
-        Input::Reply { id, .. } => format!("reply {id}"),
-        Input::Effect { key, .. } => format!("effect {key}"),
     }
 }

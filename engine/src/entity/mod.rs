@@ -8,6 +8,7 @@ mod batch;
 mod catalog;
 mod definition;
 mod directory;
+mod hand;
 mod host;
 mod intake;
 mod live;
