@@ -9,6 +9,7 @@ pub mod id;
 pub mod journal;
 pub mod partition;
 pub mod personal;
+pub mod projection;
 pub mod runtime;
 pub mod supervise;
 pub mod telemetry;

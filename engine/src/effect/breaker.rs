@@ -47,6 +47,11 @@ impl Breaker {
         Ok(())
     }
 
+    /// True while calls are held back.
+    pub fn is_open(&self) -> bool {
+        self.lock().opened.is_some()
+    }
+
     /// Notes how a call went. A refusal is a success: the other side answers.
     pub fn note(&self, ok: bool, now: Instant) {
         let mut circuit = self.lock();

@@ -16,6 +16,7 @@ use crate::id::StreamKey;
 use crate::journal::{self, Journal, Origin};
 use crate::partition::{Holdings, LaneError, Owned};
 use crate::runtime::{Config, Context};
+use crate::supervise::Notices;
 use crate::telemetry::names;
 
 /// How long an answer is waited for once the partition is lost.
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) holdings: Arc<Holdings>,
     pub(crate) config: Config,
     pub(crate) cx: Context,
+    pub(crate) notices: Notices,
 }
 
 impl Shared {

@@ -17,6 +17,7 @@ use super::{StepCx, View};
 use crate::journal::{EntryError, Rejected, RejectionKind};
 use crate::partition::LaneError;
 use crate::runtime::guard;
+use crate::supervise::{Child, Notice};
 use crate::telemetry::names;
 
 /// The way to wake a host. Cheap to clone.
@@ -87,7 +88,12 @@ impl Actor for Host {
             inner.phase = Phase::Active { actor: HostRef(myself.clone()), awake: true, shown: None };
             inner.since = seed.shared.cx.monotonic();
         }
+        let restarted = (!removed && inner.restarts > 0).then(|| (inner.restarts, inner.last_fault.clone()));
         drop(inner);
+        if let Some((restarts, fault)) = restarted {
+            let (at, child) = (seed.shared.cx.now(), Child::Entity(seed.cell.key.clone()));
+            seed.shared.notices.tell(Notice { at, child, restarts: restarts.into(), fault });
+        }
         myself.send_message(if removed { HostMsg::Rest } else { HostMsg::Wake })?;
         Ok(HostState { seed, loaded: None, singly: 0, looks_keys_up: false, seen: false })
     }

@@ -179,6 +179,8 @@ pub(crate) struct Inner<A> {
     pub(crate) queue: VecDeque<Work>,
     pub(crate) phase: Phase<A>,
     pub(crate) used: Instant,
+    /// How often its actor has looked for work.
+    pub(crate) batches: u64,
     /// When its actor was started last.
     pub(crate) since: Instant,
     pub(crate) restarts: u32,
@@ -192,6 +194,7 @@ impl<A> Cell<A> {
             queue: VecDeque::new(),
             phase: Phase::Dormant,
             used: now,
+            batches: 0,
             since: now,
             restarts: 0,
             last_fault: None,
@@ -209,6 +212,7 @@ impl<A> Inner<A> {
     /// Takes up to `limit` pieces of work; with none left, the actor is noted as asleep.
     pub(crate) fn take(&mut self, limit: usize, now: Instant) -> Vec<Work> {
         self.used = now;
+        self.batches += 1;
         if self.queue.is_empty()
             && let Phase::Active { awake, .. } = &mut self.phase
         {

@@ -16,6 +16,7 @@ mod loaded;
 mod machine;
 mod outbox;
 mod quarantine;
+mod stalled;
 mod trim;
 mod typed;
 mod view;

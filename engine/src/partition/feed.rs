@@ -19,6 +19,8 @@ pub struct Backlog<T> {
     inner: Mutex<Queue<T>>,
     wake: Notify,
     limit: usize,
+    #[cfg(test)]
+    losing: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Debug)]
@@ -34,11 +36,21 @@ impl<T> Backlog<T> {
     /// A queue of at most `limit` items, which begins with "there may be more in the journal".
     pub fn new(limit: usize) -> Self {
         let queue = Queue { items: VecDeque::new(), overflowed: true };
-        Self { inner: Mutex::new(queue), wake: Notify::new(), limit }
+        Self {
+            inner: Mutex::new(queue),
+            wake: Notify::new(),
+            limit,
+            #[cfg(test)]
+            losing: false.into(),
+        }
     }
 
     /// Adds an item, or notes that there was no room.
     pub fn push(&self, item: T) {
+        #[cfg(test)]
+        if self.losing.load(std::sync::atomic::Ordering::Relaxed) {
+            return;
+        }
         let mut queue = self.lock();
         if queue.items.len() < self.limit && !queue.overflowed {
             queue.items.push_back(item);
@@ -75,6 +87,12 @@ impl<T> Backlog<T> {
     /// Wakes the one who waits, because a place has become free.
     pub fn nudge(&self) {
         self.wake.notify_one();
+    }
+
+    /// Loses what is pushed from now on and does not say so, or keeps it again.
+    #[cfg(test)]
+    pub(crate) fn lose(&self, losing: bool) {
+        self.losing.store(losing, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// The number of items held.
@@ -193,6 +211,14 @@ impl TimerFeed {
     pub fn mark_stale(&self) {
         self.lock().horizon = Timestamp::default();
         self.wake.notify_one();
+    }
+
+    /// Forgets what is held and does not say so, as a lost hint would.
+    #[cfg(test)]
+    pub(crate) fn lose(&self) {
+        let mut timers = self.lock();
+        timers.due.clear();
+        timers.by_name.clear();
     }
 
     /// Every timer due before this moment is held here.

@@ -35,6 +35,10 @@ pub struct Config {
     pub restart_window: Duration,
     /// How long a service may be at one piece of work before it is wedged, and restarted; upkeep has twenty times that.
     pub wedged_after: Duration,
+    /// How often the watchdog looks for what does not go on.
+    pub watchdog: Duration,
+    /// How long after its time something is overdue.
+    pub overdue_after: Duration,
     /// Times a command may bring its entity down before it is set aside.
     pub strikes: u8,
     /// Messages, timers and effects under way at the same time, of each.
@@ -76,6 +80,8 @@ impl Default for Config {
             restart_intensity: 5,
             restart_window: Duration::from_secs(60),
             wedged_after: Duration::from_secs(30),
+            watchdog: Duration::from_secs(5),
+            overdue_after: Duration::from_secs(30),
             strikes: 3,
             deliveries: 256,
             backlog: 10_000,

@@ -14,8 +14,10 @@ mod past;
 mod receipt;
 mod retention;
 mod seed;
+mod tail;
 mod tree;
 mod upkeep;
+mod watchdog;
 
 pub use config::Config;
 pub use context::{Context, Exit, Panicked};
@@ -26,6 +28,7 @@ pub use operate::Act;
 pub(crate) use panics::{Caught, guard};
 pub use seed::{Leasing, NodeSeed, Prepare, StartError};
 pub use tree::{NodeStatus, Tree};
+pub use watchdog::{Overdue, OverdueKind};
 
 #[cfg(test)]
 mod tests;

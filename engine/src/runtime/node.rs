@@ -16,6 +16,7 @@ use super::partitions::{Partitions, Permits};
 use super::retention::{Retention, check_bases};
 use super::seed::{Leasing, NodeSeed, Prepare, StartError};
 use super::upkeep::Upkeep;
+use super::watchdog::{Findings, Watchdog};
 use super::{Config, Context, past};
 use crate::clock::Timestamp;
 use crate::effect::Effect;
@@ -23,7 +24,7 @@ use crate::entity::{Answer, Catalog, Dedup, Directory, Entity, Fault, Input, Sha
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::{self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Seq, StreamPage};
 use crate::partition::{Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
-use crate::supervise::{Pulse, Root, ServiceFault, ServiceSpec, with_quarantined};
+use crate::supervise::{Notices, Pulse, Root, ServiceFault, ServiceSpec, with_quarantined};
 
 /// How long each part of an ending may take once the drain is over.
 const ENDING: Duration = Duration::from_secs(2);
@@ -98,6 +99,7 @@ impl Node {
             holdings: holdings.clone(),
             config: config.clone(),
             cx: cx.clone(),
+            notices: Notices::default(),
         };
         let shared = Arc::new(shared);
         let directory = Directory::new(shared.clone());
@@ -111,6 +113,7 @@ impl Node {
             root,
             lanes,
             circuits,
+            findings: Findings::default(),
             permits,
             config,
             cx,
@@ -123,6 +126,7 @@ impl Node {
         let upkeep = Upkeep::new(partitions.clone());
         let pulse = upkeep.pulse.clone();
         partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()).within(&pulse, patience))?;
+        keep_watch(&partitions, patience)?;
         if let Some(retention) = Retention::new(&partitions, &catalog) {
             let pulse = retention.pulse.clone();
             let spec = ServiceSpec::new("retention", move || retention.clone());
@@ -329,6 +333,13 @@ fn make_lanes(
         (handle, if lanes > 1 { spec.number(number) } else { spec })
     });
     made.unzip()
+}
+
+/// Starts the watchdog.
+fn keep_watch(partitions: &Arc<Partitions>, patience: Duration) -> Result<(), ServiceFault> {
+    let watchdog = Watchdog::new(partitions.clone());
+    let pulse = watchdog.pulse.clone();
+    partitions.root.add(ServiceSpec::new("watchdog", move || watchdog.clone()).within(&pulse, patience))
 }
 
 /// Starts the keeper of the leases.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 use super::hold::{self, Held};
+use super::watchdog::Findings;
 use super::{Config, Context};
 use crate::effect::{Circuits, Dispatcher};
 use crate::entity::{Directory, Outbox, Shared};
@@ -25,6 +26,8 @@ pub(super) struct Partitions {
     pub(super) root: Root,
     pub(super) lanes: Vec<LaneHandle>,
     pub(super) circuits: Circuits,
+    /// What the watchdog has found.
+    pub(super) findings: Findings,
     pub(super) permits: Permits,
     pub(super) config: Config,
     pub(super) cx: Context,

@@ -22,6 +22,7 @@
 mod asides;
 mod board;
 mod dead_letter;
+mod notice;
 mod nursery;
 mod partition;
 mod policy;
@@ -37,6 +38,8 @@ pub use dead_letter::{
     DeadLetter, DeadLetterCommand, DeadLetterEvent, DeadLetterRejection, LetterAct, LetterStatus,
     RetryAnswer, Sender,
 };
+pub(crate) use notice::Notices;
+pub use notice::{Child, Notice};
 pub(crate) use partition::{HostSupervisorHandle, PartitionSeed};
 pub use policy::{Intensity, Policy, Verdict};
 pub use pulse::{Beat, Pulse};

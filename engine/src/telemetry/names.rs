@@ -37,6 +37,10 @@ pub const LIVE: &str = "promptsales_live_actors";
 pub const RESTARTS: &str = "promptsales_restarts_total";
 /// Counter by `child`: services that did not get on with their work and were ended.
 pub const WEDGED: &str = "promptsales_wedged_total";
+/// Gauge by `kind` (`timer`, `effect`, `message`, `entity`, `run`): what should have gone on by now and did not.
+pub const OVERDUE: &str = "promptsales_overdue";
+/// Counter by `kind`: nudges of the watchdog: feeds read again, actors woken again.
+pub const NUDGES: &str = "promptsales_nudges_total";
 /// Counter: children set aside because they fault too often.
 pub const QUARANTINED: &str = "promptsales_quarantined_total";
 /// Gauge: entities and runs that are quarantined in what this node owns.

@@ -15,8 +15,10 @@ mod hold;
 mod past;
 mod quarantine;
 mod retention;
+mod tail;
 mod tree;
 mod views;
+mod watchdog;
 
 fn tally(n: u64) -> StreamId {
     StreamId::new(Prefix::new("tally"), uuid_v7(1, Slot::new(7), n))

@@ -44,6 +44,7 @@ mod tests;
 
 pub use command::RunCommand;
 pub use event::{EVENTS, RunEvent};
+pub use path::reference;
 pub use state::{End, RunState};
 pub use tasks::{TaskItem, TaskList, TaskStatus};
 pub use terms::{After, CallEnd, Data, Go, Part, TaskType};

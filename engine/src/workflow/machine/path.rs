@@ -7,7 +7,7 @@
 use super::terms::Part;
 
 /// The static JSON pointer of an instance path.
-pub(in crate::workflow) fn reference(path: &str) -> String {
+pub fn reference(path: &str) -> String {
     let plain = |segment: &str| segment.split(['[', '#']).next().unwrap_or_default().to_owned();
     path.split('/').map(plain).collect::<Vec<_>>().join("/")
 }

@@ -67,6 +67,10 @@ pub enum WaitKind {
     Compensation,
     /// A person.
     Attention,
+    /// A person who lets it go on.
+    Resume,
+    /// Its next turn: it has used its share of one transition up.
+    Turn,
 }
 
 /// What a run waits for while it is at work itself.
@@ -85,6 +89,9 @@ pub struct WaitingFor {
     pub what: String,
     /// Since when.
     pub since: Timestamp,
+    /// The id of the message or effect that is to be answered, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Until when, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
@@ -119,7 +126,20 @@ impl RunState {
         frames.sort_by_key(|(_, frame)| frame.order);
         let tasks = frames.into_iter().filter_map(|(path, frame)| self.task_wait(path, frame));
         let calls = self.calls.iter().filter_map(|(number, call)| self.call_wait(*number, call));
-        tasks.chain(calls).collect()
+        self.own_wait().into_iter().chain(tasks).chain(calls).collect()
+    }
+
+    /// What the run as a whole waits for.
+    fn own_wait(&self) -> Option<WaitingFor> {
+        let of = |kind, what: &str, since| WaitingFor { kind, ..self.wait("", what.to_owned(), since) };
+        if self.end.is_some() {
+            return None;
+        }
+        if let Some(since) = self.paused {
+            return Some(of(WaitKind::Resume, "a person who lets it go on", since));
+        }
+        let due = *self.timers.get("yield")?;
+        Some(WaitingFor { until: Some(due), ..of(WaitKind::Turn, "its next turn", due) })
     }
 
     fn task_wait(&self, path: &str, frame: &Frame) -> Option<WaitingFor> {
@@ -155,7 +175,8 @@ impl RunState {
                 None => return None,
             };
             let wait = self.wait(&call.path, what, since);
-            return Some(WaitingFor { kind, until: undo.retry_at, ..wait });
+            let id = undo.waiting.as_ref().map(|waiting| waiting.id.clone());
+            return Some(WaitingFor { kind, id, until: undo.retry_at, ..wait });
         }
         let waiting = call.waiting.as_ref()?;
         let kind = match call.unwinding {
@@ -164,13 +185,13 @@ impl RunState {
             None => return None,
         };
         let what = format!("{}: {}", call.action, waiting.what);
-        let until = self.deadline(&call.path);
-        Some(WaitingFor { kind, until, ..self.wait(&call.path, what, waiting.since) })
+        let (id, until) = (Some(waiting.id.clone()), self.deadline(&call.path));
+        Some(WaitingFor { kind, id, until, ..self.wait(&call.path, what, waiting.since) })
     }
 
     fn wait(&self, at: &str, what: String, since: Timestamp) -> WaitingFor {
         let (task, path) = (path::reference(at), at.to_owned());
-        WaitingFor { kind: WaitKind::Call, task, path, what, since, until: None }
+        WaitingFor { kind: WaitKind::Call, task, path, what, since, id: None, until: None }
     }
 
     fn deadline(&self, path: &str) -> Option<Timestamp> {

@@ -152,7 +152,7 @@ async fn a_wedged_writer_is_a_fault_and_its_callers_are_told() {
 #[tokio::test(start_paused = true)]
 async fn a_service_of_a_partition_is_restarted_and_reads_the_journal_again() {
     let store = MemoryStore::new(1);
-    let node = start(&store).await;
+    let node = start_with(&store, unwatched(5)).await;
     add(&node, tally(1), 1).await;
     node.command(command(tally(1), "ring", &json!({ "afterMs": 350_000 }))).await.unwrap();
     // The timers read the journal before the next ones are due, and cannot; what they knew is read again.
@@ -163,6 +163,11 @@ async fn a_service_of_a_partition_is_restarted_and_reads_the_journal_again() {
     assert_eq!(restarts_of(&node, "timers"), 2);
 }
 
+/// Limits of a node whose watchdog does not read timers meanwhile: reads that fail are counted.
+fn unwatched(restart_intensity: usize) -> Config {
+    Config { restart_intensity, watchdog: Duration::from_secs(3_600), ..Config::default() }
+}
+
 fn restarts_of(node: &Node, name: &str) -> u64 {
     let services = node.tree().partitions.into_iter().flat_map(|partition| partition.services);
     services.filter(|service| service.name == name).map(|service| service.restarts).sum()
@@ -171,8 +176,7 @@ fn restarts_of(node: &Node, name: &str) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn a_partition_that_cannot_keep_a_service_is_restarted_with_all_below_it() {
     let store = MemoryStore::new(1);
-    let config = Config { restart_intensity: 2, ..Config::default() };
-    let node = start_with(&store, config).await;
+    let node = start_with(&store, unwatched(2)).await;
     for n in 0..20 {
         add(&node, tally(n), 1).await;
     }
@@ -206,8 +210,7 @@ async fn a_partition_that_cannot_be_kept_running_ends_the_process() {
 #[tokio::test(start_paused = true)]
 async fn what_hosts_had_in_hand_when_their_partition_failed_is_answered_and_not_counted_for_ever() {
     let store = MemoryStore::new(1);
-    let config = Config { restart_intensity: 1, ..Config::default() };
-    let node = start_with(&store, config).await;
+    let node = start_with(&store, unwatched(1)).await;
     add(&node, tally(1), 1).await;
     store.set_latency(Duration::from_secs(20));
     store.fail_timer_reads(2);

@@ -9,7 +9,9 @@ fn a_paused_run_begins_nothing_new_and_loses_nothing() {
     bed.command("pause", json!({})).unwrap();
     bed.command("pause", json!({})).unwrap();
     assert_eq!(bed.status(), "suspended");
+    assert_eq!(bed.waits(), ["resume ", "call /do/0/a"], "what is under way goes on");
     bed.ok("reserve");
+    assert_eq!(bed.waits(), ["resume "]);
     assert_eq!((bed.status().as_str(), bed.open()), ("suspended", Vec::<&str>::new()));
     bed.command("resume", json!({})).unwrap();
     bed.command("resume", json!({})).unwrap();

@@ -1,0 +1,50 @@
+//! Following what a node commits, what its supervisors do, and what does not go on.
+
+use tokio::sync::broadcast;
+
+use super::{Node, Overdue};
+use crate::effect::{Effect, EffectKey, Policy};
+use crate::id::StreamKey;
+use crate::journal;
+use crate::projection::{Start, Tail, TailError, Wanted};
+use crate::supervise::Notice;
+
+impl Node {
+    /// Follows the journal: every partition, or the one that a stream belongs to, as far as events are `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// [`TailError`]; [`TailError::NotOwner`] where this node does not own everything that is to be followed: its
+    /// owner knows first what is committed.
+    pub fn tail(&self, start: &Start, of: Option<&StreamKey>, wanted: Wanted) -> Result<Tail, TailError> {
+        let partitions = &self.0.partitions;
+        let followed = match of {
+            Some(stream) => vec![self.info().partition_of(stream)],
+            None => self.info().partitions.clone(),
+        };
+        Tail::new(partitions.journal.clone(), partitions.holdings.clone(), start, &followed, wanted)
+    }
+
+    /// What should have gone on by now and did not, as the watchdog found it at its last looks.
+    pub fn overdue(&self) -> Vec<Overdue> {
+        self.0.partitions.findings.all()
+    }
+
+    /// How far an effect of a stream is, as far as the journal holds it, and how it is called.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    pub async fn effect(&self, key: &EffectKey) -> Result<Option<(Effect, Policy)>, journal::Error> {
+        let partitions = &self.0.partitions;
+        let Some(effect) = partitions.journal.find_effect(key).await? else { return Ok(None) };
+        let circuit = partitions.circuits.get(effect.connector.as_ref());
+        let policy = circuit.map(|(connector, _)| connector.policy(&effect.operation)).unwrap_or_default();
+        Ok(Some((effect, policy)))
+    }
+
+    /// Watches what supervisors restart from now on. Whoever is far behind misses some, and is told how many.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.partitions.shared.notices.watch()
+    }
+}
