@@ -1,8 +1,8 @@
 //! The composition root: what the product is made of, put together.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -24,6 +24,7 @@ use promptsales_engine::workflow::versions::Definitions;
 use promptsales_workflows::connectors::{self, sandbox::Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, TryLockError};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::http::middleware::RequestMetrics;
@@ -32,6 +33,7 @@ use crate::http::problem::{Code, Problem};
 use crate::recorder;
 use crate::routes;
 use crate::store::{Store, open_store};
+use crate::stream::{StreamLimits, Streams};
 
 /// How long requests and work under way may take once the end has been asked for.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -49,7 +51,8 @@ struct Parts {
     metrics: PrometheusHandle,
     requests: RequestMetrics,
     openapi: Value,
-    stopping: AtomicBool,
+    stopping: CancellationToken,
+    streams: OnceLock<Streams>,
     /// True once the definitions that come with the product are registered.
     set_up: AtomicBool,
     /// True where other nodes may use the same store: each registers what belongs to its own partitions.
@@ -122,6 +125,7 @@ impl App {
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
         let folder = config.database.is_none().then(|| config.data_dir.clone());
         let app = Self::compose(journal, leasing, sandbox, engine, cx.clone(), folder).await?;
+        app.0.streams.get_or_init(|| Streams::new(config.streams));
         let upkeep = app.0.metrics.clone();
         cx.clone().spawn("metrics", async move {
             loop {
@@ -165,7 +169,8 @@ impl App {
             metrics,
             requests: RequestMetrics::new(),
             openapi,
-            stopping: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
+            streams: OnceLock::new(),
             set_up: AtomicBool::new(false),
             shared,
             folder,
@@ -326,12 +331,22 @@ impl App {
 
     /// Notes that the end has been asked for: readiness says so.
     pub fn stopping(&self) {
-        self.0.stopping.store(true, Ordering::Release);
+        self.0.stopping.cancel();
     }
 
     /// True once the end has been asked for.
     pub fn is_stopping(&self) -> bool {
-        self.0.stopping.load(Ordering::Acquire)
+        self.0.stopping.is_cancelled()
+    }
+
+    /// Waits until the end is asked for.
+    pub async fn until_stopping(&self) {
+        self.0.stopping.cancelled().await;
+    }
+
+    /// The room that there is for streams.
+    pub fn streams(&self) -> &Streams {
+        self.0.streams.get_or_init(|| Streams::new(StreamLimits::default()))
     }
 
     /// Ends in good order. `false` if something was still under way when the patience for it ran out.

@@ -19,6 +19,8 @@ use promptsales_workflows::connectors::sandbox::SandboxConfig;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::stream::StreamLimits;
+
 /// Writers over a database: while one waits for its commit, the other puts the next together.
 const DATABASE_LANES: usize = 2;
 
@@ -55,6 +57,12 @@ pub struct ServeArgs {
     /// How many days after its end a run's events are kept; afterwards its last state alone. Otherwise for ever.
     #[arg(long, env = "PROMPTSALES_KEEP_RUNS_DAYS", value_name = "DAYS")]
     pub keep_runs_days: Option<u32>,
+    /// How often a stream of events without news gives a sign of life [default: 15000].
+    #[arg(long, env = "PROMPTSALES_STREAM_HEARTBEAT_MS", value_name = "MILLISECONDS")]
+    pub stream_heartbeat_ms: Option<u32>,
+    /// Streams of events open at the same time [default: 64].
+    #[arg(long, env = "PROMPTSALES_STREAM_CLIENTS", value_name = "COUNT")]
+    pub stream_clients: Option<usize>,
     /// A YAML file with settings; flags and environment go before it.
     #[arg(long, env = "PROMPTSALES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -131,6 +139,8 @@ struct File {
     heartbeat_ms: Option<u32>,
     live_entities: Option<usize>,
     keep_runs_days: Option<u32>,
+    stream_heartbeat_ms: Option<u32>,
+    stream_clients: Option<usize>,
     dev: Option<bool>,
     sandbox: Option<SandboxConfig>,
     log: Option<String>,
@@ -165,6 +175,8 @@ pub struct Config {
     pub live_entities: usize,
     /// How long the events of runs that have ended are kept; `None` for ever.
     pub keep_runs: Option<Duration>,
+    /// The limits of streams of events.
+    pub streams: StreamLimits,
     /// How the sandbox of the outside behaves.
     pub sandbox: SandboxConfig,
     /// What goes to the log.
@@ -189,6 +201,7 @@ impl Config {
             bail!("--dev turns authentication off and binds loopback addresses only: {listen} is none");
         }
         let membership = Membership::resolve(&args, &file)?;
+        let streams = stream_limits(&args, &file)?;
         let sandbox = match args.sandbox {
             Some(text) => serde_json::from_str(&text).context("--sandbox is not the JSON of a sandbox")?,
             None => file.sandbox.unwrap_or_default(),
@@ -199,6 +212,7 @@ impl Config {
             listen,
             database,
             membership,
+            streams,
             live_entities: args.live_entities.or(file.live_entities).unwrap_or(LIVE_ENTITIES),
             keep_runs: keep_runs.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600)),
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("data")),
@@ -261,6 +275,18 @@ impl Membership {
         let advertise = advertise.map(|url| url.trim_end_matches('/').to_owned());
         Ok(Self { advertise, node_id: args.node_id.or(file.node_id), lease, heartbeat })
     }
+}
+
+/// The limits of streams of events.
+fn stream_limits(args: &ServeArgs, file: &File) -> anyhow::Result<StreamLimits> {
+    let default = StreamLimits::default();
+    let heartbeat = args.stream_heartbeat_ms.or(file.stream_heartbeat_ms);
+    let heartbeat = heartbeat.map_or(default.heartbeat, |ms| Duration::from_millis(ms.into()));
+    if heartbeat < Duration::from_millis(100) {
+        bail!("a stream gives a sign of life each 100 ms at most, not each {heartbeat:?}");
+    }
+    let clients = args.stream_clients.or(file.stream_clients).unwrap_or(default.clients);
+    Ok(StreamLimits { heartbeat, clients })
 }
 
 /// Reads the node's id, or makes one and keeps it.

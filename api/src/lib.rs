@@ -9,3 +9,4 @@ pub mod recorder;
 pub mod routes;
 mod shipped;
 pub mod store;
+pub mod stream;

@@ -17,5 +17,6 @@ mod service;
 mod set_aside;
 mod simulation;
 mod steps;
+mod stream;
 mod transfer;
 mod workflows;

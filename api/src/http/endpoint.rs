@@ -21,6 +21,8 @@ pub struct Endpoint {
     pub body: Option<Value>,
     /// The status and schema of its answer.
     pub answer: (u16, Value),
+    /// The media type of its answer.
+    pub media: &'static str,
     /// What serves it.
     pub handler: MethodRouter<App>,
 }
@@ -33,7 +35,8 @@ impl Endpoint {
         summary: &'static str,
         handler: MethodRouter<App>,
     ) -> Self {
-        Self { method, path, summary, query: Vec::new(), body: None, answer: (200, json!({})), handler }
+        let (answer, media) = ((200, json!({})), "application/json");
+        Self { method, path, summary, query: Vec::new(), body: None, answer, media, handler }
     }
 
     /// With query parameters, behind those that it has.
@@ -47,6 +50,13 @@ impl Endpoint {
     #[must_use]
     pub fn body(mut self, schema: Value) -> Self {
         self.body = Some(schema);
+        self
+    }
+
+    /// Answered in this media type.
+    #[must_use]
+    pub fn media(mut self, media: &'static str) -> Self {
+        self.media = media;
         self
     }
 

@@ -9,6 +9,7 @@ pub mod middleware;
 pub mod openapi;
 pub mod paging;
 pub mod params;
+pub mod patience;
 pub mod problem;
 pub mod server;
 pub mod token;

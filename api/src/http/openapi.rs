@@ -82,7 +82,7 @@ fn add(
         "tags": [tag],
         "parameters": parameters,
         "responses": {
-            status.to_string(): { "description": "done", "content": { "application/json": { "schema": schema } } },
+            status.to_string(): { "description": "done", "content": { endpoint.media: { "schema": schema } } },
             "default": {
                 "description": "a problem",
                 "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }

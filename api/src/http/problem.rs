@@ -52,6 +52,8 @@ pub enum Code {
     NotHeld,
     /// What is asked for is of before the time for which events are kept.
     HistoryTrimmed,
+    /// The stream cannot go on behind the cursor.
+    CursorGone,
     /// The node is ending.
     ShuttingDown,
     /// The journal cannot be used now.
@@ -91,6 +93,7 @@ impl Code {
         Self::Held,
         Self::NotHeld,
         Self::HistoryTrimmed,
+        Self::CursorGone,
         Self::ShuttingDown,
         Self::JournalUnavailable,
         Self::RefusedByJournal,
@@ -142,6 +145,9 @@ impl Code {
             }
             Self::NotHeld => ("not_held", StatusCode::CONFLICT, "The store is not held"),
             Self::HistoryTrimmed => ("history_trimmed", StatusCode::GONE, "Its early events are not kept"),
+            Self::CursorGone => {
+                ("cursor_gone", StatusCode::GONE, "The stream cannot go on behind the cursor")
+            }
             Self::ShuttingDown => ("shutting_down", StatusCode::SERVICE_UNAVAILABLE, "The node is ending"),
             Self::JournalUnavailable => {
                 ("journal_unavailable", StatusCode::SERVICE_UNAVAILABLE, "The journal cannot be used now")

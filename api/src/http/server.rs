@@ -15,9 +15,12 @@ use promptsales_engine::runtime::Context;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::middleware::Edge;
+use super::patience::Patient;
 
 /// How long the head of a request may take to come, and a connection to stay without one.
 const HEAD_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a client may take nothing of what is sent to it, before it is dropped.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long no more connections are taken in after one could not be, for want of something.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -59,6 +62,7 @@ fn connect(stream: TcpStream, edge: Edge, cx: &Context, connections: &GracefulSh
         let edge = edge.clone();
         async move { Ok::<_, Infallible>(edge.answer(request.map(Body::new)).await) }
     });
+    let stream = Patient::new(stream, WRITE_PATIENCE, cx.clone());
     let served = protocol.serve_connection(TokioIo::new(stream), answer);
     let served = connections.watch(served);
     cx.spawn("connection", async move {

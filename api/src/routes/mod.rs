@@ -15,9 +15,11 @@ mod dead_letters;
 mod entities;
 mod events;
 mod launch;
+mod overdue;
 mod quarantine;
 mod runs;
 mod service;
+mod stream;
 mod supervision;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,8 @@ pub fn endpoints() -> Vec<Endpoint> {
     let mut register = |endpoints: Vec<Endpoint>| all.extend(endpoints);
     register(service::endpoints());
     register(supervision::endpoints());
+    register(stream::endpoints());
+    register(overdue::endpoints());
     register(admin::endpoints());
     register(dead_letters::endpoints());
     register(quarantine::endpoints());

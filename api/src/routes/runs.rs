@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use promptsales_engine::clock::Timestamp;
+use promptsales_engine::effect::{EffectKey, EffectState};
 use promptsales_engine::entity::Fault;
 use promptsales_engine::id::{Prefix, StreamId, StreamKey};
 use promptsales_engine::journal::Json;
@@ -12,6 +13,7 @@ use promptsales_engine::runtime::Command;
 use promptsales_engine::workflow::machine::TaskList;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::entities::{answered, events_page, set_aside, wait_for};
 use crate::app::App;
@@ -162,7 +164,35 @@ async fn show(
     wait_for(&app, &headers).await?;
     let stream = address(&caller, &id)?;
     let view = app.node().read(&stream).await?.ok_or_else(|| no_run(&stream.id))?;
-    Ok(json_text(view.state.text().to_owned()))
+    let text = view.state.text();
+    if !text.contains("\"id\":\"eff_") {
+        return Ok(json_text(text.to_owned()));
+    }
+    let mut run = view.state.value();
+    for wait in run["waitingFor"].as_array_mut().into_iter().flatten() {
+        if let Some(effect) = effect_of(&app, wait).await? {
+            wait["effect"] = effect;
+        }
+    }
+    Ok(json_text(run.to_string()))
+}
+
+/// How far the effect is that a run waits for, and how long its calls may take.
+async fn effect_of(app: &App, wait: &Value) -> Result<Option<Value>, Problem> {
+    let id = wait["id"].as_str().and_then(|id| id.strip_prefix("eff_"));
+    let Some(key) = id.and_then(|id| Uuid::parse_str(id).ok()).map(EffectKey::from_uuid) else {
+        return Ok(None);
+    };
+    let Some((effect, policy)) = app.node().effect(&key).await? else { return Ok(None) };
+    let state = match effect.state {
+        EffectState::Intended => "intended",
+        EffectState::Dispatched { .. } => "dispatched",
+        EffectState::Ended(_) => "ended",
+    };
+    Ok(Some(json!({
+        "connector": effect.connector, "operation": effect.operation, "state": state, "intendedAt": effect.at,
+        "attempts": effect.attempts, "deadlineMs": policy.deadline.as_millis() as u64, "retries": policy.retries,
+    })))
 }
 
 async fn tasks(

@@ -8,6 +8,7 @@ mod owner;
 mod quarantine;
 mod serving;
 mod standby;
+mod stream;
 
 /// Held by each test: they load the machine, and leases run by the clock.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
