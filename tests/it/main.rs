@@ -18,5 +18,6 @@ mod set_aside;
 mod simulation;
 mod steps;
 mod stream;
+mod top;
 mod transfer;
 mod workflows;

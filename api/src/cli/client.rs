@@ -277,6 +277,17 @@ impl Client {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// Reads a path as JSON, a problem too.
+    pub(super) async fn peek(&self, path: &str) -> anyhow::Result<Value> {
+        let text = self.reach(self.request(Method::GET, path)).await?.text().await?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Where the server is.
+    pub(super) fn address(&self) -> &str {
+        &self.server.server
+    }
+
     /// Posts JSON to a path.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod demo;
 mod operate;
 mod serve;
 mod sim;
+mod top;
 mod transfer;
 
 /// Marketing run as software: a durable engine for campaigns, content and leads.
@@ -52,6 +53,8 @@ enum Command {
     Held(backup::HeldArgs),
     /// Ends the hold on a restored store.
     Release(backup::ReleaseArgs),
+    /// Shows the supervision tree of a running server, live.
+    Top(top::TopArgs),
     /// Works with workflows of a running server.
     Workflow(client::WorkflowArgs),
     /// Works with runs of a running server.
@@ -87,6 +90,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => block_on(transfer::import(args)),
         Command::Held(args) => block_on(backup::held(args)),
         Command::Release(args) => block_on(backup::release(args)),
+        Command::Top(args) => block_on(top::run(args)),
         Command::Workflow(args) => block_on(client::workflow(args)),
         Command::Run(args) => block_on(client::run(args)),
         Command::Entity(args) => block_on(client::entity(args)),
