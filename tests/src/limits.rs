@@ -174,7 +174,8 @@ pub fn open_descriptors(pid: u32) -> usize {
 }
 
 fn set_descriptors(pid: u32, soft: u64) {
-    let set = Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--nofile={soft}:")]).status();
+    let set =
+        Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--nofile={soft}:")]).status();
     assert!(set.is_ok_and(|status| status.success()), "the limit of descriptors can be set");
 }
 

@@ -324,7 +324,8 @@ impl SlowDisk {
 /// The environments of several shims as one: all of their libraries are loaded.
 pub fn preload(shims: &[Vec<(String, String)>]) -> Vec<(String, String)> {
     let is_library = |(name, _): &&(String, String)| name == "LD_PRELOAD";
-    let libraries: Vec<_> = shims.iter().flatten().filter(is_library).map(|(_, path)| path.as_str()).collect();
+    let libraries: Vec<_> =
+        shims.iter().flatten().filter(is_library).map(|(_, path)| path.as_str()).collect();
     let mut env: Vec<_> = shims.iter().flatten().filter(|pair| !is_library(pair)).cloned().collect();
     env.push(("LD_PRELOAD".to_owned(), libraries.join(":")));
     env

@@ -22,15 +22,8 @@ enum Harm {
     Descriptors,
 }
 
-const HARMS: [Harm; 7] = [
-    Harm::Kill,
-    Harm::End,
-    Harm::Stop,
-    Harm::FullDisk,
-    Harm::SlowDisk,
-    Harm::ClockJump,
-    Harm::Descriptors,
-];
+const HARMS: [Harm; 7] =
+    [Harm::Kill, Harm::End, Harm::Stop, Harm::FullDisk, Harm::SlowDisk, Harm::ClockJump, Harm::Descriptors];
 
 /// A server on a machine that can be harmed.
 struct Machine {
