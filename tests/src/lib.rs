@@ -3,20 +3,24 @@
 mod damage;
 mod dice;
 mod http;
+mod limits;
 mod pgbouncer;
 mod postgres;
 mod proxy;
 mod server;
 mod shim;
+mod tally;
 
 pub use damage::damage;
 pub use dice::Dice;
 pub use http::{Answer, Http};
+pub use limits::{FewDescriptors, MemoryCap, Room, SmallDisk, memory_of, open_descriptors};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, database_of, free_port};
 pub use proxy::{Cut, Proxy};
 pub use server::{Readiness, Server, Settings, binary};
-pub use shim::{Disk, Loss, Lost, WallClock};
+pub use shim::{Disk, Loss, Lost, SlowDisk, WallClock, preload};
+pub use tally::Tally;
 
 use std::time::{Duration, Instant};
 

@@ -18,6 +18,8 @@ pub struct Settings {
     pub sandbox: Option<Value>,
     /// Environment variables beside those that the harness sets.
     pub env: Vec<(String, String)>,
+    /// Words before the binary, of a program that runs it: under a limit, in a group.
+    pub within: Vec<String>,
 }
 
 /// What a server says of its readiness.
@@ -216,8 +218,11 @@ pub fn binary() -> PathBuf {
 
 fn command(folder: &Path, settings: &Settings) -> Command {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("server.log"));
-    let mut command = Command::new(binary());
+    let program = binary().into_os_string();
+    let mut words = settings.within.iter().map(Into::into).chain([program]);
+    let mut command = Command::new(words.next().expect("the binary is a word"));
     command
+        .args(words)
         .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder)
         .stdin(Stdio::null())

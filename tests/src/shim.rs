@@ -1,4 +1,4 @@
-//! Faults of the machine below the real binary: a disk that loses power, fills up or fails to sync; a clock that jumps.
+//! Faults of the machine below the real binary: a disk that loses power, fills up, is slow or fails to sync; a clock that jumps.
 //!
 //! The libraries are C, compiled at test time and loaded into the server before libc; see `tests/chaos/`.
 
@@ -280,6 +280,55 @@ impl WallClock {
         let file = file.expect("the file is there");
         file.write_all_at(&seconds.to_ne_bytes(), 0).expect("the file can be written");
     }
+}
+
+/// A disk of a server that becomes slow at the test's command.
+#[derive(Debug)]
+pub struct SlowDisk {
+    folder: TempDir,
+}
+
+impl SlowDisk {
+    /// A disk that is as fast as it is.
+    ///
+    /// # Panics
+    ///
+    /// When its file cannot be made.
+    #[expect(clippy::new_without_default, reason = "it makes a file")]
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        std::fs::write(folder.path().join("slow"), 0_i64.to_ne_bytes()).expect("a file can be written");
+        compile("slow", folder.path());
+        Self { folder }
+    }
+
+    /// The environment of a server on it.
+    pub fn env(&self) -> Vec<(String, String)> {
+        vec![
+            ("LD_PRELOAD".to_owned(), text(&self.folder.path().join("slow.so"))),
+            ("PL_SLOW".to_owned(), text(&self.folder.path().join("slow"))),
+        ]
+    }
+
+    /// Lets every sync take so many milliseconds longer.
+    ///
+    /// # Panics
+    ///
+    /// When its file cannot be written.
+    pub fn slow_by(&self, ms: i64) {
+        let file = OpenOptions::new().write(true).open(self.folder.path().join("slow"));
+        file.expect("the file is there").write_all_at(&ms.to_ne_bytes(), 0).expect("it can be written");
+    }
+}
+
+/// The environments of several shims as one: all of their libraries are loaded.
+pub fn preload(shims: &[Vec<(String, String)>]) -> Vec<(String, String)> {
+    let is_library = |(name, _): &&(String, String)| name == "LD_PRELOAD";
+    let libraries: Vec<_> =
+        shims.iter().flatten().filter(is_library).map(|(_, path)| path.as_str()).collect();
+    let mut env: Vec<_> = shims.iter().flatten().filter(|pair| !is_library(pair)).cloned().collect();
+    env.push(("LD_PRELOAD".to_owned(), libraries.join(":")));
+    env
 }
 
 /// Compiles a library of `tests/chaos/`.

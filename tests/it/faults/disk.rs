@@ -9,7 +9,7 @@ use super::ALONE;
 use super::load::{Book, outside};
 
 fn settings(disk: &Disk) -> Settings {
-    Settings { sandbox: Some(outside()), env: disk.env() }
+    Settings { sandbox: Some(outside()), env: disk.env(), ..Settings::default() }
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     println!("{:?} asked for and acknowledged, refused {:?}", book.counts(), book.refused());
     let refused = book.refused();
     assert!(refused.get("journal_unavailable").is_some_and(|times| *times > 0), "it says why: {refused:?}");
-    book.prove(&server).await;
+    book.prove("disk full", &server).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_start_on_a_full_disk_ends_or_serves_and_loses_nothing() {
     }
     disk.make_room();
     server.restart().await;
-    book.prove(&server).await;
+    book.prove("start on a full disk", &server).await;
 }
 
 /// Sends a command until the sync that is to fail has failed; gives the answer that it had, and its key.
@@ -168,5 +168,5 @@ async fn after_a_failed_sync_the_server_goes_on() {
     disk.lose_power(Loss::Everything);
     server.restart().await;
     assert_eq!(book.lost(&server.http).await, 0);
-    book.prove(&server).await;
+    book.prove("failing sync", &server).await;
 }

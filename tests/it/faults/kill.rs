@@ -26,5 +26,5 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     let (asked, acknowledged) = book.counts();
     println!("{rounds} rounds: {asked} asked for, {acknowledged} acknowledged, refused {:?}", book.refused());
     assert!(acknowledged > rounds * 10, "there was load");
-    book.prove(&server).await;
+    book.prove("kill -9", &server).await;
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use promptsales_tests::{Dice, Http, Server, pause};
+use promptsales_tests::{Dice, Http, Server, Tally, pause};
 use promptsales_workflows::connectors::sandbox::{SandboxReport, world_of};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Leads that commands are spread over.
-const LEADS: u64 = 50;
+pub(super) const LEADS: u64 = 50;
 /// Requests under way at the same time while everything is repeated.
 const REPEATED_AT_ONCE: usize = 16;
 /// How long a server may take to answer.
@@ -43,6 +43,17 @@ pub(super) struct Book {
 /// No answer came.
 #[derive(Debug)]
 pub(super) struct Gone;
+
+/// What a server says to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It is done.
+    Yes,
+    /// There is too much to do now.
+    Busy,
+    /// It cannot be done now.
+    Unavailable,
+}
 
 impl Book {
     /// How many were asked for, and how many of them were acknowledged.
@@ -94,7 +105,7 @@ impl Book {
                 (_, _) => self.ask_activity(&mut dice),
             };
             match self.send(http, index).await {
-                Ok(true) if number > 0 => {}
+                Ok(Said::Yes) if number > 0 => {}
                 Ok(_) => pause(40).await,
                 Err(Gone) => return,
             }
@@ -109,8 +120,18 @@ impl Book {
         self.ask_activity(dice)
     }
 
+    /// True once [`Self::stop`] has been called.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
     /// Writes a command down before it is sent.
     pub(super) fn ask_activity(&self, dice: &mut Dice) -> usize {
+        self.ask_activity_of(dice).0
+    }
+
+    /// The same, with the lead that it is for.
+    pub(super) fn ask_activity_of(&self, dice: &mut Dice) -> (usize, u64) {
         let lead = dice.roll(LEADS);
         let mut asked = self.asked.borrow_mut();
         let index = asked.len();
@@ -121,7 +142,7 @@ impl Book {
             lead: Some(lead),
             answer: None,
         });
-        index
+        (index, lead)
     }
 
     /// Writes a launch down before it is sent.
@@ -149,8 +170,8 @@ impl Book {
         index
     }
 
-    /// Sends what is written down, and remembers the answer. `false` if the server said for the moment no.
-    pub(super) async fn send(&self, http: &Http, index: usize) -> Result<bool, Gone> {
+    /// Sends what is written down, and remembers the answer.
+    pub(super) async fn send(&self, http: &Http, index: usize) -> Result<Said, Gone> {
         let asked = self.asked.borrow()[index].clone();
         let headers = [("idempotency-key", asked.key.as_str())];
         let sent = http.send(Method::POST, &asked.path, &headers, Some(asked.body.to_string()));
@@ -159,7 +180,7 @@ impl Book {
         if matches!(answer.status, 429 | 503) {
             assert!(answer.headers.contains_key("retry-after"), "{}", answer.body);
             *self.refused.borrow_mut().entry(answer.code().to_owned()).or_default() += 1;
-            return Ok(false);
+            return Ok(if answer.status == 429 { Said::Busy } else { Said::Unavailable });
         }
         let got = answer.ok();
         let known = &mut self.asked.borrow_mut()[index].answer;
@@ -167,22 +188,52 @@ impl Book {
             Some(known) => assert_eq!(*known, got, "the same key gives the same answer: {}", asked.key),
             None => *known = Some(got),
         }
-        Ok(true)
+        Ok(Said::Yes)
     }
 
-    /// Proves that a server has everything, once, and that every run comes to its end.
-    pub(super) async fn prove(&self, server: &Server) {
+    /// Proves that a server has everything, once, and that every run comes to its end: counts what was acknowledged
+    /// under faults, and then repeats all that was asked for.
+    pub(super) async fn prove(&self, test: &str, server: &Server) {
+        let mut tally = self.count(&server.http).await;
+        tally.duplicated += report_of(server).repeated.len();
         self.repeat_everything(&server.http).await;
+        let runs = self.ended_runs(&server.http).await;
+        tally.stuck = runs.iter().filter(|run| run["endedAt"].is_null()).count();
+        tally.settle(test);
         self.prove_leads(&server.http).await;
-        let runs = self.prove_runs(&server.http).await;
+        let runs = self.prove_runs(&runs);
         self.prove_outside(server, &runs).await;
+    }
+
+    /// Looks for what was acknowledged, before anything is repeated.
+    async fn count(&self, http: &Http) -> Tally {
+        let mut found: BTreeMap<String, usize> = BTreeMap::new();
+        for lead in 0..LEADS {
+            if self.asked.borrow().iter().any(|one| one.lead == Some(lead)) {
+                for activity in activities(&events_of(http, lead).await) {
+                    *found.entry(activity).or_default() += 1;
+                }
+            }
+        }
+        for run in pages(http, "/api/v1/runs").await {
+            *found.entry(run["input"]["campaignId"].as_str().expect("a text").to_owned()).or_default() += 1;
+        }
+        let asked = self.asked.borrow();
+        let done: Vec<_> = asked.iter().filter_map(|one| Some((one, one.answer.as_ref()?))).collect();
+        let is_there = |(asked, answer): &&(&Asked, &Value)| {
+            let name = if asked.lead.is_some() { &asked.body["activity"] } else { &answer["campaignId"] };
+            found.contains_key(name.as_str().expect("a text"))
+        };
+        let present = done.iter().filter(is_there).count();
+        let duplicated = found.values().map(|times| times - 1).sum();
+        Tally { acknowledged: done.len(), present, duplicated, lost: done.len() - present, stuck: 0 }
     }
 
     /// Repeats every command by its key: [`Self::send`] compares. What was not acknowledged is tried until it is.
     async fn repeat_everything(&self, http: &Http) {
         let count = self.asked.borrow().len();
         let repeat = |index| async move {
-            while !self.send(http, index).await.expect("the server answers") {
+            while self.send(http, index).await.expect("the server answers") != Said::Yes {
                 pause(50).await;
             }
         };
@@ -198,23 +249,21 @@ impl Book {
             if wanted.is_empty() {
                 continue;
             }
-            let events = pages(http, &format!("/api/v1/leads/~fault-{lead}/events")).await;
+            let events = events_of(http, lead).await;
             let sequence: Vec<_> = events.iter().map(|event| event["seq"].as_u64()).collect();
             let gap_free: Vec<_> = (1..=events.len() as u64).map(Some).collect();
             assert_eq!(sequence, gap_free, "lead {lead} has every number once");
             let times: Vec<_> = events.iter().map(|event| event["time"].as_str()).collect();
             assert!(times.is_sorted(), "the times of lead {lead} run backwards: {times:?}");
-            let is_activity = |event: &&Value| event["type"] == "activity-recorded";
-            let activity = |event: &Value| event["data"]["activity"].as_str().expect("a text").to_owned();
-            let mut found: Vec<_> = events.iter().filter(is_activity).map(activity).collect();
+            let mut found = activities(&events);
             wanted.sort_unstable();
             found.sort_unstable();
             assert_eq!(found, wanted, "lead {lead} has every command once");
         }
     }
 
-    /// Waits for the ends of all runs; gives each one's status by its campaign.
-    async fn prove_runs(&self, http: &Http) -> BTreeMap<String, String> {
+    /// Waits for the ends of all runs, for a while.
+    async fn ended_runs(&self, http: &Http) -> Vec<Value> {
         let mut runs = Vec::new();
         for _ in 0..LOOKS {
             runs = pages(http, "/api/v1/runs").await;
@@ -223,6 +272,11 @@ impl Book {
             }
             pause(100).await;
         }
+        runs
+    }
+
+    /// Compares the runs with the launches; gives each one's status by its campaign.
+    fn prove_runs(&self, runs: &[Value]) -> BTreeMap<String, String> {
         let launches: BTreeSet<_> = {
             let asked = self.asked.borrow();
             let launched = asked.iter().filter(|one| one.lead.is_none()).filter_map(|one| one.answer.clone());
@@ -232,7 +286,7 @@ impl Book {
             runs.iter().map(|run| run["id"].as_str().expect("a text").to_owned()).collect();
         assert_eq!(found, launches, "there is one run for each launch");
         let mut ended = BTreeMap::new();
-        for run in &runs {
+        for run in runs {
             let status = run["status"].as_str().expect("a text");
             assert!(["completed", "compensated"].contains(&status), "a run has no end: {run}");
             let campaign = run["input"]["campaignId"].as_str().expect("a text").to_owned();
@@ -244,8 +298,7 @@ impl Book {
     /// Compares the outside with the ends of the runs.
     async fn prove_outside(&self, server: &Server, runs: &BTreeMap<String, String>) {
         let books = server.folder().join("sandbox.jsonl");
-        let report = SandboxReport::read(&books).expect("the sandbox has its books");
-        assert_eq!(report.repeated, [], "nothing was executed twice");
+        assert_eq!(report_of(server).repeated, [], "nothing was executed twice");
         let mut wanted = BTreeSet::new();
         for (campaign, status) in runs {
             let shown = server.http.get(&format!("/api/v1/campaigns/{campaign}")).await.ok();
@@ -265,6 +318,24 @@ impl Book {
         assert_eq!(found, wanted, "the ads outside are those of the active campaigns");
         assert_eq!(ads.len(), found.len(), "no ad runs twice");
     }
+}
+
+/// What the outside has in its books.
+fn report_of(server: &Server) -> SandboxReport {
+    SandboxReport::read(&server.folder().join("sandbox.jsonl")).expect("the sandbox has its books")
+}
+
+async fn events_of(http: &Http, lead: u64) -> Vec<Value> {
+    let path = format!("/api/v1/leads/~fault-{lead}");
+    match http.get(&path).await.status {
+        404 => Vec::new(),
+        _ => pages(http, &format!("{path}/events")).await,
+    }
+}
+
+fn activities(events: &[Value]) -> Vec<String> {
+    let activities = events.iter().filter(|event| event["type"] == "activity-recorded");
+    activities.map(|event| event["data"]["activity"].as_str().expect("a text").to_owned()).collect()
 }
 
 /// How the outside behaves under load: slow, sometimes silent, sometimes down, and it refuses some.

@@ -7,7 +7,7 @@ use super::ALONE;
 use super::load::{Book, outside};
 
 fn settings(env: Vec<(String, String)>) -> Settings {
-    Settings { sandbox: Some(outside()), env }
+    Settings { sandbox: Some(outside()), env, ..Settings::default() }
 }
 
 /// Loads a server for a random while, kills it, and cuts the power.
@@ -46,7 +46,7 @@ async fn nothing_acknowledged_is_lost_by_a_power_loss() {
     println!("{:?} asked for and acknowledged, refused {:?}", book.counts(), book.refused());
     assert!(lost.writes > 100 && lost.syncs > 20, "the disk is watched: {lost:?}");
     assert!(lost.undone > 0 && lost.bytes > 0, "the power losses took something of the journal: {lost:?}");
-    book.prove(&server).await;
+    book.prove("power loss", &server).await;
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn a_process_that_is_stopped_and_goes_on_loses_nothing() {
     };
     join(book.work(&server.http, 6, &mut dice), script).await;
     println!("{:?} asked for and acknowledged, refused {:?}", book.counts(), book.refused());
-    book.prove(&server).await;
+    book.prove("stopped process", &server).await;
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_second_process_is_refused_and_disturbs_nothing() {
     };
     join(book.work(&server.http, 6, &mut dice), script).await;
     assert_eq!(book.refused().len(), 0, "the first process went on: {:?}", book.refused());
-    book.prove(&server).await;
+    book.prove("second process", &server).await;
 }
 
 #[tokio::test]

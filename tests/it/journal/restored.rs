@@ -15,7 +15,7 @@ use crate::steps::{brief, done, ended, items, promptsales, text};
 fn settings(url: &str) -> Settings {
     let env = [("PROMPTSALES_DATABASE_URL", url), ("PROMPTSALES_LEASE_MS", "800")];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    Settings { sandbox: Some(json!({ "latencyMs": 700 })), env }
+    Settings { sandbox: Some(json!({ "latencyMs": 700 })), env, ..Settings::default() }
 }
 
 async fn server_over(url: &str) -> Server {
