@@ -128,11 +128,7 @@ impl Node {
         let upkeep = Upkeep::new(partitions.clone());
         let pulse = upkeep.pulse.clone();
         partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()).within(&pulse, patience))?;
-        if let Some(memory) = Memory::new(&partitions) {
-            let pulse = memory.pulse.clone();
-            let spec = ServiceSpec::new("memory", move || memory.clone());
-            partitions.root.add(spec.within(&pulse, patience))?;
-        }
+        keep_memory(&partitions, patience)?;
         if let Some(retention) = Retention::new(&partitions, &catalog) {
             let pulse = retention.pulse.clone();
             let spec = ServiceSpec::new("retention", move || retention.clone());
@@ -357,6 +353,13 @@ fn make_lanes(
         (handle, if lanes > 1 { spec.number(number) } else { spec })
     });
     made.unzip()
+}
+
+/// Starts what keeps memory under its limit, where there is one.
+fn keep_memory(partitions: &Arc<Partitions>, patience: Duration) -> Result<(), ServiceFault> {
+    let Some(memory) = Memory::new(partitions) else { return Ok(()) };
+    let pulse = memory.pulse.clone();
+    partitions.root.add(ServiceSpec::new("memory", move || memory.clone()).within(&pulse, patience))
 }
 
 /// Starts the keeper of the leases.
