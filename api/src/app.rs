@@ -156,10 +156,11 @@ impl App {
         let prepare: Option<Arc<dyn Prepare>> = Some(Arc::new(prepare));
         let shared = leasing.is_some();
         let connectors = Connectors::new(connectors::all(sandbox))?;
+        // Before the node: it looks its series up at the start.
+        let metrics = recorder::handle();
         let openapi = openapi::document(&routes::endpoints(), &catalog);
         let node =
             Node::start(NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx }).await?;
-        let metrics = recorder::handle();
         let parts = Parts {
             node,
             definitions,

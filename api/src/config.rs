@@ -19,6 +19,7 @@ use promptsales_workflows::connectors::sandbox::SandboxConfig;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::limits::LimitArgs;
 use crate::stream::StreamLimits;
 
 /// Writers over a database: while one waits for its commit, the other puts the next together.
@@ -54,6 +55,9 @@ pub struct ServeArgs {
     /// Entities kept in memory at a time; beyond it the ones idle longest are let go [default: 100000].
     #[arg(long, env = "PROMPTSALES_LIVE_ENTITIES", value_name = "COUNT")]
     pub live_entities: Option<usize>,
+    /// What is let in.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// How many days after its end a run's events are kept; afterwards its last state alone. Otherwise for ever.
     #[arg(long, env = "PROMPTSALES_KEEP_RUNS_DAYS", value_name = "DAYS")]
     pub keep_runs_days: Option<u32>,
@@ -138,6 +142,7 @@ struct File {
     lease_ms: Option<u32>,
     heartbeat_ms: Option<u32>,
     live_entities: Option<usize>,
+    limits: Option<LimitArgs>,
     keep_runs_days: Option<u32>,
     stream_heartbeat_ms: Option<u32>,
     stream_clients: Option<usize>,
@@ -173,6 +178,8 @@ pub struct Config {
     pub membership: Membership,
     /// Entities kept in memory at a time.
     pub live_entities: usize,
+    /// What is let in, as far as it was said.
+    pub limits: LimitArgs,
     /// How long the events of runs that have ended are kept; `None` for ever.
     pub keep_runs: Option<Duration>,
     /// The limits of streams of events.
@@ -209,6 +216,7 @@ impl Config {
         let keep_runs = args.keep_runs_days.or(file.keep_runs_days);
         let database = args.database_url.or(file.database_url).map(|url| url.target()).transpose()?;
         Ok(Self {
+            limits: args.limits.or(file.limits.unwrap_or_default()),
             listen,
             database,
             membership,
@@ -231,7 +239,7 @@ impl Config {
         let live_entities = self.live_entities;
         let retention = self.keep_runs.map(|kept| (Run::PREFIX, kept)).into_iter().collect();
         let lease_margin = lease / 8;
-        let others = runtime::Config::default();
+        let others = self.limits.engine(runtime::Config::default());
         runtime::Config { lease, heartbeat, lease_margin, lanes, live_entities, retention, ..others }
     }
 

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod limits;
 pub mod recorder;
 pub mod routes;
 mod shipped;

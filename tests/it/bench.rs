@@ -45,3 +45,14 @@ async fn a_store_filled_by_the_benchmark_starts_and_is_read() {
     assert!(fact(&report, "first touch, ms") > 0.0 && report["lost"] == 0, "{report}");
     assert_eq!((&report["loads"][0]["errors"], fact(&report, "entities")), (&0.into(), 200.0), "{report}");
 }
+
+#[tokio::test]
+async fn under_twice_the_peak_what_is_admitted_is_kept() {
+    let sizes = ["--seconds", "1", "--warmup", "1", "--connections", "16", "--many", "400", "--keys", "50"];
+    let report = bench(&[&["overload"], &sizes[..]].concat()).await;
+    let loads = report["loads"].as_array().expect("a report has loads");
+    assert_eq!(loads.len(), 3, "closed, half, twice: {report}");
+    assert!(loads.iter().all(|load| load["errors"] == 0), "{report}");
+    assert!(report["lost"] == 0 && (0.0..1.0).contains(&fact(&report, "refused")), "{report}");
+    assert!(fact(&report, "p99 to that at half") > 0.0, "{report}");
+}

@@ -12,6 +12,7 @@ mod golden;
 mod history;
 mod journal;
 mod launch;
+mod pressure;
 mod runs;
 mod service;
 mod set_aside;

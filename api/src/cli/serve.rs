@@ -11,6 +11,7 @@ use super::Ended;
 use crate::app::App;
 use crate::config::{Config, LogFormat, ServeArgs};
 use crate::http::server;
+use crate::limits::raise_open_files;
 use crate::routes;
 
 /// Runs the server until it is told to end.
@@ -18,6 +19,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let mut config = Config::resolve(args)?;
     start_log(&config)?;
     let signals = Signals::heed()?;
+    raise_open_files();
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     // The port may have been chosen only now, and other nodes are told of it.
@@ -25,7 +27,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let (address, app) = (config.listen, App::start(&config).await?);
     writeln!(std::io::stdout(), "listening on http://{address}")?;
     tracing::info!(%address, store = %crate::store::place(&config), "serving");
-    let ended = until_ended(&app, listener, signals).await?;
+    let ended = until_ended(&app, &config, listener, signals).await?;
     let drained = app.stop().await;
     tracing::info!(drained, "ended");
     Ok(ended)
@@ -44,13 +46,19 @@ impl Signals {
 }
 
 /// Serves until a signal comes or the node asks for the end; then takes no more, and finishes what is under way.
-async fn until_ended(app: &App, listener: TcpListener, mut signals: Signals) -> anyhow::Result<Ended> {
+async fn until_ended(
+    app: &App,
+    config: &Config,
+    listener: TcpListener,
+    mut signals: Signals,
+) -> anyhow::Result<Ended> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async {
         // A sender that is dropped means the same.
         let _ = stopped.await;
     };
-    let server = server::serve(listener, routes::edge(app.clone()), app.node().cx(), stopped);
+    let edge = routes::edge(app.clone()).within(config.limits.edge());
+    let server = server::serve(listener, edge, app.node().cx(), stopped);
     let mut server = std::pin::pin!(server);
     let ended = tokio::select! {
         biased;

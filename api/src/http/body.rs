@@ -14,8 +14,12 @@ use super::problem::{Code, Problem};
 pub const LARGEST_BODY: usize = 1024 * 1024;
 /// The deepest nesting of a body; what is deeper could be kept, and not be read again.
 const DEEPEST_BODY: usize = 64;
-/// How long a body may take to come.
-const BODY_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a body may take to come, where nothing else is said.
+const BODY_PATIENCE: BodyPatience = BodyPatience(Duration::from_secs(15));
+
+/// How long the body of a request may take to come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyPatience(pub(super) Duration);
 
 /// A body as text.
 #[derive(Debug)]
@@ -25,8 +29,9 @@ impl<S: Send + Sync> FromRequest<S> for TextBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = tokio::time::timeout(BODY_PATIENCE, to_bytes(request.into_body(), LARGEST_BODY)).await;
-        let late = |_| Problem::new(Code::BodyTimeout, format!("it has {} s", BODY_PATIENCE.as_secs()));
+        let BodyPatience(patience) = request.extensions().get().copied().unwrap_or(BODY_PATIENCE);
+        let bytes = tokio::time::timeout(patience, to_bytes(request.into_body(), LARGEST_BODY)).await;
+        let late = |_| Problem::new(Code::BodyTimeout, format!("it has {patience:?}"));
         let large = |_| Problem::new(Code::BodyTooLarge, format!("at most {LARGEST_BODY} bytes are taken"));
         let bytes = bytes.map_err(late)?.map_err(large)?;
         let text = String::from_utf8(bytes.into());

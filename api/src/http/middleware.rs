@@ -2,23 +2,27 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use metrics::{Gauge, Histogram};
+use promptsales_engine::entity::{Fault, Overload};
 use promptsales_engine::telemetry::names;
 use tower_service::Service as _;
 use tracing::Instrument as _;
 
+use super::body::BodyPatience;
 use super::caller::{RequestId, new_request_id};
 use super::problem::{Code, OwnerAddress, Problem};
 use crate::app::App;
+use crate::limits::EdgeLimits;
 
 /// Counts of requests under way and their durations, by route.
 pub const INFLIGHT: &str = "http_requests_inflight";
@@ -60,6 +64,56 @@ impl Default for RequestMetrics {
     }
 }
 
+/// Where the routes begin that tell how the node is and let an operator act: they are served under any load.
+const IN_ANY_CASE: [&str; 12] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/api/health",
+    "/api/v1/health",
+    "/api/v1/supervision",
+    "/api/v1/overdue",
+    "/api/v1/stream",
+    "/api/v1/dead-letters",
+    "/api/v1/quarantine",
+    "/api/v1/admin",
+];
+
+/// What a connection may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// Anything.
+    Regular,
+    /// How the node is: there are too many connections for more.
+    Spare,
+}
+
+/// A route, as far as it matters around a request.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    pattern: &'static str,
+    load: Load,
+}
+
+/// What becomes of requests under load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    /// They are served in any case.
+    Always,
+    /// They count, and are refused beyond the limits.
+    Counts,
+}
+
+/// A request that counts; given back when dropped.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// The routes, with what happens around every request: as a layer of the router it would cost a boxed future and a
 /// clone of the router more for each.
 #[derive(Clone)]
@@ -67,7 +121,10 @@ pub struct Edge {
     app: App,
     router: Router,
     /// The patterns of the routes, to measure by.
-    patterns: Arc<matchit::Router<&'static str>>,
+    patterns: Arc<matchit::Router<Known>>,
+    limits: EdgeLimits,
+    seat: Seat,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Edge {
@@ -76,30 +133,94 @@ impl Edge {
         let mut known = matchit::Router::new();
         for pattern in patterns {
             // Several methods have one pattern.
-            let _ = known.insert(pattern, pattern);
+            let always = IN_ANY_CASE.iter().any(|start| pattern.starts_with(start));
+            let load = if always { Load::Always } else { Load::Counts };
+            let _ = known.insert(pattern, Known { pattern, load });
         }
-        Self { app, router, patterns: Arc::new(known) }
+        let (limits, under_way) = (EdgeLimits::default(), Arc::new(AtomicUsize::new(0)));
+        Self { app, router, patterns: Arc::new(known), limits, seat: Seat::Regular, under_way }
+    }
+
+    /// The same under other limits.
+    #[must_use]
+    pub fn within(self, limits: EdgeLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same for connections of a kind; their requests count together.
+    #[must_use]
+    pub fn at(&self, seat: Seat) -> Self {
+        Self { seat, ..self.clone() }
+    }
+
+    /// What it lets in.
+    pub fn limits(&self) -> EdgeLimits {
+        self.limits
+    }
+
+    /// The kind of its connections.
+    pub fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// Counts a connection that is closed without a word.
+    pub fn refuse_connection(&self, reason: Overload) {
+        // Nobody is there to be told.
+        let _ = self.app.node().refuse(reason);
+    }
+
+    /// Lets a request in, or refuses it before anything is made of it.
+    fn admit(&self, method: &Method) -> Result<UnderWay<'_>, Fault> {
+        let node = self.app.node();
+        if self.seat == Seat::Spare {
+            return Err(node.refuse(Overload::ConnectionsFull));
+        }
+        let before = self.under_way.fetch_add(1, Relaxed);
+        let under_way = UnderWay(&self.under_way);
+        if before >= self.limits.requests {
+            return Err(node.refuse(Overload::RequestsFull));
+        }
+        if method == Method::POST {
+            node.check_load()?;
+        }
+        Ok(under_way)
+    }
+
+    async fn handle(&self, mut request: Request, load: Load, id: &Arc<str>) -> Response {
+        let _under_way = match load {
+            Load::Always => None,
+            Load::Counts => match self.admit(request.method()) {
+                Ok(under_way) => Some(under_way),
+                Err(fault) => return Problem::from(fault).into_response(),
+            },
+        };
+        request.extensions_mut().insert(RequestId(id.clone()));
+        if request.method() == Method::POST {
+            request.extensions_mut().insert(BodyPatience(self.limits.body_timeout));
+        }
+        let Ok(response) = self.router.clone().call(request).await;
+        response
     }
 
     /// Answers a request: gives it its id, measures it, turns a panic into a problem, and says where else it can go.
-    pub async fn answer(&self, mut request: Request) -> Response {
-        let Self { app, router, patterns } = self;
+    pub async fn answer(&self, request: Request) -> Response {
+        let Self { app, patterns, .. } = self;
         let given = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
         let id: Arc<str> = match given.filter(|text| (1..=128).contains(&text.len())) {
             Some(text) => text.into(),
             None => new_request_id(app),
         };
-        request.extensions_mut().insert(RequestId(id.clone()));
-        let route = patterns.at(request.uri().path()).map_or(NO_ROUTE, |found| *found.value);
+        let none = Known { pattern: NO_ROUTE, load: Load::Counts };
+        let Known { pattern: route, load } =
+            patterns.at(request.uri().path()).map_or(none, |found| *found.value);
         let asked = request.uri().clone();
         let begun = app.node().cx().monotonic();
         let measured = app.requests();
         measured.inflight.increment(1.0);
         let span =
             tracing::debug_span!(names::SPAN_REQUEST, request = %id, method = %request.method(), route);
-        let handled = AssertUnwindSafe(router.clone().call(request)).catch_unwind().instrument(span).await;
+        let handled = AssertUnwindSafe(self.handle(request, load, &id)).catch_unwind().instrument(span).await;
         measured.inflight.decrement(1.0);
-        let handled = handled.map(|Ok(response)| response);
         let mut response = handled.unwrap_or_else(|_| {
             tracing::error!(path = route, request = %id, "a request panicked");
             Problem::new(Code::Internal, "the request failed; its id is in `X-Request-Id`").into_response()

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document of everything that is served, made of the endpoints and the catalog of kinds.
 
-use promptsales_engine::entity::{Catalog, KindInfo};
+use promptsales_engine::entity::{Catalog, KindInfo, Overload};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::Endpoint;
@@ -105,6 +105,7 @@ fn operation_id(method: &str, path: &str) -> String {
 
 fn problem_schema() -> Value {
     let codes: Vec<_> = Code::ALL.iter().map(|c| c.parts().0).collect();
+    let reasons: Vec<_> = Overload::ALL.iter().map(|reason| reason.name()).collect();
     json!({
         "type": "object",
         "description": "RFC 9457, with a stable code",
@@ -115,6 +116,7 @@ fn problem_schema() -> Value {
             "status": { "type": "integer" },
             "code": { "type": "string", "description": "stable; rejections of entities bring their own", "examples": codes },
             "detail": { "type": "string" },
+            "reason": { "description": "which limit was hit, with the code `overloaded`", "enum": reasons },
             "errors": { "description": "what is wrong, piece by piece" }
         }
     })

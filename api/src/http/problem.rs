@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use promptsales_engine::entity::Fault;
+use promptsales_engine::entity::{Fault, Overload};
 use promptsales_engine::journal::{self, Rejected, RejectionKind};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -206,6 +206,8 @@ struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     #[serde(skip_serializing_if = "Value::is_null")]
     errors: Value,
@@ -227,6 +229,7 @@ impl Problem {
             status: status.as_u16(),
             code: name.to_owned(),
             detail: Some(detail.into()),
+            reason: None,
             owner: None,
             errors: Value::Null,
             retry_after,
@@ -237,6 +240,13 @@ impl Problem {
     #[must_use]
     pub fn with_errors(mut self, errors: Value) -> Self {
         self.0.errors = errors;
+        self
+    }
+
+    /// The same with the limit that was hit.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Overload) -> Self {
+        self.0.reason = Some(reason.name());
         self
     }
 
@@ -279,6 +289,7 @@ impl From<Rejected> for Problem {
             status: status.as_u16(),
             code: rejected.code.into_owned(),
             detail: Some(rejected.message),
+            reason: None,
             owner: None,
             errors: rejected.detail.value(),
             retry_after: None,
@@ -316,7 +327,12 @@ impl From<Fault> for Problem {
                 problem.0.retry_after = Some(QUARANTINE_RETRY);
                 problem.with_errors(json!({ "id": id, "since": since, "cause": cause }))
             }
-            Fault::Overloaded { .. } | Fault::KeyReused => problem,
+            Fault::Overloaded { reason, retry_after } => {
+                let mut problem = problem.with_reason(reason);
+                problem.0.retry_after = Some(u32::try_from(retry_after.as_secs()).unwrap_or(1).max(1));
+                problem
+            }
+            Fault::KeyReused => problem,
             Fault::ShuttingDown | Fault::Unavailable { .. } | Fault::Refused { .. } => problem,
             Fault::Held | Fault::Unknown => problem,
         }

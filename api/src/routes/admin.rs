@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream::try_unfold;
 use promptsales_engine::effect::Effect;
+use promptsales_engine::entity::Overload;
 use promptsales_engine::journal::Outcome;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -97,12 +98,15 @@ async fn release(State(app): State<App>, caller: Caller, body: JsonBody) -> Resu
     Ok(axum::Json(json!({ "history": info.history, "status": "released" })).into_response())
 }
 
+fn busy() -> Problem {
+    Problem::new(Code::Overloaded, "a copy is being made already").with_reason(Overload::BackupUnderWay)
+}
+
 async fn backup(State(app): State<App>, _: Caller) -> Result<Response, Problem> {
     let Some(folder) = app.folder() else {
         return Err(Problem::new(Code::JournalUnavailable, "this store is not kept in a folder"));
     };
-    let _turn =
-        app.backing_up().map_err(|_| Problem::new(Code::Overloaded, "a copy is being made already"))?;
+    let _turn = app.backing_up().map_err(|_| busy())?;
     let (manifest, file) = copy(&app, folder).await?;
     let described = serde_json::to_string(&manifest).ok().and_then(|text| HeaderValue::from_str(&text).ok());
     let mut response = Body::from_stream(try_unfold(file, piece)).into_response();

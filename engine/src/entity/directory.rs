@@ -7,8 +7,9 @@ use std::time::Duration;
 use dashmap::{DashMap, Entry};
 use tokio::sync::oneshot;
 
+use super::admission::Admitted;
 use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, Work};
-use super::{Catalog, Input, View};
+use super::{Admission, Catalog, Input, Overload, View};
 use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::hashing::Hashing;
@@ -17,7 +18,6 @@ use crate::journal::{self, Journal, Origin};
 use crate::partition::{Holdings, LaneError, Owned};
 use crate::runtime::{Config, Context};
 use crate::supervise::Notices;
-use crate::telemetry::names;
 
 /// How long an answer is waited for once the partition is lost.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -28,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) holdings: Arc<Holdings>,
     pub(crate) config: Config,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) cx: Context,
     pub(crate) notices: Notices,
 }
@@ -89,7 +90,7 @@ impl Directory {
         super::trim::trim(&self.0.shared, owned, stream, before).await
     }
 
-    /// Delivers an input from outside and waits for its answer.
+    /// Delivers an input from outside and waits for its answer, if there is room for it under the load there is.
     ///
     /// # Errors
     ///
@@ -108,10 +109,31 @@ impl Directory {
         if !self.0.open.load(Ordering::Acquire) {
             return Err(Fault::ShuttingDown);
         }
-        self.deliver_within(stream, input, origin, dedup).await
+        let Shared { admission, holdings, cx, .. } = &*self.0.shared;
+        let admitted = admission.admit(&stream.tenant, &holdings.of(stream)?)?;
+        let begun = cx.monotonic();
+        let answer = self.send(stream, input, origin, dedup, Some(admitted)).await;
+        if !matches!(answer, Err(Fault::Overloaded { .. })) {
+            admission.answered(begun);
+        }
+        answer
     }
 
-    /// The same for work of the node's own, which goes on while the node drains.
+    /// The same for what an operator does, which is taken in under any load.
+    pub(crate) async fn deliver_in_any_case(
+        &self,
+        stream: &StreamKey,
+        input: Input,
+        origin: Arc<Origin>,
+        dedup: Dedup,
+    ) -> Result<Answer, Fault> {
+        if !self.0.open.load(Ordering::Acquire) {
+            return Err(Fault::ShuttingDown);
+        }
+        self.send(stream, input, origin, dedup, None).await
+    }
+
+    /// The same for work of the node's own, which goes on under any load, and while the node drains.
     pub(crate) async fn deliver_within(
         &self,
         stream: &StreamKey,
@@ -119,8 +141,19 @@ impl Directory {
         origin: Arc<Origin>,
         dedup: Dedup,
     ) -> Result<Answer, Fault> {
+        self.send(stream, input, origin, dedup, None).await
+    }
+
+    async fn send(
+        &self,
+        stream: &StreamKey,
+        input: Input,
+        origin: Arc<Origin>,
+        dedup: Dedup,
+        admitted: Option<Admitted>,
+    ) -> Result<Answer, Fault> {
         let (answer, heard) = oneshot::channel();
-        let delivery = Delivery { input, origin, dedup, answer, strikes: 0, cause: None };
+        let delivery = Delivery { input, origin, dedup, answer, strikes: 0, cause: None, admitted };
         let owned = self.put(stream, Work::Deliver(Box::new(delivery)))?;
         self.hear(&owned, heard, || Fault::Unknown).await?.map_err(|_| Fault::Unknown)?
     }
@@ -175,13 +208,13 @@ impl Directory {
     fn put(&self, stream: &StreamKey, work: Work) -> Result<Arc<Owned>, Fault> {
         let shared = &self.0.shared;
         if self.0.waiting.load(Ordering::Relaxed) >= shared.config.intake_total {
-            metrics::counter!(names::REFUSED, "reason" => "node_intake_full").increment(1);
-            return Err(Fault::Overloaded { reason: "node_intake_full" });
+            return Err(shared.admission.refuse(Overload::NodeIntakeFull));
         }
+        let is_own = matches!(&work, Work::Deliver(delivery) if delivery.admitted.is_none());
         let mut work = Some(work);
         loop {
             let owned = shared.holdings.of(stream)?;
-            let cell = self.cell(stream, &owned)?;
+            let cell = self.cell(stream, &owned, || is_own || shared.admission.room.take())?;
             let mut inner = cell.lock();
             // Whoever clears away what is lost comes after it was ended: what is put in before that is found then.
             if cell.owned.ended() {
@@ -193,8 +226,8 @@ impl Directory {
                 continue;
             }
             if inner.queue.len() >= shared.config.intake_per_entity {
-                metrics::counter!(names::REFUSED, "reason" => "entity_intake_full").increment(1);
-                return Err(Fault::Overloaded { reason: "entity_intake_full" });
+                drop(inner);
+                return Err(shared.admission.refuse(Overload::EntityIntakeFull));
             }
             inner.queue.extend(work.take());
             self.0.waiting.fetch_add(1, Ordering::Relaxed);
@@ -219,7 +252,13 @@ impl Directory {
         }
     }
 
-    fn cell(&self, stream: &StreamKey, owned: &Arc<Owned>) -> Result<Arc<Cell<HostRef>>, Fault> {
+    /// The place of an entity; a new one where there `is_room`.
+    fn cell(
+        &self,
+        stream: &StreamKey,
+        owned: &Arc<Owned>,
+        is_room: impl FnOnce() -> bool,
+    ) -> Result<Arc<Cell<HostRef>>, Fault> {
         if let Some(cell) = self.0.cells.get(stream) {
             return Ok(cell.clone());
         }
@@ -228,6 +267,9 @@ impl Directory {
             Entry::Occupied(there) => Ok(there.get().clone()),
             Entry::Vacant(place) => {
                 super::quarantine::check(owned, stream)?;
+                if !is_room() {
+                    return Err(self.0.shared.admission.refuse(Overload::Memory));
+                }
                 let cell = Arc::new(Cell::new(stream.clone(), owned.clone(), now));
                 Ok(place.insert(cell).clone())
             }
@@ -243,7 +285,7 @@ impl Directory {
         &self.0.cells
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
     }
 
@@ -313,32 +355,6 @@ impl Directory {
         let work = work.into_iter();
         self.answered(work.len());
         super::intake::refuse_all(work, fault);
-    }
-
-    /// Asks the entities that have been idle too long, and the ones idle longest beyond the cap, to go to rest.
-    pub(crate) fn passivate_idle(&self) {
-        let config = &self.0.shared.config;
-        let now = self.0.shared.cx.monotonic();
-        let live = self.0.cells.len();
-        metrics::gauge!(names::LIVE).set(live as f64);
-        let beyond = live.saturating_sub(config.live_entities);
-        let mut idle = Vec::new();
-        for cell in &self.0.cells {
-            let inner = cell.lock();
-            let is_old = now.duration_since(inner.used) >= config.idle;
-            if matches!(inner.phase, Phase::Active { awake: false, .. }) && (beyond > 0 || is_old) {
-                idle.push((inner.used, cell.key.clone(), cell.value().clone()));
-            }
-        }
-        idle.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        for (rank, (used, _, cell)) in idle.into_iter().enumerate() {
-            if rank >= beyond && now.duration_since(used) < config.idle {
-                break;
-            }
-            if let Phase::Active { actor, .. } = &cell.lock().phase {
-                actor.rest();
-            }
-        }
     }
 
     /// Stops taking in work from outside.

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Input, View};
+use super::admission::Admitted;
+use super::{Input, Overload, View};
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
 use crate::journal::{self, KeyHash, MessageId, Origin, Outcome, Position, Seq};
@@ -47,7 +49,9 @@ pub enum Fault {
     #[error("too much is waiting: {reason}")]
     Overloaded {
         /// Which limit.
-        reason: &'static str,
+        reason: Overload,
+        /// After how long it is worth asking again; whole seconds, one at least.
+        retry_after: Duration,
     },
     /// The entity faults too often and is set aside; nothing was done.
     #[error("`{stream}` is quarantined: {cause}")]
@@ -137,6 +141,8 @@ pub(crate) struct Delivery {
     /// How often it has brought the entity down, and the last cause.
     pub(crate) strikes: u8,
     pub(crate) cause: Option<Caught>,
+    /// The leave that it came in with; none for work of the node's own.
+    pub(crate) admitted: Option<Admitted>,
 }
 
 /// Where an entity is in its life on this node.

@@ -4,6 +4,7 @@
 //! [`Machine`] is the same behind one face for entities of every kind and for workflow runs; the host, the
 //! journal and supervision know machines only.
 
+mod admission;
 mod batch;
 mod catalog;
 mod definition;
@@ -15,12 +16,15 @@ mod live;
 mod loaded;
 mod machine;
 mod outbox;
+mod overload;
+mod passivation;
 mod quarantine;
 mod stalled;
 mod trim;
 mod typed;
 mod view;
 
+pub(crate) use admission::Admission;
 pub use catalog::{Catalog, CatalogError, CommandInfo, KindInfo, MachineFactory};
 pub use definition::{DecideCx, Decision, Entity, EventCx, Kind, Outgoing, Reason};
 pub use directory::Directory;
@@ -33,6 +37,7 @@ pub(crate) use loaded::restored;
 pub use machine::{Corruption, Input, Machine, Step, StepCx, invalid, not_found};
 pub use outbox::Outbox;
 pub(crate) use outbox::again;
+pub use overload::Overload;
 pub use typed::Typed;
 pub(crate) use typed::{commands, schema};
 pub use view::View;

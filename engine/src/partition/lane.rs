@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::Instrument as _;
 
+use super::commits::CommitTimes;
 use super::owned::Owned;
 use crate::journal::{self, Appended, BatchResult, Entry, EntryError, Fence, Journal, PartitionId};
 use crate::runtime::Context;
@@ -85,6 +86,7 @@ pub struct Lane {
     journal: Arc<dyn Journal>,
     limits: LaneLimits,
     pulse: Pulse,
+    times: Arc<CommitTimes>,
     cx: Context,
 }
 
@@ -93,6 +95,7 @@ pub fn lane(
     journal: Arc<dyn Journal>,
     limits: LaneLimits,
     pulse: Pulse,
+    times: Arc<CommitTimes>,
     cx: Context,
 ) -> (LaneHandle, impl Fn() -> Lane + Send + Sync + 'static) {
     let (sender, receiver) = mpsc::channel(limits.queue);
@@ -102,6 +105,7 @@ pub fn lane(
         journal: journal.clone(),
         limits,
         pulse: pulse.clone(),
+        times: times.clone(),
         cx: cx.clone(),
     };
     (LaneHandle(sender), make)
@@ -191,7 +195,9 @@ impl Lane {
             [(fence, entries)] => vec![self.journal.append(*fence, entries).await],
             several => self.journal.append_all(several).await,
         };
-        metrics::histogram!(names::COMMIT_SECONDS).record(begun.elapsed().as_secs_f64());
+        let took = begun.elapsed();
+        self.times.took(took);
+        metrics::histogram!(names::COMMIT_SECONDS).record(took.as_secs_f64());
         metrics::histogram!(names::COMMIT_ENTRIES).record(taken as f64);
         let mut ended = Ok(());
         for ((group, (_, entries)), result) in groups.into_iter().zip(batches).zip(results) {

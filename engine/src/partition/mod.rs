@@ -1,5 +1,6 @@
 //! Partitions: which node may append for a slot, and the lanes that do it.
 
+mod commits;
 mod feed;
 mod holdings;
 mod lane;
@@ -7,6 +8,7 @@ mod owned;
 mod ownership;
 mod pump;
 
+pub use commits::CommitTimes;
 pub use feed::{Backlog, Feeds, TimerFeed};
 pub use holdings::{Holdings, NotOwner};
 pub use lane::{Lane, LaneError, LaneHandle, LaneLimits, lane};

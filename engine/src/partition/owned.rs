@@ -1,7 +1,7 @@
 //! A partition that this node owns: the right to append to it, what its commits set off, and when that ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -93,6 +93,7 @@ pub struct Owned {
     since: Instant,
     asides: Asides,
     hosts: HostSupervisorHandle,
+    intake: AtomicUsize,
 }
 
 impl Owned {
@@ -111,6 +112,7 @@ impl Owned {
             since,
             asides: Asides::new(quarantined),
             hosts: HostSupervisorHandle::unset(),
+            intake: AtomicUsize::new(0),
         })
     }
 
@@ -137,6 +139,11 @@ impl Owned {
     /// The way to ask for an actor for one of its entities.
     pub(crate) fn hosts(&self) -> &HostSupervisorHandle {
         &self.hosts
+    }
+
+    /// The count of commands from outside that are under way in it.
+    pub(crate) fn intake(&self) -> &AtomicUsize {
+        &self.intake
     }
 
     /// When it was taken over.

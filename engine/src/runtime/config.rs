@@ -9,6 +9,18 @@ use crate::id::Prefix;
 pub struct Config {
     /// Commands waiting for one entity; beyond it they are answered 429.
     pub intake_per_entity: usize,
+    /// Commands from outside under way in one partition; beyond it they are answered 429.
+    pub intake_per_partition: usize,
+    /// The share of what may be under way on the node that one tenant may have, in percent.
+    pub tenant_share: usize,
+    /// How long half of the commands may take to be answered before fewer are admitted.
+    pub queue_age: Duration,
+    /// Commands from outside that may always be under way on the node, however long they take.
+    pub admission_least: usize,
+    /// Commands from outside that may be under way on the node at most.
+    pub admission_most: usize,
+    /// Bytes of memory that the process should stay below; beyond a share of it entities are passivated.
+    pub memory: Option<u64>,
     /// Commands that one entity decides and commits together.
     pub entity_batch: usize,
     /// Commands waiting on the whole node; beyond it they are answered 429.
@@ -67,6 +79,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             intake_per_entity: 1_024,
+            intake_per_partition: 16_384,
+            tenant_share: 100,
+            queue_age: Duration::from_millis(10),
+            admission_least: 256,
+            admission_most: 16_384,
+            memory: None,
             entity_batch: 128,
             intake_total: 65_536,
             lanes: 1,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::Node;
-use crate::entity::Fault;
+use crate::entity::{Fault, Overload};
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::{
     Accepted, Entry, EntryError, Json, KeyHash, KeyRecord, NewEvent, Origin, Outcome, PartitionId, Position,
@@ -77,10 +77,7 @@ impl Node {
             return Err(Fault::Held);
         }
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        let full = |_| {
-            metrics::counter!(names::REFUSED, "reason" => "inlet_full").increment(1);
-            Fault::Overloaded { reason: "inlet_full" }
-        };
+        let full = |_| self.directory().shared().admission.refuse(Overload::InletFull);
         let _room = self.inlet_room().try_acquire_many(count).map_err(full)?;
         let secret = &self.info().secret;
         let mut sources = BTreeMap::<String, Vec<Keyed>>::new();
@@ -131,7 +128,7 @@ impl Node {
                 Err(error) => return Err(self.directory().append_failed(&owned, &error)),
             }
         }
-        Err(Fault::Overloaded { reason: "same_events_at_once" })
+        Err(self.directory().shared().admission.refuse(Overload::SameEventsAtOnce))
     }
 }
 

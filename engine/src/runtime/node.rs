@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::hold::{self, History};
 use super::keeper::Keeper;
+use super::memory::Memory;
 use super::partitions::{Partitions, Permits};
 use super::retention::{Retention, check_bases};
 use super::seed::{Leasing, NodeSeed, Prepare, StartError};
@@ -20,10 +21,12 @@ use super::watchdog::{Findings, Watchdog};
 use super::{Config, Context, past};
 use crate::clock::Timestamp;
 use crate::effect::Effect;
-use crate::entity::{Answer, Catalog, Dedup, Directory, Entity, Fault, Input, Shared, View};
+use crate::entity::{
+    Admission, Answer, Catalog, Dedup, Directory, Entity, Fault, Input, Overload, Shared, View,
+};
 use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::{self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Seq, StreamPage};
-use crate::partition::{Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
+use crate::partition::{CommitTimes, Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
 use crate::supervise::{Notices, Pulse, Root, ServiceFault, ServiceSpec, with_quarantined};
 
 /// How long each part of an ending may take once the drain is over.
@@ -90,7 +93,8 @@ impl Node {
         let held = watch::channel(hold::is_held(&*journal).await?).0;
         let tenure =
             if leasing.is_none() { Serving::for_life(cx.clone()) } else { Serving::leased(cx.clone()) };
-        let (lanes, writers) = make_lanes(&journal, &config, &cx);
+        let times = Arc::new(CommitTimes::new(cx.monotonic()));
+        let (lanes, writers) = make_lanes(&journal, &config, &times, &cx);
         let root = Root::start(writers, &config, cx.clone()).await?;
         let holdings = Arc::new(Holdings::new(journal.info(), tenure));
         let shared = Shared {
@@ -98,6 +102,7 @@ impl Node {
             journal: journal.clone(),
             holdings: holdings.clone(),
             config: config.clone(),
+            admission: Arc::new(Admission::new(&config, times, cx.clone())),
             cx: cx.clone(),
             notices: Notices::default(),
         };
@@ -127,6 +132,7 @@ impl Node {
         let pulse = upkeep.pulse.clone();
         partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()).within(&pulse, patience))?;
         keep_watch(&partitions, patience)?;
+        keep_memory(&partitions, patience)?;
         if let Some(retention) = Retention::new(&partitions, &catalog) {
             let pulse = retention.pulse.clone();
             let spec = ServiceSpec::new("retention", move || retention.clone());
@@ -149,7 +155,23 @@ impl Node {
         if self.is_held() {
             return Err(Fault::Held);
         }
-        self.deliver(command).await
+        let Command { stream, name, body, external_key, origin, dedup } = command;
+        let input = Input::Command { name, body, external_key };
+        self.0.partitions.directory.deliver(&stream, input, origin, dedup).await
+    }
+
+    /// Says whether commands would be refused now for the load there is, whatever they are for.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Overloaded`].
+    pub fn check_load(&self) -> Result<(), Fault> {
+        self.0.partitions.directory.shared().admission.check()
+    }
+
+    /// The fault for a limit that was hit at the edge, counted like those of the node.
+    pub fn refuse(&self, reason: Overload) -> Fault {
+        self.0.partitions.directory.shared().admission.refuse(reason)
     }
 
     /// Ends the hold on a restored store, and lets go on what is open in it.
@@ -179,10 +201,11 @@ impl Node {
         *self.0.partitions.held.borrow()
     }
 
+    /// Sends a command of an operator, who is heard under any load.
     pub(super) async fn deliver(&self, command: Command) -> Result<Answer, Fault> {
-        let input =
-            Input::Command { name: command.name, body: command.body, external_key: command.external_key };
-        self.0.partitions.directory.deliver(&command.stream, input, command.origin, command.dedup).await
+        let Command { stream, name, body, external_key, origin, dedup } = command;
+        let input = Input::Command { name, body, external_key };
+        self.0.partitions.directory.deliver_in_any_case(&stream, input, origin, dedup).await
     }
 
     /// Reads the state of a stream; `None` if it does not exist.
@@ -319,6 +342,7 @@ impl Node {
 fn make_lanes(
     journal: &Arc<dyn Journal>,
     config: &Config,
+    times: &Arc<CommitTimes>,
     cx: &Context,
 ) -> (Vec<LaneHandle>, Vec<ServiceSpec>) {
     let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(u32::MAX);
@@ -326,7 +350,7 @@ fn make_lanes(
         LaneLimits { queue: config.lane_queue, batch: config.lane_batch, events: config.lane_events };
     let made = (0..lanes).map(|number| {
         let pulse = Pulse::new(cx.clone());
-        let (handle, make) = lane(journal.clone(), limits, pulse.clone(), cx.clone());
+        let (handle, make) = lane(journal.clone(), limits, pulse.clone(), times.clone(), cx.clone());
         let way = handle.clone();
         let spec =
             ServiceSpec::new("lane", make).within(&pulse, config.wedged_after).depth(move || way.waiting());
@@ -340,6 +364,13 @@ fn keep_watch(partitions: &Arc<Partitions>, patience: Duration) -> Result<(), Se
     let watchdog = Watchdog::new(partitions.clone());
     let pulse = watchdog.pulse.clone();
     partitions.root.add(ServiceSpec::new("watchdog", move || watchdog.clone()).within(&pulse, patience))
+}
+
+/// Starts what keeps memory under its limit, where there is one.
+fn keep_memory(partitions: &Arc<Partitions>, patience: Duration) -> Result<(), ServiceFault> {
+    let Some(memory) = Memory::new(partitions) else { return Ok(()) };
+    let pulse = memory.pulse.clone();
+    partitions.root.add(ServiceSpec::new("memory", move || memory.clone()).within(&pulse, patience))
 }
 
 /// Starts the keeper of the leases.

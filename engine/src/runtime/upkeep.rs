@@ -30,6 +30,7 @@ impl Service for Upkeep {
             cx.sleep(config.upkeep).await;
             let _round = self.pulse.begin();
             directory.passivate_idle();
+            directory.shared().admission.upkeep();
             let quarantined: usize = holdings.all().iter().map(|owned| owned.asides().len()).sum();
             metrics::gauge!(names::IN_QUARANTINE).set(quarantined as f64);
             let ahead = cx.discipline();

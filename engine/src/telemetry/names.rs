@@ -29,6 +29,14 @@ pub const EVENTS_TRIMMED: &str = "promptsales_events_trimmed_total";
 pub const COMMANDS: &str = "promptsales_commands_total";
 /// Counter by `reason`: work refused because a limit was hit.
 pub const REFUSED: &str = "promptsales_refused_total";
+/// Gauge: commands from outside that may be under way.
+pub const ADMISSION_LIMIT: &str = "promptsales_admission_limit";
+/// Gauge: commands from outside that are under way.
+pub const ADMITTED: &str = "promptsales_admitted";
+/// Histogram, seconds: how long commands from outside waited, from their admission to their answer.
+pub const QUEUE_AGE: &str = "promptsales_queue_age_seconds";
+/// Gauge, bytes: memory that the process holds and no file backs; only where there is a limit.
+pub const MEMORY: &str = "promptsales_memory_bytes";
 /// Counter: events from outside that were taken in.
 pub const EVENTS_TAKEN_IN: &str = "promptsales_events_taken_in_total";
 /// Gauge: live entity and run actors.

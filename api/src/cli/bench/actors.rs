@@ -68,8 +68,8 @@ async fn touch(child: &Child, store: &Store, arrival: Arrival) -> anyhow::Result
     let plan = plan(CONNECTIONS, 0, Work::Read);
     let ledger = store.ledger(store.preloaded.entities);
     let outcome = load::run(plan, arrival, resolve(&child.base).await?, ledger).await?;
-    let why = outcome.first_error.unwrap_or_default();
-    anyhow::ensure!(outcome.errors == 0, "{} leads could not be read: {why}", outcome.errors);
+    let (failed, why) = (outcome.errors + outcome.refused, outcome.first_error.or(outcome.first_refusal));
+    anyhow::ensure!(failed == 0, "{failed} leads could not be read: {}", why.unwrap_or_default());
     Ok(())
 }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::{
-    ActorsArgs, AllArgs, CommandsArgs, Common, EventsArgs, LoadArgs, PreloadArgs, Rate, ReadsArgs, SoakArgs,
-    StartArgs,
+    ActorsArgs, AllArgs, CommandsArgs, Common, EventsArgs, LoadArgs, OverloadArgs, PreloadArgs, Rate,
+    ReadsArgs, SoakArgs, StartArgs,
 };
 use super::figure::{Figure, markdown, plain};
 use super::preload::Preload;
 use super::report::Report;
 use super::site::Site;
-use super::{actors, commands, events, reads, soak, start};
+use super::{actors, commands, events, overload, reads, soak, start};
 use crate::config::DatabaseUrl;
 
 const EVENTS: u64 = 10_000_000;
@@ -71,6 +71,8 @@ async fn on_sqlite(sizes: Sizes, findings: &mut Findings<'_>) -> anyhow::Result<
     findings.take("read one entity; list 20", Box::pin(reads::on(site, &sizes.reads(), &store)).await);
     findings.take("start after kill -9 under load", Box::pin(start::on(site, &sizes.start(), &store)).await);
     findings.take("batches of events", Box::pin(events::on(site, &sizes.events(), &store)).await);
+    let found = Box::pin(overload::on(site, &sizes.overload(), &store)).await;
+    findings.take("commands, twice the peak", found);
     let found = Box::pin(soak::on(site, &sizes.soak(), &store, sizes.soak)).await;
     findings.take("memory and write-ahead log under load", found);
     Ok(())
@@ -187,6 +189,11 @@ impl Sizes {
             connections: 256,
             common: Common::default(),
         }
+    }
+
+    fn overload(self) -> OverloadArgs {
+        let (preload, common) = (PreloadArgs::default(), Common::default());
+        OverloadArgs { load: self.load(), many: 1_024, preload, common }
     }
 
     fn soak(self) -> SoakArgs {

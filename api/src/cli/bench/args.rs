@@ -151,6 +151,19 @@ pub(super) struct ActorsArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct OverloadArgs {
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
+    /// Connections of the load that is twice the peak.
+    #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) many: u32,
+    #[command(flatten)]
+    pub(super) preload: PreloadArgs,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct SoakArgs {
     /// Minutes of load.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=2_880))]

@@ -70,6 +70,9 @@ pub(super) struct Outcome {
     pub(super) per_second: f64,
     pub(super) errors: u64,
     pub(super) first_error: Option<String>,
+    /// Requests answered with 429, and what the first one was told.
+    pub(super) refused: u64,
+    pub(super) first_refusal: Option<String>,
     /// Requests that were due and could not be sent; their wait so far is in `latency`.
     pub(super) unsent: u64,
 }
@@ -109,6 +112,8 @@ struct Tally {
     last: Option<Instant>,
     errors: u64,
     first_error: Option<String>,
+    refused: u64,
+    first_refusal: Option<String>,
 }
 
 /// Runs one load against the server at `address` and notes acknowledgements in `ledger`.
@@ -173,6 +178,14 @@ async fn work(
         });
         match connection.exchange(bytes).await {
             Ok(answer) if answer.status == 200 => shared.note(key, serial, answer.body),
+            Ok(answer) if answer.status == 429 => {
+                // What is not measured of admitted requests is not of others.
+                tally.refused += u64::from(start >= shared.measure_from);
+                let text =
+                    || String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]).into_owned();
+                tally.first_refusal.get_or_insert_with(text);
+                continue;
+            }
             Ok(answer) => {
                 let body = &answer.body[..answer.body.len().min(300)];
                 tally.error(format!("{} {}", answer.status, String::from_utf8_lossy(body)));
@@ -315,8 +328,11 @@ impl Outcome {
     fn new(shared: &Shared, tallies: Vec<Tally>) -> anyhow::Result<Self> {
         let mut latency = shared.latency.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (mut errors, mut first_error, mut last) = (0, None, None);
+        let (mut refused, mut first_refusal) = (0, None);
         for tally in tallies {
             errors += tally.errors;
+            refused += tally.refused;
+            first_refusal = first_refusal.or(tally.first_refusal);
             first_error = first_error.or(tally.first_error);
             last = last.max(tally.last);
         }
@@ -327,7 +343,7 @@ impl Outcome {
             unsent += 1;
             latency.saturating_record(wait_us);
         }
-        Ok(Self { latency, per_second, errors, first_error, unsent })
+        Ok(Self { latency, per_second, errors, first_error, refused, first_refusal, unsent })
     }
 }
 

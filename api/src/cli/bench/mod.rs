@@ -18,6 +18,7 @@ mod floor;
 mod ledger;
 mod load;
 mod machine;
+mod overload;
 mod preload;
 mod reads;
 mod report;
@@ -30,7 +31,10 @@ mod trial;
 
 use std::time::Instant;
 
-use args::{ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, ReadsArgs, SoakArgs, StartArgs};
+use args::{
+    ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, OverloadArgs, ReadsArgs, SoakArgs,
+    StartArgs,
+};
 use by_hand::ByHandArgs;
 use clap::{Args, Subcommand};
 use report::Report;
@@ -56,6 +60,8 @@ enum Bench {
     Start(StartArgs),
     /// Memory of live leads, and of many addressable ones under a cap.
     Actors(ActorsArgs),
+    /// Half of what the server can take, and twice as much: what is refused, and how long the rest waits.
+    Overload(OverloadArgs),
     /// Memory and write-ahead log under a load that goes on.
     Soak(SoakArgs),
     /// All of them, and the whole table.
@@ -81,6 +87,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Bench::Events(args) => &args.common,
         Bench::Start(args) => &args.common,
         Bench::Actors(args) => &args.common,
+        Bench::Overload(args) => &args.common,
         Bench::Soak(args) => &args.common,
         Bench::All(args) => &args.common,
         Bench::Echo(args) => return floor::echo(args.answer_bytes).await,
@@ -105,6 +112,7 @@ async fn measure(site: &Site, bench: &Bench, common: &Common) -> anyhow::Result<
         Bench::Events(args) => Box::pin(events::run(site, args)).await?,
         Bench::Start(args) => Box::pin(start::run(site, args)).await?,
         Bench::Actors(args) => Box::pin(actors::run(site, args)).await?,
+        Bench::Overload(args) => Box::pin(overload::run(site, args)).await?,
         Bench::Soak(args) => Box::pin(soak::run(site, args)).await?,
         Bench::All(args) => return Box::pin(all::run(site, args)).await,
         Bench::Echo(_) | Bench::ByHand(_) => return Ok(()),

@@ -68,10 +68,10 @@ impl Row {
             p99_us: quantile(0.99),
             p999_us: quantile(0.999),
             max_us: outcome.latency.max(),
-            errors: outcome.errors,
+            errors: outcome.errors + outcome.refused,
             unsent: outcome.unsent,
             commands_per_fsync: None,
-            first_error: outcome.first_error,
+            first_error: outcome.first_error.or(outcome.first_refusal),
         }
     }
 

@@ -23,7 +23,7 @@ const FLAT: f64 = 0.1;
 
 /// Values over time, in seconds.
 #[derive(Default)]
-struct Series(Vec<(f64, f64)>);
+pub(super) struct Series(pub(super) Vec<(f64, f64)>);
 
 /// Makes a store and loads a server on it for long.
 pub(super) async fn run(site: &Site, args: &SoakArgs) -> anyhow::Result<Report> {
@@ -88,12 +88,12 @@ pub(super) async fn on(
 
 impl Series {
     /// The most of the samples from one number to another.
-    fn most(&self, from: usize, to: usize) -> f64 {
+    pub(super) fn most(&self, from: usize, to: usize) -> f64 {
         self.0[from..to].iter().map(|(_, value)| *value).fold(0.0, f64::max)
     }
 
     /// The share by which the most of the second half is above the most of the first.
-    fn growth(&self) -> f64 {
+    pub(super) fn growth(&self) -> f64 {
         let half = self.0.len() / 2;
         let (first, second) = (self.most(0, half), self.most(half, self.0.len()));
         if first > 0.0 { second / first - 1.0 } else { 0.0 }
@@ -110,7 +110,7 @@ impl Series {
         if down > 0.0 { up / down * 3_600.0 } else { 0.0 }
     }
 
-    fn text(&self) -> Option<String> {
+    pub(super) fn text(&self) -> Option<String> {
         let ((_, first), (_, last)) = (self.0.first()?, self.0.last()?);
         let (most, slope) = (self.most(0, self.0.len()), self.slope_per_hour());
         Some(format!("{first:.0} first, {last:.0} last, {most:.0} most, {slope:+.1} an hour"))

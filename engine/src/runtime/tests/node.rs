@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::entity::{Fault, View};
+use crate::entity::{Fault, Overload, View};
 use crate::id::{Prefix, Slot, StreamId, uuid_v7};
 use crate::journal::memory::{self, CrashPoint, MemoryStore, SyncMode};
 use crate::journal::{Outcome, RejectionKind};
@@ -228,10 +228,32 @@ async fn beyond_the_intake_commands_are_refused_with_the_reason() {
     store.set_latency(Duration::from_millis(10));
     let burst = (0..10).map(|_| node.command(command(tally(1), "add", &json!({ "amount": 1 }))));
     let answers = futures_util::future::join_all(burst).await;
-    let refused = answers.iter().filter(|a| matches!(a, Err(Fault::Overloaded { .. }))).count();
+    let full = |answer: &_| {
+        matches!(answer, Err(Fault::Overloaded { reason: Overload::EntityIntakeFull, retry_after })
+            if *retry_after >= Duration::from_secs(1))
+    };
+    let refused = answers.iter().filter(|answer| full(answer)).count();
     let taken = answers.iter().filter(|a| a.is_ok()).count();
     assert!(refused > 0 && taken > 0, "{refused} refused, {taken} taken");
     assert_eq!(total(&node, tally(1)).await, json!(taken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_nodes_own_work_goes_on_under_any_load() {
+    let store = MemoryStore::new(1);
+    let config = Config { admission_least: 1, admission_most: 1, ..Config::default() };
+    let node = start_with(&store, config).await;
+    store.set_latency(Duration::from_millis(10));
+    let pass = command(tally(1), "pass", &json!({ "amount": 2, "to": tally(2) }));
+    node.command(pass).await.unwrap();
+    let add = |n| node.command(command(tally(n), "add", &json!({ "amount": 1 })));
+    for _ in 0..100 {
+        let (first, second) = tokio::join!(add(3), add(4));
+        assert!(first.is_ok(), "{first:?}");
+        let full = matches!(second, Err(Fault::Overloaded { reason: Overload::NodeIntakeFull, .. }));
+        assert!(full, "{second:?}");
+    }
+    assert_eq!(total(&node, tally(2)).await, json!(2), "the message has come meanwhile");
 }
 
 #[tokio::test(start_paused = true)]
