@@ -22,9 +22,11 @@ use crate::clock::Timestamp;
 use crate::effect::Effect;
 use crate::entity::{Answer, Catalog, Dedup, Directory, Entity, Fault, Input, Shared, View};
 use crate::id::{Prefix, StreamKey, TenantId};
-use crate::journal::{self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Seq, StreamPage};
+use crate::journal::{
+    self, Backup, Event, Journal, Json, Message, Origin, Outcome, PartitionId, Seq, StreamPage,
+};
 use crate::partition::{Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
-use crate::supervise::{Notices, Pulse, Root, ServiceFault, ServiceSpec, with_quarantined};
+use crate::supervise::{Notices, Pulse, Root, ServiceFault, ServiceSpec, redelivered, with_quarantined};
 
 /// How long each part of an ending may take once the drain is over.
 const ENDING: Duration = Duration::from_secs(2);
@@ -183,6 +185,16 @@ impl Node {
         let input =
             Input::Command { name: command.name, body: command.body, external_key: command.external_key };
         self.0.partitions.directory.deliver(&command.stream, input, command.origin, command.dedup).await
+    }
+
+    /// Delivers a message once more, as an outbox does that did not hear of the first time.
+    pub(crate) async fn redeliver(&self, message: &Message) -> Result<Answer, Fault> {
+        let to = StreamKey::new(message.from.tenant.clone(), message.to);
+        let (input, origin) = redelivered(message).unwrap_or_else(|| {
+            let (name, body) = (message.command.clone(), message.body.clone());
+            (Input::Command { name, body, external_key: None }, message.origin.clone())
+        });
+        self.0.partitions.directory.deliver(&to, input, origin, Dedup::Message(message.id)).await
     }
 
     /// Reads the state of a stream; `None` if it does not exist.

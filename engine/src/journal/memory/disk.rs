@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::audit::Audit;
 use super::roster::Roster;
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
@@ -15,6 +16,7 @@ use crate::journal::{
     TimerOp,
 };
 use crate::partition::Owner;
+use crate::testkit::sabotage::{self, Sabotage};
 
 /// Everything that is on stable storage.
 #[derive(Debug, Default)]
@@ -32,6 +34,7 @@ pub(super) struct Disk {
     effect_numbers: BTreeMap<EffectKey, u64>,
     message_numbers: BTreeMap<MessageId, u64>,
     pub(super) roster: Roster,
+    pub(super) audit: Audit,
     /// Gives numbers to streams, kind cursors, messages and effects; never falls.
     counter: u64,
 }
@@ -94,9 +97,11 @@ impl Disk {
         batch: &[Entry],
         sabotage: Option<usize>,
     ) -> Result<Vec<Result<Appended, EntryError>>, Error> {
-        if !self.holds(&fence) {
+        if !self.holds(&fence) && !sabotage::is_on(Sabotage::FenceRemoved) {
             return Err(Error::Fenced { partition: fence.partition });
         }
+        let newest = self.partitions.get(&fence.partition).map_or(0, |row| row.epoch);
+        self.audit.appended(&fence, newest);
         let one = |(at, entry): (usize, &Entry)| match sabotage {
             Some(guilty) if guilty == at => Err(refused(entry, "a fault that a test injected".to_owned())),
             Some(_) | None => self.commit(fence.partition, entry),
@@ -256,6 +261,27 @@ impl Disk {
         self.outbox.get(number).map(|(_, message)| &message.from)
     }
 
+    /// What was to be done by a moment and still stands in the tables.
+    pub(super) fn left_over(&self, now: Timestamp) -> Vec<String> {
+        let due = self.timers.iter().filter(|((_, due, ..), _)| *due <= now);
+        let timers =
+            due.map(|((_, due, _, name), stream)| format!("timer `{name}` of {stream}, due {due}"));
+        let messages = self.outbox.values().map(|(_, message)| {
+            format!("message `{}` from {} to {}", message.command, message.from, message.to)
+        });
+        let open = self.open_effects.iter().filter_map(|number| self.effects.get(number));
+        let effects = open.map(|row| format!("effect {} of {}", row.effect.key, row.effect.stream));
+        timers.chain(messages).chain(effects).collect()
+    }
+
+    /// A message that was sent not long ago and which its receiver recognises.
+    pub(super) fn recent_message(&self, which: usize) -> Option<Message> {
+        let message = self.audit.recent(which)?;
+        let to = StreamKey::new(message.from.tenant.clone(), message.to);
+        let is_known = self.streams.get(&to).is_some_and(|to| to.received_ids.contains(&message.id));
+        (is_known || self.message_numbers.contains_key(&message.id)).then(|| message.clone())
+    }
+
     fn next(&mut self) -> u64 {
         self.counter += 1;
         self.counter
@@ -278,6 +304,7 @@ impl Disk {
             }
         }
         for op in &entry.timers {
+            self.audit.timer(entry, op);
             self.apply_timer(partition, &entry.stream, op);
         }
         self.apply_messages(partition, entry);
@@ -348,6 +375,7 @@ impl Disk {
         for message in &entry.messages {
             let number = self.next();
             self.message_numbers.insert(message.id, number);
+            self.audit.sent(message);
             self.outbox.insert(number, (partition, message.clone()));
         }
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::audit::Wrong;
 use super::disk::Disk;
 use super::view::{Link, View};
 use crate::clock::Timestamp;
 use crate::id::{IdSecret, SlotMap, StreamKey, digest, uuid_v8};
-use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info, PartitionId};
+use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info, Message, PartitionId};
 use crate::runtime::Context;
 
 type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
@@ -54,6 +55,8 @@ pub enum CrashPoint {
     BeforeCommit,
     /// All of it is committed, and nobody is told.
     AfterCommit,
+    /// The batch is torn: its first so many entries are committed, the rest is gone, and nobody is told.
+    Torn(usize),
 }
 
 /// What a call of a dead process's view does.
@@ -254,6 +257,31 @@ impl MemoryStore {
         self.lock().disk.partitions.iter().map(|(partition, row)| (*partition, row.epoch)).collect()
     }
 
+    /// The first thing that was seen to be wrong with a commit.
+    pub fn first_wrong(&self) -> Option<Wrong> {
+        self.lock().disk.audit.first_wrong().cloned()
+    }
+
+    /// What identifies the store.
+    pub fn info(&self) -> Info {
+        self.lock().info.clone()
+    }
+
+    /// From this moment of the engine's time on, timers are to fire within a bound.
+    pub fn expect_punctual_timers(&self, from: Timestamp, bound: Duration) {
+        self.lock().disk.audit.expect_punctual_timers(from, bound);
+    }
+
+    /// What was to be done by a moment and still stands in the tables, one line each.
+    pub fn left_over(&self, now: Timestamp) -> Vec<String> {
+        self.lock().disk.left_over(now)
+    }
+
+    /// A message that was sent not long ago, and which its receiver still recognises; `which` chooses.
+    pub fn recent_message(&self, which: usize) -> Option<Message> {
+        self.lock().disk.recent_message(which)
+    }
+
     /// The partition that a stream belongs to.
     pub fn partition_of(&self, stream: &StreamKey) -> PartitionId {
         self.lock().info.partition_of(stream)
@@ -297,6 +325,11 @@ impl MemoryStore {
         if let Link::Cut(after) = link {
             pass(after).await;
             return Err(Error::Unknown { reason: "the store cannot be reached".to_owned() });
+        }
+        if let Some(point) = view.struck() {
+            self.lock().commit_until(point, fence, batch);
+            self.kill(view);
+            return self.died_in_append().await;
         }
         let begun = self.lock().begin(view, fence, batch);
         self.0.changed.notify_waiters();
@@ -349,12 +382,8 @@ impl State {
     fn begin(&mut self, view: &Arc<View>, fence: Fence, batch: &[Entry]) -> Begun {
         self.appends += 1;
         match self.crash.take() {
-            Some((0, CrashPoint::BeforeCommit)) => {
-                self.die();
-                return Begun::Died;
-            }
-            Some((0, CrashPoint::AfterCommit)) => {
-                let _ = self.disk.append(fence, batch, None);
+            Some((0, point)) => {
+                self.commit_until(point, fence, batch);
                 self.die();
                 return Begun::Died;
             }
@@ -375,6 +404,19 @@ impl State {
             Some(Fault::UnknownLost) => Begun::Done(Err(unknown())),
             Some(Fault::Regressed) => Begun::Done(Err(Error::Regressed { partition: fence.partition })),
             Some(Fault::Refuse(guilty)) => Begun::Done(self.disk.append(fence, batch, Some(guilty))),
+        }
+    }
+
+    /// Commits as much of a batch as there is on stable storage where its process dies.
+    fn commit_until(&mut self, point: CrashPoint, fence: Fence, batch: &[Entry]) {
+        let kept = match point {
+            CrashPoint::BeforeCommit => 0,
+            CrashPoint::AfterCommit => batch.len(),
+            CrashPoint::Torn(entries) => entries.min(batch.len()),
+        };
+        if kept > 0 {
+            // Nobody is left to be told.
+            let _ = self.disk.append(fence, &batch[..kept], None);
         }
     }
 
