@@ -25,7 +25,8 @@ fn text(output: Output) -> (String, String) {
 
 /// How often something happened, by the report.
 fn count(report: &str, kind: &str) -> u64 {
-    let line = report.lines().find(|line| line.trim_start().split_once("  ").is_some_and(|(_, name)| name == kind));
+    let line =
+        report.lines().find(|line| line.trim_start().split_once("  ").is_some_and(|(_, name)| name == kind));
     let number = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok());
     number.unwrap_or_default()
 }

@@ -21,7 +21,12 @@ pub trait Model {
 
     /// What it holds after an operation; `None` where that cannot have had this output. The output is `None` where
     /// nobody was told.
-    fn step(&self, state: &Self::State, input: &Self::Input, output: Option<&Self::Output>) -> Option<Self::State>;
+    fn step(
+        &self,
+        state: &Self::State,
+        input: &Self::Input,
+        output: Option<&Self::Output>,
+    ) -> Option<Self::State>;
 }
 
 /// One operation. Moments are numbers that rise; no two are the same.
@@ -93,7 +98,9 @@ fn settled<M: Model>(
         }
         for index in pending.iter().filter(|index| !counted.contains(index)) {
             let operation = &operations[*index];
-            let Some(next) = model.step(&state, &operation.input, operation.output.as_ref()) else { continue };
+            let Some(next) = model.step(&state, &operation.input, operation.output.as_ref()) else {
+                continue;
+            };
             let mut counted = counted.clone();
             counted.insert(*index);
             let configuration = (next, counted);

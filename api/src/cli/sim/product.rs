@@ -7,8 +7,8 @@ use promptsales_engine::entity::{Catalog, Dedup, KindInfo};
 use promptsales_engine::id::{Prefix, StreamId, StreamKey, TenantId, digest, uuid_v8};
 use promptsales_engine::journal::{Event, Info, Journal, Json, Origin, Outcome};
 use promptsales_engine::runtime::{Command, Node, NodeSeed};
-use promptsales_engine::testkit::simulation::{Broken, Chance, Seat, Subject, Tallies, invariant};
 use promptsales_engine::testkit::Tally;
+use promptsales_engine::testkit::simulation::{Broken, Chance, Seat, Subject, Tallies, invariant};
 use promptsales_engine::workflow::action::Actions;
 use promptsales_engine::workflow::check::check;
 use promptsales_engine::workflow::definition::Definition;
@@ -151,7 +151,11 @@ impl Product<'_> {
         match chance.random_range(0..20) {
             0..14 => {
                 let score = chance.random_range(-3..12);
-                command(lead, "record-activity", &json!({ "activity": "opened", "score": score, "tag": "spring" }))
+                command(
+                    lead,
+                    "record-activity",
+                    &json!({ "activity": "opened", "score": score, "tag": "spring" }),
+                )
             }
             14..16 => command(lead, "register", &json!({ "email": "ana@example.com", "name": "Ana" })),
             16 => command(lead, "tag", &json!({ "tag": format!("t{}", chance.random_range(0..9)) })),
@@ -247,7 +251,9 @@ impl Subject for Product<'_> {
             0..5 => of(self.lead(chance, info)),
             5..8 => self.tallies.read(chance),
             8 if !self.runs.is_empty() => of(self.runs[chance.random_range(0..self.runs.len())]),
-            9 if !self.campaigns.is_empty() => of(self.campaigns[chance.random_range(0..self.campaigns.len())]),
+            9 if !self.campaigns.is_empty() => {
+                of(self.campaigns[chance.random_range(0..self.campaigns.len())])
+            }
             _ => of(self.lead(chance, info)),
         })
     }
@@ -285,7 +291,8 @@ impl Subject for Product<'_> {
         let of = |id| StreamKey::new(TenantId::default_tenant(), id);
         let state = async |stream: &StreamKey| {
             let view = node.read(stream).await;
-            let view = view.map_err(|e| Broken::new(invariant::PROGRESS, format!("{stream} cannot be read: {e}")))?;
+            let view =
+                view.map_err(|e| Broken::new(invariant::PROGRESS, format!("{stream} cannot be read: {e}")))?;
             Ok::<_, Broken>(view.map_or(Value::Null, |view| view.state.value()))
         };
         for (lead, (sum, count)) in &self.scores {

@@ -24,10 +24,19 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seeds, steps) = (self.counts.of("seeds"), self.counts.of("steps"));
         let seconds = self.took.as_secs_f64();
-        writeln!(f, "\nno invariant was violated in {seeds} histories, {} of an owner and a stand-by", self.pairs)?;
+        writeln!(
+            f,
+            "\nno invariant was violated in {seeds} histories, {} of an owner and a stand-by",
+            self.pairs
+        )?;
         for (kind, times) in self.counts.iter().filter(|(kind, _)| *kind != "seeds") {
             writeln!(f, "  {times:>10}  {kind}")?;
         }
-        writeln!(f, "{seconds:.1} s: {:.0} steps and {:.2} seeds each second", steps as f64 / seconds, seeds as f64 / seconds)
+        writeln!(
+            f,
+            "{seconds:.1} s: {:.0} steps and {:.2} seeds each second",
+            steps as f64 / seconds,
+            seeds as f64 / seconds
+        )
     }
 }

@@ -35,7 +35,10 @@ pub(super) fn command(chance: &mut Chance) -> (&'static str, Value) {
     match chance.random_range(0..12) {
         0..5 => ("signal", json!({ "name": "go", "data": { "n": chance.random_range(0..9) } })),
         5 => ("signal", json!({ "name": "approval", "data": { "approved": true, "by": "ana" } })),
-        6 => ("signal", json!({ "name": "approval", "data": { "approved": false, "by": "ana", "reason": "no" } })),
+        6 => (
+            "signal",
+            json!({ "name": "approval", "data": { "approved": false, "by": "ana", "reason": "no" } }),
+        ),
         7 => ("cancel", json!({ "reason": "simulated" })),
         8 => ("pause", json!({})),
         9 => ("resume", json!({})),

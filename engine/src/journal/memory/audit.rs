@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::MemoryStore;
+use super::disk::Disk;
 use crate::clock::Timestamp;
+use crate::id::StreamKey;
 use crate::journal::{Entry, Fence, Message, TimerOp};
 
 /// The messages that are remembered.
@@ -79,5 +82,49 @@ impl Audit {
     /// The first one tells enough.
     fn note(&mut self, wrong: Wrong) {
         self.wrong.get_or_insert(wrong);
+    }
+}
+
+impl MemoryStore {
+    /// The first thing that was seen to be wrong with a commit.
+    pub fn first_wrong(&self) -> Option<Wrong> {
+        self.with_disk(|disk| disk.audit.first_wrong().cloned())
+    }
+
+    /// From this moment of the engine's time on, timers are to fire within a bound.
+    pub fn expect_punctual_timers(&self, from: Timestamp, bound: Duration) {
+        self.with_disk(|disk| disk.audit.expect_punctual_timers(from, bound));
+    }
+
+    /// What was to be done by a moment and still stands in the tables, one line each.
+    pub fn left_over(&self, now: Timestamp) -> Vec<String> {
+        self.with_disk(|disk| disk.left_over(now))
+    }
+
+    /// A message that was sent not long ago, and which its receiver still recognises; `which` chooses.
+    pub fn recent_message(&self, which: usize) -> Option<Message> {
+        self.with_disk(|disk| disk.recent_message(which))
+    }
+}
+
+impl Disk {
+    /// What was to be done by a moment and still stands in the tables.
+    fn left_over(&self, now: Timestamp) -> Vec<String> {
+        let due = self.timers.iter().filter(|((_, due, ..), _)| *due <= now);
+        let timers = due.map(|((_, due, _, name), stream)| format!("timer `{name}` of {stream}, due {due}"));
+        let messages = self.outbox.values().map(|(_, message)| {
+            format!("message `{}` from {} to {}", message.command, message.from, message.to)
+        });
+        let open = self.open_effects.iter().filter_map(|number| self.effects.get(number));
+        let effects = open.map(|row| format!("effect {} of {}", row.effect.key, row.effect.stream));
+        timers.chain(messages).chain(effects).collect()
+    }
+
+    /// A message that was sent not long ago and which its receiver recognises.
+    fn recent_message(&self, which: usize) -> Option<Message> {
+        let message = self.audit.recent(which)?;
+        let to = StreamKey::new(message.from.tenant.clone(), message.to);
+        let is_known = self.streams.get(&to).is_some_and(|to| to.received_ids.contains(&message.id));
+        (is_known || self.message_numbers.contains_key(&message.id)).then(|| message.clone())
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Disk {
     pub(super) effects: BTreeMap<u64, LedgerRow>,
     pub(super) open_effects: BTreeSet<u64>,
     effect_numbers: BTreeMap<EffectKey, u64>,
-    message_numbers: BTreeMap<MessageId, u64>,
+    pub(super) message_numbers: BTreeMap<MessageId, u64>,
     pub(super) roster: Roster,
     pub(super) audit: Audit,
     /// Gives numbers to streams, kind cursors, messages and effects; never falls.
@@ -61,7 +61,7 @@ pub(super) struct Stream {
     pub(super) base: Option<Base>,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) received: Vec<(Timestamp, Received)>,
-    received_ids: BTreeSet<MessageId>,
+    pub(super) received_ids: BTreeSet<MessageId>,
     timers: BTreeMap<String, Timestamp>,
     number: u64,
 }
@@ -259,27 +259,6 @@ impl Disk {
     fn sender(&self, id: &MessageId) -> Option<&StreamKey> {
         let number = self.message_numbers.get(id)?;
         self.outbox.get(number).map(|(_, message)| &message.from)
-    }
-
-    /// What was to be done by a moment and still stands in the tables.
-    pub(super) fn left_over(&self, now: Timestamp) -> Vec<String> {
-        let due = self.timers.iter().filter(|((_, due, ..), _)| *due <= now);
-        let timers =
-            due.map(|((_, due, _, name), stream)| format!("timer `{name}` of {stream}, due {due}"));
-        let messages = self.outbox.values().map(|(_, message)| {
-            format!("message `{}` from {} to {}", message.command, message.from, message.to)
-        });
-        let open = self.open_effects.iter().filter_map(|number| self.effects.get(number));
-        let effects = open.map(|row| format!("effect {} of {}", row.effect.key, row.effect.stream));
-        timers.chain(messages).chain(effects).collect()
-    }
-
-    /// A message that was sent not long ago and which its receiver recognises.
-    pub(super) fn recent_message(&self, which: usize) -> Option<Message> {
-        let message = self.audit.recent(which)?;
-        let to = StreamKey::new(message.from.tenant.clone(), message.to);
-        let is_known = self.streams.get(&to).is_some_and(|to| to.received_ids.contains(&message.id));
-        (is_known || self.message_numbers.contains_key(&message.id)).then(|| message.clone())
     }
 
     fn next(&mut self) -> u64 {

@@ -12,13 +12,15 @@ use super::{Error, Info};
 
 mod audit;
 mod disk;
+mod fault;
 mod journal;
 mod roster;
 mod store;
 mod view;
 
 pub use audit::Wrong;
-pub use store::{AfterCrash, CrashPoint, Fault, MemoryStore, SyncMode};
+pub use fault::{AfterCrash, CrashPoint, Fault, SyncMode};
+pub use store::MemoryStore;
 pub use view::Link;
 
 use disk::Disk;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::audit::Wrong;
 use super::disk::Disk;
+use super::fault::{AfterCrash, CrashPoint, Fault, SyncMode};
 use super::view::{Link, View};
 use crate::clock::Timestamp;
 use crate::id::{IdSecret, SlotMap, StreamKey, digest, uuid_v8};
-use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info, Message, PartitionId};
+use crate::journal::{Appended, Entry, EntryError, Error, Event, Fence, Info, PartitionId};
 use crate::runtime::Context;
 
 type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
@@ -21,52 +21,6 @@ type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
 /// A disk in memory. Clones are the same disk.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Shared>);
-
-/// When an append reaches stable storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SyncMode {
-    /// At once.
-    Always,
-    /// When the test calls [`MemoryStore::sync`]; until then the append has not returned and no read sees it.
-    Held,
-}
-
-/// What becomes of the next append that reaches the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It fails, and nothing is committed.
-    Unavailable,
-    /// It is committed, but its answer is lost: it returns only after this long, when that has been resolved.
-    LostAnswer(Duration),
-    /// It is committed, and never known to be.
-    UnknownCommitted,
-    /// It is not committed, and never known not to be.
-    UnknownLost,
-    /// The store is found to have gone back in time, and nothing is committed.
-    Regressed,
-    /// The entry with this index is refused for itself.
-    Refuse(usize),
-}
-
-/// Where in an append the process dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashPoint {
-    /// Nothing of the append is committed.
-    BeforeCommit,
-    /// All of it is committed, and nobody is told.
-    AfterCommit,
-    /// The batch is torn: its first so many entries are committed, the rest is gone, and nobody is told.
-    Torn(usize),
-}
-
-/// What a call of a dead process's view does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterCrash {
-    /// It never returns, as nothing does in a dead process. The test drops the process's tasks.
-    Pends,
-    /// It fails: [`Error::Unknown`] from the append that the crash hit, [`Error::Unavailable`] from then on.
-    Fails,
-}
 
 struct Shared {
     state: Mutex<State>,
@@ -257,29 +211,9 @@ impl MemoryStore {
         self.lock().disk.partitions.iter().map(|(partition, row)| (*partition, row.epoch)).collect()
     }
 
-    /// The first thing that was seen to be wrong with a commit.
-    pub fn first_wrong(&self) -> Option<Wrong> {
-        self.lock().disk.audit.first_wrong().cloned()
-    }
-
     /// What identifies the store.
     pub fn info(&self) -> Info {
         self.lock().info.clone()
-    }
-
-    /// From this moment of the engine's time on, timers are to fire within a bound.
-    pub fn expect_punctual_timers(&self, from: Timestamp, bound: Duration) {
-        self.lock().disk.audit.expect_punctual_timers(from, bound);
-    }
-
-    /// What was to be done by a moment and still stands in the tables, one line each.
-    pub fn left_over(&self, now: Timestamp) -> Vec<String> {
-        self.lock().disk.left_over(now)
-    }
-
-    /// A message that was sent not long ago, and which its receiver still recognises; `which` chooses.
-    pub fn recent_message(&self, which: usize) -> Option<Message> {
-        self.lock().disk.recent_message(which)
     }
 
     /// The partition that a stream belongs to.

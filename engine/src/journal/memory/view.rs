@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::disk::Disk;
-use super::store::{AfterCrash, CrashPoint, MemoryStore, State, pass};
+use super::fault::{AfterCrash, CrashPoint};
+use super::store::{MemoryStore, State, pass};
 use crate::journal::Error;
 
 /// One process's life with the store.

@@ -99,7 +99,9 @@ fn acknowledged(client: &Known, events: &[Event]) -> Result<(), Broken> {
         if !fits {
             let there: Vec<_> = there.iter().map(|event| (event.seq, &event.body.name)).collect();
             let (name, stream) = (&sent.command.name, &sent.command.stream);
-            let what = format!("command {number}, `{name}` of {stream}, was answered {outcome:?}; in the journal: {there:?}");
+            let what = format!(
+                "command {number}, `{name}` of {stream}, was answered {outcome:?}; in the journal: {there:?}"
+            );
             return Err(Broken::new(invariant::REPLIED, what));
         }
     }
@@ -178,7 +180,11 @@ pub(super) fn digest_of(events: &[Event], hasher: &mut blake3::Hasher) -> String
         let Event { position, stream, seq, at, body } = event;
         // Writing to a text cannot fail.
         let _ = write!(line, "{position} {stream} {seq} {} {} {}", at.ms(), body.name, body.version);
-        let _ = writeln!(line, " {} {} {}", body.origin.causation, body.origin.correlation, body.origin.principal);
+        let _ = writeln!(
+            line,
+            " {} {} {}",
+            body.origin.causation, body.origin.correlation, body.origin.principal
+        );
         hasher.update(line.as_bytes());
         hasher.update(body.data.text().as_bytes());
     }

@@ -121,7 +121,10 @@ impl Known {
             Some((_, before)) if *before == outcome => self.counts.add("answers compared", 1),
             Some((_, before)) => {
                 let (before, stream) = (in_short(before), sent.command.stream.id);
-                let what = format!("command {number} of {stream} was answered {before}, and again {}", in_short(&outcome));
+                let what = format!(
+                    "command {number} of {stream} was answered {before}, and again {}",
+                    in_short(&outcome)
+                );
                 self.broke(invariant::ANSWER, what);
             }
         }

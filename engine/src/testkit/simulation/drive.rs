@@ -112,7 +112,10 @@ impl<S: Subject> Driver<'_, S> {
             let client = self.client.lock();
             let answer = client.sent.get(&number).and_then(|sent| sent.answer.as_ref());
             if !matches!(answer, Some((_, Outcome::Accepted(_)))) {
-                return Err(Broken::new(invariant::PROGRESS, format!("the prologue is not accepted: {answer:?}")));
+                return Err(Broken::new(
+                    invariant::PROGRESS,
+                    format!("the prologue is not accepted: {answer:?}"),
+                ));
             }
         }
         if self.plan.seats == 2 {
@@ -330,7 +333,10 @@ impl<S: Subject> Driver<'_, S> {
         let client = self.client.lock();
         match client.sent.iter().find(|(_, sent)| sent.answer.is_none()) {
             Some((number, sent)) => {
-                let what = format!("command {number}, `{}` of {}, is never answered", sent.command.name, sent.command.stream);
+                let what = format!(
+                    "command {number}, `{}` of {}, is never answered",
+                    sent.command.name, sent.command.stream
+                );
                 Err(Broken::new(invariant::PROGRESS, what))
             }
             None => Ok(()),

@@ -100,7 +100,8 @@ pub mod invariant {
     /// State is a fold.
     pub const FOLD: &str = "2: state is a fold of the journal";
     /// One sequence, one writer.
-    pub const SEQUENCE: &str = "3: committed events are one gap-free sequence, written by one epoch at a time";
+    pub const SEQUENCE: &str =
+        "3: committed events are one gap-free sequence, written by one epoch at a time";
     /// One answer.
     pub const ANSWER: &str = "4: the same idempotency key gives the same answer, once";
     /// Effects by key.
@@ -110,7 +111,8 @@ pub mod invariant {
     /// Runs end.
     pub const RUN: &str = "7: a run ends, or says what it waits for";
     /// Reads and writes in one order.
-    pub const ORDER: &str = "linearizability: one order of a key's reads and writes explains what everybody was told";
+    pub const ORDER: &str =
+        "linearizability: one order of a key's reads and writes explains what everybody was told";
     /// Everything goes on.
     pub const PROGRESS: &str = "progress: once healed, everything is answered and nothing is left over";
     /// The subject's model.
@@ -168,7 +170,10 @@ impl fmt::Display for History {
         let form = if *seats == 1 { "one node" } else { "owner and stand-by" };
         let (events, lives) = (counts.of("events"), counts.of("lives"));
         let (answered, reads) = (counts.of("commands answered"), counts.of("reads answered"));
-        write!(f, "seed {seed}: {form}, {events} events, {lives} lives, {answered} commands and {reads} reads ")?;
+        write!(
+            f,
+            "seed {seed}: {form}, {events} events, {lives} lives, {answered} commands and {reads} reads "
+        )?;
         write!(f, "answered, history {digest}")
     }
 }

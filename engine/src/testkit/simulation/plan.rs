@@ -105,7 +105,9 @@ impl fmt::Display for Step {
             What::Command | What::Read | What::Fault(_) => {}
             What::Again(back) => write!(f, ", {back} back")?,
             What::Pass(time) | What::Latency(time) => write!(f, ", {time:?}")?,
-            What::CrashIn(which, calls, point) => write!(f, " of process {which}, after {calls} more, {point:?}")?,
+            What::CrashIn(which, calls, point) => {
+                write!(f, " of process {which}, after {calls} more, {point:?}")?
+            }
             What::Crash(which) | What::Stop(which) | What::Pause(which) | What::Mend(which) => {
                 write!(f, " of process {which}")?;
             }

@@ -43,6 +43,7 @@ fn limits(seed: u64, life: u64) -> Config {
     let mut one_of = |choices: [u64; 4]| choices[chance.random_range(0..4)];
     Config {
         upkeep: Duration::from_secs(one_of([20, 60, 600, 3_600])),
+        watchdog: Duration::from_secs(one_of([30, 60, 600, 3_600])),
         idle: Duration::from_secs(one_of([2, 30, 300, 3_600])),
         lanes: one_of([1, 1, 2, 2]) as usize,
         snapshot_every: one_of([3, 20, 200, 200]),
@@ -55,7 +56,11 @@ fn limits(seed: u64, life: u64) -> Config {
 }
 
 impl Process {
-    pub(super) fn start(subject: &mut impl Subject, store: &MemoryStore, birth: &Birth) -> Result<Self, String> {
+    pub(super) fn start(
+        subject: &mut impl Subject,
+        store: &MemoryStore,
+        birth: &Birth,
+    ) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.map_err(|e| e.to_string())?;
         let journal = MemoryJournal::open(store);
@@ -66,7 +71,7 @@ impl Process {
         });
         let mut config = limits(birth.seed, birth.life);
         if birth.last {
-            config.upkeep = Duration::from_secs(3_600);
+            (config.upkeep, config.watchdog) = (Duration::from_secs(3_600), Duration::from_secs(3_600));
         }
         let (node, cx) = runtime.block_on(async {
             let cx = Context::simulated(birth.wall, birth.seed.wrapping_add(birth.life << 32));

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::{Broken, Chance, invariant};
 use crate::clock::Timestamp;
+use crate::entity::Entity as _;
 use crate::id::{Prefix, Slot, StreamId, StreamKey, uuid_v7};
 use crate::journal::{Event, Outcome};
 use crate::runtime::{Command, Node};
 use crate::supervise::DeadLetter;
-use crate::entity::Entity as _;
 use crate::testkit::{command, key};
 
 /// The tallies that clients alone write to.
@@ -127,7 +127,8 @@ impl Tallies {
     pub async fn check(&self, node: &Node, events: &[Event]) -> Result<(), Broken> {
         for (stream, expected) in &self.totals {
             let view = node.read(&key(*stream)).await;
-            let view = view.map_err(|e| Broken::new(invariant::PROGRESS, format!("{stream} cannot be read: {e}")))?;
+            let view =
+                view.map_err(|e| Broken::new(invariant::PROGRESS, format!("{stream} cannot be read: {e}")))?;
             let state = view.map_or(Value::Null, |view| view.state.value());
             let total = state["total"].as_i64().unwrap_or_default();
             if total != *expected {

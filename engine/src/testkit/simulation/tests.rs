@@ -66,7 +66,14 @@ fn hold(seats: usize, seeds: std::ops::Range<u64>, steps: u64) -> Counts {
 #[test]
 fn no_fault_of_one_node_loses_repeats_or_ages_anything() {
     let counts = hold(1, 0..12, 400);
-    for kind in ["crash", "crash with a torn write", "append unknown, lost", "clock jump", "pause", "end in good order"] {
+    for kind in [
+        "crash",
+        "crash with a torn write",
+        "append unknown, lost",
+        "clock jump",
+        "pause",
+        "end in good order",
+    ] {
         assert!(counts.of(kind) > 0, "there was no `{kind}`: {counts:?}");
     }
     assert_eq!(counts.of("histories of a key left undecided"), 0);
