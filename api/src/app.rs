@@ -63,10 +63,10 @@ struct Parts {
 }
 
 /// The definitions that a node has to know before it serves runs.
-struct Known {
-    tenant: TenantId,
-    actions: Arc<Actions>,
-    definitions: Arc<Definitions>,
+pub(crate) struct Known {
+    pub(crate) tenant: TenantId,
+    pub(crate) actions: Arc<Actions>,
+    pub(crate) definitions: Arc<Definitions>,
 }
 
 #[async_trait]

@@ -19,6 +19,7 @@ use crate::partition::LaneError;
 use crate::runtime::guard;
 use crate::supervise::{Child, Notice};
 use crate::telemetry::names;
+use crate::testkit::sabotage::{self, Sabotage};
 
 /// The way to wake a host. Cheap to clone.
 #[derive(Clone)]
@@ -220,6 +221,9 @@ impl HostState {
 
     /// Answers a delivery that has been answered before; hands it back if it is new.
     async fn recorded(&mut self, batch: &mut Batch, delivery: Box<Delivery>) -> Option<Box<Delivery>> {
+        if sabotage::is_on(Sabotage::DedupDropped) {
+            return Some(Box::new(Delivery { dedup: Dedup::None, ..*delivery }));
+        }
         match delivery.dedup {
             Dedup::None => Some(delivery),
             Dedup::Message(id) => {
@@ -288,7 +292,7 @@ impl HostState {
     }
 
     async fn commit(&mut self, batch: Batch, hand: Hand) {
-        let (mut entry, pending) = (batch.entry, batch.pending);
+        let (mut entry, mut pending) = (batch.entry, batch.pending);
         if !entry.is_empty() {
             self.hide();
         }
@@ -301,6 +305,12 @@ impl HostState {
             }
             let (at, received) = (entry.at, entry.received.clone());
             let made = entry.events.len();
+            if sabotage::is_on(Sabotage::ReplyBeforeCommit) {
+                let (early, rest) = pending.into_iter().partition(|pending: &Pending| !pending.is_read());
+                pending = rest;
+                let answer = |pending: Pending| pending.answer(position, loaded.kind, None);
+                Vec::into_iter(early).for_each(answer);
+            }
             match self.seed.cell.owned.append(entry).await {
                 Ok(appended) => {
                     position = appended.position;

@@ -231,6 +231,11 @@ impl TimerFeed {
         self.wake.notified().await;
     }
 
+    /// The number of timers that were handed out and are not taken in yet.
+    pub fn firing(&self) -> usize {
+        self.lock().firing.len()
+    }
+
     /// The number of timers held.
     pub fn len(&self) -> usize {
         self.lock().due.len()

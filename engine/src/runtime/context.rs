@@ -31,6 +31,8 @@ struct Inner {
     floor_ms: AtomicI64,
     /// True where wall time is the machine's; false under simulation.
     real: bool,
+    /// Wall clock at `started` in milliseconds, as a simulation has moved it since.
+    wall_ms: AtomicI64,
     rng: Mutex<ChaCha8Rng>,
     tracker: TaskTracker,
     cancel: CancellationToken,
@@ -75,6 +77,7 @@ impl Context {
             anchor_ms: AtomicI64::new(anchor_ms),
             floor_ms: AtomicI64::new(anchor_ms),
             real,
+            wall_ms: AtomicI64::new(anchor_ms),
             rng: Mutex::new(ChaCha8Rng::from_seed(seed)),
             tracker: TaskTracker::new(),
             cancel: CancellationToken::new(),
@@ -105,17 +108,23 @@ impl Context {
         Instant::now()
     }
 
+    /// Moves the machine's clock by so many milliseconds, under simulation.
+    pub fn move_wall_clock(&self, by_ms: i64) {
+        self.0.wall_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
     /// Compares the engine's clock with the machine's and slews at most 50 ms of the difference away.
     ///
     /// Returns the difference in milliseconds, positive where the engine is ahead; call it about once a second.
     #[expect(clippy::disallowed_methods, reason = "the one home of the machine's clock")]
     pub fn discipline(&self) -> i64 {
-        if !self.0.real {
-            return 0;
-        }
         let elapsed = i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let engine = self.0.anchor_ms.load(Ordering::Relaxed).saturating_add(elapsed);
-        let difference = engine - wall_ms(std::time::SystemTime::now());
+        let wall = match self.0.real {
+            true => wall_ms(std::time::SystemTime::now()),
+            false => self.0.wall_ms.load(Ordering::Relaxed).saturating_add(elapsed),
+        };
+        let difference = engine - wall;
         self.0.anchor_ms.fetch_sub(difference.clamp(-50, 50), Ordering::Relaxed);
         difference
     }
@@ -206,6 +215,11 @@ impl Context {
             }
             first
         });
+    }
+
+    /// Says whether somebody has asked for the end of the process.
+    pub fn has_to_exit(&self) -> bool {
+        self.0.exit.borrow().is_some()
     }
 
     /// Waits until somebody asks for the end of the process.

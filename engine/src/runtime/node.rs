@@ -25,9 +25,11 @@ use crate::entity::{
     Admission, Answer, Catalog, Dedup, Directory, Entity, Fault, Input, Overload, Shared, View,
 };
 use crate::id::{Prefix, StreamKey, TenantId};
-use crate::journal::{self, Backup, Event, Journal, Json, Origin, Outcome, PartitionId, Seq, StreamPage};
+use crate::journal::{
+    self, Backup, Event, Journal, Json, Message, Origin, Outcome, PartitionId, Seq, StreamPage,
+};
 use crate::partition::{CommitTimes, Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
-use crate::supervise::{Notices, Pulse, Root, ServiceFault, ServiceSpec, with_quarantined};
+use crate::supervise::{Notices, Pulse, Root, ServiceFault, ServiceSpec, redelivered, with_quarantined};
 
 /// How long each part of an ending may take once the drain is over.
 const ENDING: Duration = Duration::from_secs(2);
@@ -206,6 +208,17 @@ impl Node {
         let Command { stream, name, body, external_key, origin, dedup } = command;
         let input = Input::Command { name, body, external_key };
         self.0.partitions.directory.deliver_in_any_case(&stream, input, origin, dedup).await
+    }
+
+    /// Delivers a message once more, as an outbox does that did not hear of the first time.
+    pub(crate) async fn redeliver(&self, message: &Message) -> Result<Answer, Fault> {
+        let to = StreamKey::new(message.from.tenant.clone(), message.to);
+        let (input, origin) = redelivered(message).unwrap_or_else(|| {
+            let (name, body) = (message.command.clone(), message.body.clone());
+            (Input::Command { name, body, external_key: None }, message.origin.clone())
+        });
+        let dedup = Dedup::Message(message.id);
+        self.0.partitions.directory.deliver_in_any_case(&to, input, origin, dedup).await
     }
 
     /// Reads the state of a stream; `None` if it does not exist.

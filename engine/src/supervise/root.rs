@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
 use super::board::{Board, PartitionStatus, Scope, ServiceStatus, Wedged};
 use super::nursery::{Fate, Nursery};
@@ -117,6 +117,7 @@ impl Root {
         for child in self.board.children_of_root() {
             child.stop(Some("shutdown".to_owned()));
         }
+        kill_below(&self.actor.get_cell());
         let ended = self.actor.get_cell().kill_and_wait(Some(patience)).await;
         if ended.is_err() {
             tracing::warn!("the root supervisor did not end in time");
@@ -139,6 +140,17 @@ async fn watch_pulses(board: Board, every: Duration, cx: Context) {
                 }
             }
         }
+    }
+}
+
+/// Ends everything below an actor in the order in which it was started: the library's own order is another one each
+/// time, and who is asked first decides what is still done.
+fn kill_below(cell: &ActorCell) {
+    let mut children = cell.get_children();
+    children.sort_by_key(ActorCell::get_id);
+    for child in children {
+        kill_below(&child);
+        child.kill();
     }
 }
 

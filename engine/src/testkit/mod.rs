@@ -1,8 +1,9 @@
 //! What tests of the engine and of products on it share: a small kind, a recording connector, a node in memory.
 
 mod gauge;
+pub mod linearizability;
 mod outside;
-pub mod pair;
+pub(crate) mod sabotage;
 pub mod simulation;
 mod tally;
 

@@ -13,6 +13,7 @@ use crate::partition::{Carried, Owned};
 use crate::runtime::Context;
 use crate::supervise::{Pulse, Service, ServiceFault};
 use crate::telemetry::names;
+use crate::testkit::sabotage::{self, Sabotage};
 
 /// How far ahead timers are held in memory.
 const HORIZON: Duration = Duration::from_secs(600);
@@ -51,10 +52,13 @@ impl Timers {
     async fn fill(&self) -> Result<(), ServiceFault> {
         let horizon = self.cx.now().plus(HORIZON);
         self.owned.feeds().timers.open(horizon);
-        let reading = self.journal.due_timers(self.owned.partition(), horizon, self.backlog);
+        // Those that are on their way still stand in the journal: they must not take the place of the ones behind
+        // them, or a page of timers that cannot be taken in would be read over and over.
+        let limit = self.backlog + self.owned.feeds().timers.firing();
+        let reading = self.journal.due_timers(self.owned.partition(), horizon, limit);
         let read = self.pulse.during(reading).await;
         let due = read.map_err(|e| ServiceFault::passing(e.to_string()))?;
-        let full = due.len() == self.backlog;
+        let full = due.len() == limit;
         let last = due.last().map(|t| t.due);
         for timer in due {
             self.owned.feeds().timers.load(timer);
@@ -140,7 +144,8 @@ impl Service for Timers {
             if horizon <= now || (horizon <= now.plus(HORIZON / 2) && room) {
                 self.fill().await?;
             }
-            match self.owned.feeds().timers.next(now) {
+            let early = sabotage::is_on(Sabotage::TimerEarly).then_some(Duration::from_secs(5));
+            match self.owned.feeds().timers.next(now.plus(early.unwrap_or_default())) {
                 Ok(timer) => self.fire(timer).await,
                 Err(next) => {
                     let refill = now.plus(HORIZON / 4);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::audit::Audit;
 use super::roster::Roster;
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
@@ -15,6 +16,7 @@ use crate::journal::{
     TimerOp,
 };
 use crate::partition::Owner;
+use crate::testkit::sabotage::{self, Sabotage};
 
 /// Everything that is on stable storage.
 #[derive(Debug, Default)]
@@ -30,8 +32,9 @@ pub(super) struct Disk {
     pub(super) effects: BTreeMap<u64, LedgerRow>,
     pub(super) open_effects: BTreeSet<u64>,
     effect_numbers: BTreeMap<EffectKey, u64>,
-    message_numbers: BTreeMap<MessageId, u64>,
+    pub(super) message_numbers: BTreeMap<MessageId, u64>,
     pub(super) roster: Roster,
+    pub(super) audit: Audit,
     /// Gives numbers to streams, kind cursors, messages and effects; never falls.
     counter: u64,
 }
@@ -58,7 +61,7 @@ pub(super) struct Stream {
     pub(super) base: Option<Base>,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) received: Vec<(Timestamp, Received)>,
-    received_ids: BTreeSet<MessageId>,
+    pub(super) received_ids: BTreeSet<MessageId>,
     timers: BTreeMap<String, Timestamp>,
     number: u64,
 }
@@ -94,9 +97,11 @@ impl Disk {
         batch: &[Entry],
         sabotage: Option<usize>,
     ) -> Result<Vec<Result<Appended, EntryError>>, Error> {
-        if !self.holds(&fence) {
+        if !self.holds(&fence) && !sabotage::is_on(Sabotage::FenceRemoved) {
             return Err(Error::Fenced { partition: fence.partition });
         }
+        let newest = self.partitions.get(&fence.partition).map_or(0, |row| row.epoch);
+        self.audit.appended(&fence, newest);
         let one = |(at, entry): (usize, &Entry)| match sabotage {
             Some(guilty) if guilty == at => Err(refused(entry, "a fault that a test injected".to_owned())),
             Some(_) | None => self.commit(fence.partition, entry),
@@ -278,6 +283,7 @@ impl Disk {
             }
         }
         for op in &entry.timers {
+            self.audit.timer(entry, op);
             self.apply_timer(partition, &entry.stream, op);
         }
         self.apply_messages(partition, entry);
@@ -348,6 +354,7 @@ impl Disk {
         for message in &entry.messages {
             let number = self.next();
             self.message_numbers.insert(message.id, number);
+            self.audit.sent(message);
             self.outbox.insert(number, (partition, message.clone()));
         }
     }

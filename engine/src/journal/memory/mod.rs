@@ -10,13 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Error, Info};
 
+mod audit;
 mod disk;
+mod fault;
 mod journal;
 mod roster;
 mod store;
 mod view;
 
-pub use store::{AfterCrash, CrashPoint, Fault, MemoryStore, SyncMode};
+pub use audit::Wrong;
+pub use fault::{AfterCrash, CrashPoint, Fault, SyncMode};
+pub use store::MemoryStore;
 pub use view::Link;
 
 use disk::Disk;
@@ -41,6 +45,21 @@ impl MemoryJournal {
     /// This process dies now, and no other: what it has under way and is not synced is gone.
     pub fn kill(&self) {
         self.store.kill(&self.view);
+    }
+
+    /// Lets this process die in its call after the next `calls`, reads and heartbeats too; 0 is the very next one.
+    pub fn crash_after(&self, calls: u64, point: CrashPoint) {
+        self.view.doom(calls, point);
+    }
+
+    /// Lets this process live after all.
+    pub fn spare(&self) {
+        self.view.spare();
+    }
+
+    /// True while this process lives.
+    pub fn lives(&self) -> bool {
+        self.view.lives(&self.store.lock())
     }
 
     /// Sets how this process reaches the store.

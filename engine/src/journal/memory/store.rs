@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::disk::Disk;
+use super::fault::{AfterCrash, CrashPoint, Fault, SyncMode};
 use super::view::{Link, View};
 use crate::clock::Timestamp;
 use crate::id::{IdSecret, SlotMap, StreamKey, digest, uuid_v8};
@@ -20,50 +21,6 @@ type Answer = Result<Vec<Result<Appended, EntryError>>, Error>;
 /// A disk in memory. Clones are the same disk.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Shared>);
-
-/// When an append reaches stable storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SyncMode {
-    /// At once.
-    Always,
-    /// When the test calls [`MemoryStore::sync`]; until then the append has not returned and no read sees it.
-    Held,
-}
-
-/// What becomes of the next append that reaches the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It fails, and nothing is committed.
-    Unavailable,
-    /// It is committed, but its answer is lost: it returns only after this long, when that has been resolved.
-    LostAnswer(Duration),
-    /// It is committed, and never known to be.
-    UnknownCommitted,
-    /// It is not committed, and never known not to be.
-    UnknownLost,
-    /// The store is found to have gone back in time, and nothing is committed.
-    Regressed,
-    /// The entry with this index is refused for itself.
-    Refuse(usize),
-}
-
-/// Where in an append the process dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashPoint {
-    /// Nothing of the append is committed.
-    BeforeCommit,
-    /// All of it is committed, and nobody is told.
-    AfterCommit,
-}
-
-/// What a call of a dead process's view does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterCrash {
-    /// It never returns, as nothing does in a dead process. The test drops the process's tasks.
-    Pends,
-    /// It fails: [`Error::Unknown`] from the append that the crash hit, [`Error::Unavailable`] from then on.
-    Fails,
-}
 
 struct Shared {
     state: Mutex<State>,
@@ -254,6 +211,11 @@ impl MemoryStore {
         self.lock().disk.partitions.iter().map(|(partition, row)| (*partition, row.epoch)).collect()
     }
 
+    /// What identifies the store.
+    pub fn info(&self) -> Info {
+        self.lock().info.clone()
+    }
+
     /// The partition that a stream belongs to.
     pub fn partition_of(&self, stream: &StreamKey) -> PartitionId {
         self.lock().info.partition_of(stream)
@@ -297,6 +259,11 @@ impl MemoryStore {
         if let Link::Cut(after) = link {
             pass(after).await;
             return Err(Error::Unknown { reason: "the store cannot be reached".to_owned() });
+        }
+        if let Some(point) = view.struck() {
+            self.lock().commit_until(point, fence, batch);
+            self.kill(view);
+            return self.died_in_append().await;
         }
         let begun = self.lock().begin(view, fence, batch);
         self.0.changed.notify_waiters();
@@ -349,12 +316,8 @@ impl State {
     fn begin(&mut self, view: &Arc<View>, fence: Fence, batch: &[Entry]) -> Begun {
         self.appends += 1;
         match self.crash.take() {
-            Some((0, CrashPoint::BeforeCommit)) => {
-                self.die();
-                return Begun::Died;
-            }
-            Some((0, CrashPoint::AfterCommit)) => {
-                let _ = self.disk.append(fence, batch, None);
+            Some((0, point)) => {
+                self.commit_until(point, fence, batch);
                 self.die();
                 return Begun::Died;
             }
@@ -375,6 +338,19 @@ impl State {
             Some(Fault::UnknownLost) => Begun::Done(Err(unknown())),
             Some(Fault::Regressed) => Begun::Done(Err(Error::Regressed { partition: fence.partition })),
             Some(Fault::Refuse(guilty)) => Begun::Done(self.disk.append(fence, batch, Some(guilty))),
+        }
+    }
+
+    /// Commits as much of a batch as there is on stable storage where its process dies.
+    fn commit_until(&mut self, point: CrashPoint, fence: Fence, batch: &[Entry]) {
+        let kept = match point {
+            CrashPoint::BeforeCommit => 0,
+            CrashPoint::AfterCommit => batch.len(),
+            CrashPoint::Torn(entries) => entries.min(batch.len()),
+        };
+        if kept > 0 {
+            // Nobody is left to be told.
+            let _ = self.disk.append(fence, &batch[..kept], None);
         }
     }
 

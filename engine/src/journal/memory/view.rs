@@ -1,11 +1,12 @@
 //! One process's view of the store: its life, how it reaches the store, and what its calls come to.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::disk::Disk;
-use super::store::{AfterCrash, MemoryStore, State, pass};
+use super::fault::{AfterCrash, CrashPoint};
+use super::store::{MemoryStore, State, pass};
 use crate::journal::Error;
 
 /// One process's life with the store.
@@ -15,6 +16,8 @@ pub(super) struct View {
     life: u64,
     killed: AtomicBool,
     link: Mutex<Link>,
+    /// The calls until the one in which its process dies, and where in it.
+    doom: Mutex<Option<(u64, CrashPoint)>>,
 }
 
 /// How a process reaches the store.
@@ -31,12 +34,28 @@ pub enum Link {
 
 impl View {
     pub(super) fn new(life: u64) -> Self {
-        Self { life, killed: AtomicBool::new(false), link: Mutex::default() }
+        Self { life, killed: AtomicBool::new(false), link: Mutex::default(), doom: Mutex::default() }
     }
 
     /// True while its process lives.
     pub(super) fn lives(&self, state: &State) -> bool {
         self.life == state.life && !self.killed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn doom(&self, calls: u64, point: CrashPoint) {
+        *self.doom.lock().unwrap_or_else(PoisonError::into_inner) = Some((calls, point));
+    }
+
+    pub(super) fn spare(&self) {
+        *self.doom.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Counts a call; says where its process dies, if it does so in this one.
+    pub(super) fn struck(&self) -> Option<CrashPoint> {
+        let mut doom = self.doom.lock().unwrap_or_else(PoisonError::into_inner);
+        let (calls, point) = (*doom)?;
+        *doom = calls.checked_sub(1).map(|calls| (calls, point));
+        (calls == 0).then_some(point)
     }
 
     pub(super) fn set_link(&self, link: Link) {
@@ -49,9 +68,9 @@ impl View {
 }
 
 impl MemoryStore {
-    pub(super) fn kill(&self, view: &Arc<View>) {
+    pub(super) fn kill(&self, view: &View) {
         view.killed.store(true, Ordering::Relaxed);
-        self.lock().held.retain(|held| !Arc::ptr_eq(&held.view, view));
+        self.lock().held.retain(|held| !std::ptr::eq(&raw const *held.view, view));
         self.has_changed();
     }
 
@@ -59,6 +78,13 @@ impl MemoryStore {
     /// [`Link`].
     pub(super) async fn call<T>(&self, view: &View, work: impl FnOnce(&mut Disk) -> T) -> Result<T, Error> {
         self.alive(view).await?;
+        if let Some(point) = view.struck() {
+            if point != CrashPoint::BeforeCommit {
+                drop(self.with_disk(work));
+            }
+            self.kill(view);
+            return self.dead().await;
+        }
         let cut = || Error::Unavailable { reason: "the store cannot be reached".to_owned() };
         match view.link() {
             Link::Up => Ok(self.with_disk(work)),
@@ -91,13 +117,15 @@ impl MemoryStore {
 
     /// Returns where the view's process lives.
     pub(super) async fn alive(&self, view: &View) -> Result<(), Error> {
-        let after_crash = {
-            let state = self.lock();
-            if view.lives(&state) {
-                return Ok(());
-            }
-            state.after_crash
-        };
+        if view.lives(&self.lock()) {
+            return Ok(());
+        }
+        self.dead().await
+    }
+
+    /// What the calls of a dead process come to.
+    async fn dead<T>(&self) -> Result<T, Error> {
+        let after_crash = self.lock().after_crash;
         match after_crash {
             AfterCrash::Pends => std::future::pending().await,
             AfterCrash::Fails => Err(Error::Unavailable { reason: "the process has died".to_owned() }),
