@@ -5,6 +5,7 @@ mod context;
 mod hold;
 mod inlet;
 mod keeper;
+mod keepers;
 mod memory;
 mod node;
 mod operate;

@@ -8,16 +8,13 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::hold::{self, History};
-use super::keeper::Keeper;
-use super::memory::Memory;
+use super::keepers::{keep_leases, start_keepers};
 use super::partitions::{Partitions, Permits};
-use super::retention::{Retention, check_bases};
-use super::seed::{Leasing, NodeSeed, Prepare, StartError};
-use super::upkeep::Upkeep;
-use super::watchdog::{Findings, Watchdog};
+use super::retention::check_bases;
+use super::seed::{NodeSeed, StartError};
+use super::watchdog::Findings;
 use super::{Config, Context, past};
 use crate::clock::Timestamp;
 use crate::effect::Effect;
@@ -28,14 +25,11 @@ use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::{
     self, Backup, Event, Journal, Json, Message, Origin, Outcome, PartitionId, Seq, StreamPage,
 };
-use crate::partition::{CommitTimes, Holdings, LaneHandle, LaneLimits, Member, Ownership, Serving, lane};
-use crate::supervise::{Notices, Pulse, Root, ServiceFault, ServiceSpec, redelivered, with_quarantined};
+use crate::partition::{CommitTimes, Holdings, LaneHandle, LaneLimits, Ownership, Serving, lane};
+use crate::supervise::{Notices, Pulse, Root, ServiceSpec, redelivered, with_quarantined};
 
 /// How long each part of an ending may take once the drain is over.
 const ENDING: Duration = Duration::from_secs(2);
-
-/// How much longer than other services those may be at one piece of work that look after the whole journal.
-const UPKEEP_PATIENCE: u32 = 20;
 
 /// How long a probe waits for the journal.
 const PROBE: Duration = Duration::from_secs(1);
@@ -129,17 +123,7 @@ impl Node {
             closing,
         });
         taken.into_iter().try_for_each(|taken| partitions.take(taken))?;
-        let patience = partitions.config.wedged_after * UPKEEP_PATIENCE;
-        let upkeep = Upkeep::new(partitions.clone());
-        let pulse = upkeep.pulse.clone();
-        partitions.root.add(ServiceSpec::new("upkeep", move || upkeep.clone()).within(&pulse, patience))?;
-        keep_watch(&partitions, patience)?;
-        keep_memory(&partitions, patience)?;
-        if let Some(retention) = Retention::new(&partitions, &catalog) {
-            let pulse = retention.pulse.clone();
-            let spec = ServiceSpec::new("retention", move || retention.clone());
-            partitions.root.add(spec.within(&pulse, patience))?;
-        }
+        start_keepers(&partitions, &catalog)?;
         let ownership = leasing.as_ref().map(|leasing| leasing.ownership.clone());
         if let Some(leasing) = leasing {
             keep_leases(&partitions, leasing, incarnation, prepare)?;
@@ -370,36 +354,4 @@ fn make_lanes(
         (handle, if lanes > 1 { spec.number(number) } else { spec })
     });
     made.unzip()
-}
-
-/// Starts the watchdog.
-fn keep_watch(partitions: &Arc<Partitions>, patience: Duration) -> Result<(), ServiceFault> {
-    let watchdog = Watchdog::new(partitions.clone());
-    let pulse = watchdog.pulse.clone();
-    partitions.root.add(ServiceSpec::new("watchdog", move || watchdog.clone()).within(&pulse, patience))
-}
-
-/// Starts what keeps memory under its limit, where there is one.
-fn keep_memory(partitions: &Arc<Partitions>, patience: Duration) -> Result<(), ServiceFault> {
-    let Some(memory) = Memory::new(partitions) else { return Ok(()) };
-    let pulse = memory.pulse.clone();
-    partitions.root.add(ServiceSpec::new("memory", move || memory.clone()).within(&pulse, patience))
-}
-
-/// Starts the keeper of the leases.
-fn keep_leases(
-    partitions: &Arc<Partitions>,
-    leasing: Leasing,
-    incarnation: Uuid,
-    prepare: Option<Arc<dyn Prepare>>,
-) -> Result<(), ServiceFault> {
-    let (address, lease) = (leasing.address.clone(), partitions.config.lease);
-    let member = Member { node: leasing.node, incarnation, address, lease };
-    let for_keeper = partitions.clone();
-    let pulse = Pulse::new(partitions.cx.clone());
-    let own = pulse.clone();
-    let keeper = move || {
-        Keeper::new(for_keeper.clone(), leasing.clone(), member.clone(), prepare.clone(), own.clone())
-    };
-    partitions.root.add(ServiceSpec::new("ownership", keeper).within(&pulse, partitions.config.wedged_after))
 }

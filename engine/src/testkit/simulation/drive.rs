@@ -158,7 +158,7 @@ impl<S: Subject> Driver<'_, S> {
             What::Redeliver(which) => self.redeliver(which),
             What::Crash(which) | What::Stop(which) | What::Pause(which) | What::Cut(which, _) => {
                 // Mostly one thing at a time, so that there is somebody to take over.
-                if self.plan.seats == 1 || self.is_well(1 - which) || step.number % 5 == 0 {
+                if self.plan.seats == 1 || self.is_well(1 - which) || step.number.is_multiple_of(5) {
                     self.harm(which, &step.what);
                 }
             }

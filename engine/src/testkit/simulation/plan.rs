@@ -122,7 +122,7 @@ impl fmt::Display for Step {
 impl Plan {
     /// The plan of a seed: every third one has a stand-by.
     pub fn new(seed: u64, steps: u64) -> Self {
-        Self::with_seats(seed, steps, if seed % 3 == 0 { 2 } else { 1 })
+        Self::with_seats(seed, steps, if seed.is_multiple_of(3) { 2 } else { 1 })
     }
 
     /// The plan of a seed for one process or two.
