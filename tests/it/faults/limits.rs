@@ -100,7 +100,11 @@ async fn a_server_out_of_descriptors_goes_on_when_it_has_them_again() {
 async fn more_than_fits_into_memory_is_served_under_a_cap() {
     let _alone = ALONE.lock().await;
     let cap = MemoryCap::of(MEMORY);
-    let env = vec![("PROMPTSALES_LIVE_ENTITIES".to_owned(), LIVE.to_owned())];
+    let limit = (MEMORY >> 20).to_string();
+    let env = vec![
+        ("PROMPTSALES_LIVE_ENTITIES".to_owned(), LIVE.to_owned()),
+        ("PROMPTSALES_MEMORY_LIMIT_MIB".to_owned(), limit),
+    ];
     let server = Server::start(Settings { env, within: cap.within(), ..Settings::default() }).await;
     let make = |n: u64| {
         let http = server.http.clone();

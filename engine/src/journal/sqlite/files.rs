@@ -30,8 +30,11 @@ const BUSY: Duration = Duration::from_secs(5);
 const CHECKPOINT_BUSY: Duration = Duration::from_millis(100);
 /// Rows that a connection's thread may read ahead of whoever takes them.
 const ROWS_AHEAD: usize = 512;
-/// The page cache of each connection, in KiB (negative by SQLite's convention).
-const CACHE: &str = "-16000";
+/// The page cache of each connection, in KiB (negative by SQLite's convention). What is not in it is mostly in the
+/// machine's; there are eight connections, and they fill theirs as the store grows.
+const CACHE: &str = "-4000";
+/// That of the connection which fills the index, and touches pages all over it.
+const INDEX_CACHE: &str = "-16000";
 
 /// The paths of a data directory.
 #[derive(Debug, Clone)]
@@ -121,6 +124,7 @@ impl Files {
         base(&self.index())
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            .pragma("cache_size", INDEX_CACHE)
             .synchronous(SqliteSynchronous::Normal)
             .connect()
             .await
