@@ -200,11 +200,11 @@ impl TimerFeed {
         self.lock().firing.remove(timer);
     }
 
-    /// Takes a timer back that was handed out and not taken in, unless it has been set anew or cleared since.
-    pub fn not_fired(&self, timer: Timer) {
-        self.lock().firing.remove(&timer);
-        self.load(timer);
-        self.wake.notify_one();
+    /// Takes a timer back that was handed out and of which it is not known whether it was taken in: the journal has to
+    /// be read again, where it stands only if it was not.
+    pub fn not_fired(&self, timer: &Timer) {
+        self.lock().firing.remove(timer);
+        self.mark_stale();
     }
 
     /// Notes that timers may have been set of which nothing is known here: the journal has to be read again.

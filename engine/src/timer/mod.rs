@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
-use crate::entity::{Dedup, Directory, Input, again};
+use crate::entity::{Dedup, Directory, Fault, Input, again};
 use crate::journal::{Journal, Origin, Timer};
 use crate::partition::{Carried, Owned};
 use crate::runtime::Context;
@@ -97,6 +97,10 @@ impl Timers {
                         // the rest.
                         permit.take();
                         cx.sleep(cx.jitter(wait)).await;
+                        if fault == Fault::Unknown {
+                            // It may have been taken in: the journal tells, and the claim is given back.
+                            return;
+                        }
                         permit = permits.clone().acquire_owned().await.ok();
                     }
                 }
@@ -110,7 +114,7 @@ impl Timers {
     }
 }
 
-/// The claim on a timer that was handed out; given back on every way out before it was taken in.
+/// The claim on a timer that was handed out; given back on every way out before it is known to have been taken in.
 struct Claim {
     owned: Arc<Owned>,
     timer: Option<Timer>,
@@ -128,7 +132,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if let Some(timer) = self.timer.take() {
-            self.owned.feeds().timers.not_fired(timer);
+            self.owned.feeds().timers.not_fired(&timer);
         }
     }
 }

@@ -304,3 +304,17 @@ async fn what_a_commit_of_unknown_end_set_off_is_carried_out() {
     node.cx().sleep(Duration::from_secs(2)).await;
     assert_eq!(view(&node, tally(1)).await.unwrap().state.value()["rings"], json!(1), "the timer has fired");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_whose_commit_is_of_unknown_end_fires_once() {
+    for fault in [memory::Fault::UnknownCommitted, memory::Fault::UnknownLost] {
+        let store = MemoryStore::new(1);
+        let node = start(&store).await;
+        add(&node, tally(1), 1).await;
+        node.command(command(tally(1), "ring", &json!({ "afterMs": 1_000 }))).await.unwrap();
+        let told = format!("{fault:?}");
+        store.inject(fault);
+        node.cx().sleep(Duration::from_secs(60)).await;
+        assert_eq!(view(&node, tally(1)).await.unwrap().state.value()["rings"], json!(1), "{told}");
+    }
+}
