@@ -7,7 +7,7 @@ use super::MemoryStore;
 use super::disk::Disk;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
-use crate::journal::{Entry, Fence, Message, TimerOp};
+use crate::journal::{Entry, Fence, INBOX_KEPT, Message, TimerOp};
 
 /// The messages that are remembered.
 const MESSAGES: usize = 32;
@@ -29,7 +29,8 @@ pub(super) struct Audit {
     wrong: Option<Wrong>,
     /// From when on timers are to be punctual, and how late they may be.
     punctual: Option<(Timestamp, Duration)>,
-    messages: VecDeque<Message>,
+    /// The last messages, and when each was sent.
+    messages: VecDeque<(Timestamp, Message)>,
 }
 
 impl Audit {
@@ -67,16 +68,17 @@ impl Audit {
     }
 
     /// A message is on its way.
-    pub(super) fn sent(&mut self, message: &Message) {
-        self.messages.push_back(message.clone());
+    pub(super) fn sent(&mut self, message: &Message, at: Timestamp) {
+        self.messages.push_back((at, message.clone()));
         if self.messages.len() > MESSAGES {
             self.messages.pop_front();
         }
     }
 
-    /// One of the last messages.
-    pub(super) fn recent(&self, which: usize) -> Option<&Message> {
-        self.messages.get(which.checked_rem(self.messages.len())?)
+    /// One of the last messages, unless it was sent so long ago that its receiver may soon forget it.
+    pub(super) fn recent(&self, which: usize, now: Timestamp) -> Option<&Message> {
+        let (at, message) = self.messages.get(which.checked_rem(self.messages.len())?)?;
+        (now.since(*at) < INBOX_KEPT / 2).then_some(message)
     }
 
     /// The first one tells enough.
@@ -102,8 +104,8 @@ impl MemoryStore {
     }
 
     /// A message that was sent not long ago, and which its receiver still recognises; `which` chooses.
-    pub fn recent_message(&self, which: usize) -> Option<Message> {
-        self.with_disk(|disk| disk.recent_message(which))
+    pub fn recent_message(&self, which: usize, now: Timestamp) -> Option<Message> {
+        self.with_disk(|disk| disk.recent_message(which, now))
     }
 }
 
@@ -121,8 +123,8 @@ impl Disk {
     }
 
     /// A message that was sent not long ago and which its receiver recognises.
-    fn recent_message(&self, which: usize) -> Option<Message> {
-        let message = self.audit.recent(which)?;
+    fn recent_message(&self, which: usize, now: Timestamp) -> Option<Message> {
+        let message = self.audit.recent(which, now)?;
         let to = StreamKey::new(message.from.tenant.clone(), message.to);
         let is_known = self.streams.get(&to).is_some_and(|to| to.received_ids.contains(&message.id));
         (is_known || self.message_numbers.contains_key(&message.id)).then(|| message.clone())

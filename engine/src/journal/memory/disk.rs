@@ -354,7 +354,7 @@ impl Disk {
         for message in &entry.messages {
             let number = self.next();
             self.message_numbers.insert(message.id, number);
-            self.audit.sent(message);
+            self.audit.sent(message, entry.at);
             self.outbox.insert(number, (partition, message.clone()));
         }
     }

@@ -295,11 +295,14 @@ impl<S: Subject> Driver<'_, S> {
         }
     }
 
-    /// Delivers a message once more to whoever lives.
+    /// Delivers a message once more to whoever lives and goes on: one that stands still for hours with a message in hand
+    /// has lost its lease when it goes on, or was the only one who carries it.
     fn redeliver(&mut self, which: usize) {
-        let Some(message) = self.store.recent_message(which) else { return };
+        let well = || self.processes.iter().flatten().filter(|process| process.is_well());
+        let Some(now) = well().map(|process| process.node.cx().now()).max() else { return };
+        let Some(message) = self.store.recent_message(which, now) else { return };
         self.client.lock().counts.add("messages delivered again", 1);
-        for process in self.processes.iter().flatten() {
+        for process in well() {
             let (node, message) = (process.node.clone(), message.clone());
             // Its answer goes to nobody: the outbox has its own.
             process.spawn(async move { drop(node.redeliver(&message).await) });

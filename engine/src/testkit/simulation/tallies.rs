@@ -141,23 +141,21 @@ impl Tallies {
 
     fn check_rings(&self, events: &[Event]) -> Result<(), Broken> {
         let broken = |what: String| Err(Broken::new(invariant::TIMER, what));
-        let mut set: BTreeMap<StreamId, Timestamp> = BTreeMap::new();
+        // One that is set anew may already be on its way, and so may those before it.
+        let mut set: BTreeMap<StreamId, Vec<Timestamp>> = BTreeMap::new();
         for event in events {
-            let stream = event.stream.id;
+            let set = set.entry(event.stream.id).or_default();
             match event.body.name.as_ref() {
                 "ring-set" => {
-                    let after = self.rings.get(&(stream, event.seq)).copied().unwrap_or_default();
-                    let due = event.at.plus(after);
-                    // One that is set anew may already be on its way.
-                    let earliest = set.get(&stream).map_or(due, |before| due.min(*before));
-                    set.insert(stream, earliest);
+                    let after = self.rings.get(&(event.stream.id, event.seq)).copied().unwrap_or_default();
+                    set.push(event.at.plus(after));
+                    set.sort();
                 }
-                "rang" => match set.remove(&stream) {
-                    Some(due) if event.at < due => {
-                        return broken(format!("{stream} rang at {}, and was to at {due}", event.at));
-                    }
-                    Some(_) | None => {}
-                },
+                "rang" if set.first().is_none_or(|due| event.at < *due) => {
+                    let due = set.first().map_or_else(|| "no time".to_owned(), ToString::to_string);
+                    return broken(format!("{} rang at {}, and was to at {due}", event.stream, event.at));
+                }
+                "rang" => drop(set.remove(0)),
                 _ => {}
             }
         }
