@@ -126,9 +126,19 @@ struct Timers {
     firing: BTreeSet<Timer>,
     /// Every timer due before this moment is held here; the others stand in the journal only.
     horizon: Timestamp,
+    /// While the journal is read: the timers taken in meanwhile, and the names set or cleared. What it tells of them is
+    /// older.
+    taken_in: Option<BTreeSet<Timer>>,
+    changed: BTreeSet<(StreamKey, String)>,
 }
 
 impl Timers {
+    fn note_changed(&mut self, stream: &StreamKey, name: &str) {
+        if self.taken_in.is_some() {
+            self.changed.insert((stream.clone(), name.to_owned()));
+        }
+    }
+
     fn remove(&mut self, stream: &StreamKey, name: &str) {
         let key = (stream.clone(), name.to_owned());
         if let Some(due) = self.by_name.remove(&key) {
@@ -158,12 +168,17 @@ impl TimerFeed {
     }
 
     fn set(&self, timer: Timer) {
-        self.lock().insert(timer, self.limit);
+        let mut timers = self.lock();
+        timers.note_changed(&timer.stream, &timer.name);
+        timers.insert(timer, self.limit);
+        drop(timers);
         self.wake.notify_one();
     }
 
     fn clear(&self, stream: &StreamKey, name: &str) {
-        self.lock().remove(stream, name);
+        let mut timers = self.lock();
+        timers.note_changed(stream, name);
+        timers.remove(stream, name);
     }
 
     /// Opens the horizon: from now on timers due before it are kept as they are set.
@@ -171,11 +186,28 @@ impl TimerFeed {
         self.lock().horizon = horizon;
     }
 
-    /// Adds a timer read from the journal, unless it has been set anew or cleared since.
+    /// Begins to fill it from the journal: from now until [`filled`](Self::filled) it is noted what changes meanwhile.
+    pub fn begin_filling(&self, horizon: Timestamp) {
+        let mut timers = self.lock();
+        (timers.horizon, timers.taken_in) = (horizon, Some(BTreeSet::new()));
+        timers.changed.clear();
+    }
+
+    /// Notes that everything read from the journal has been loaded.
+    pub fn filled(&self) {
+        let mut timers = self.lock();
+        timers.taken_in = None;
+        timers.changed.clear();
+    }
+
+    /// Adds a timer read from the journal, unless it has been set anew, cleared or taken in since.
     pub fn load(&self, timer: Timer) {
         let mut timers = self.lock();
-        let known = timers.by_name.contains_key(&(timer.stream.clone(), timer.name.clone()));
-        if !known && !timers.firing.contains(&timer) {
+        let name = (timer.stream.clone(), timer.name.clone());
+        let is_older = timers.changed.contains(&name)
+            || timers.taken_in.as_ref().is_some_and(|taken| taken.contains(&timer));
+        let known = timers.by_name.contains_key(&name);
+        if !known && !is_older && !timers.firing.contains(&timer) {
             timers.insert(timer, self.limit);
         }
     }
@@ -197,7 +229,11 @@ impl TimerFeed {
 
     /// Notes that a timer which was handed out has been taken in.
     pub fn fired(&self, timer: &Timer) {
-        self.lock().firing.remove(timer);
+        let mut timers = self.lock();
+        timers.firing.remove(timer);
+        if let Some(taken) = &mut timers.taken_in {
+            taken.insert(timer.clone());
+        }
     }
 
     /// Takes a timer back that was handed out and of which it is not known whether it was taken in: the journal has to

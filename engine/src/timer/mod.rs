@@ -51,7 +51,7 @@ impl Timers {
     /// Reads the timers up to a new horizon into memory.
     async fn fill(&self) -> Result<(), ServiceFault> {
         let horizon = self.cx.now().plus(HORIZON);
-        self.owned.feeds().timers.open(horizon);
+        self.owned.feeds().timers.begin_filling(horizon);
         // Those that are on their way still stand in the journal: they must not take the place of the ones behind
         // them, or a page of timers that cannot be taken in would be read over and over.
         let limit = self.backlog + self.owned.feeds().timers.firing();
@@ -66,6 +66,7 @@ impl Timers {
         if let (true, Some(last)) = (full, last) {
             self.owned.feeds().timers.open(last);
         }
+        self.owned.feeds().timers.filled();
         Ok(())
     }
 
