@@ -102,14 +102,21 @@ async fn beyond_the_connections_only_the_state_of_the_node_is_told() {
 async fn beyond_the_requests_under_way_more_are_refused_before_their_bodies_are_read() {
     let server = server(&[("PROMPTSALES_REQUESTS", "1")]).await;
     let address = server.url.strip_prefix("http://").expect("an address");
-    let mut slow = TcpStream::connect(address).await.expect("a connection");
-    let head = "POST /api/v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
-    slow.write_all(head.as_bytes()).await.expect("it can be sent");
-    let refused = until("a refusal", || async {
+    let head = b"POST /api/v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
+    let mut slow = Vec::new();
+    // One that comes while another request is under way is refused itself, and holds nothing.
+    let refused = loop {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(head).await.expect("it can be sent");
+        slow.push(stream);
+        assert!(slow.len() < 100, "no request is refused");
+        tokio::time::sleep(Duration::from_millis(50)).await;
         let answer = record(&server, "r").await;
-        (answer.status != 200).then_some(answer)
-    });
-    is_refused_for(&refused.await, "requests_full");
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    is_refused_for(&refused, "requests_full");
     assert_eq!(server.http.get("/readyz").await.status, 200);
     drop(slow);
     until("room for a request", || async { (record(&server, "r").await.status == 200).then_some(()) }).await;

@@ -299,7 +299,7 @@ impl<S: Subject> Driver<'_, S> {
     /// has lost its lease when it goes on, or was the only one who carries it.
     fn redeliver(&mut self, which: usize) {
         let well = || self.processes.iter().flatten().filter(|process| process.is_well());
-        let Some(now) = well().map(|process| process.node.cx().now()).max() else { return };
+        let Some(now) = well().map(Process::now).max() else { return };
         let Some(message) = self.store.recent_message(which, now) else { return };
         self.client.lock().counts.add("messages delivered again", 1);
         for process in well() {
