@@ -77,6 +77,17 @@ impl Batch {
         self.keys.get(key).cloned()
     }
 
+    /// True unless what was decided in this batch sets a timer anew, clears it or takes it in.
+    pub(super) fn leaves(&self, timer: &str, at: Timestamp) -> bool {
+        let after = |stands, op: &TimerOp| match op {
+            TimerOp::Set { name, due } if name == timer => *due == at,
+            TimerOp::Clear { name } if name == timer => false,
+            TimerOp::Fired { name, due } if name == timer && *due == at => false,
+            TimerOp::Set { .. } | TimerOp::Clear { .. } | TimerOp::Fired { .. } => stands,
+        };
+        self.entry.timers.iter().fold(true, after)
+    }
+
     /// Gives the work back, undecided, in its order.
     pub(super) fn into_work(self) -> Vec<Work> {
         let back = |pending| match pending {
@@ -88,7 +99,7 @@ impl Batch {
 
     fn record(&mut self, dedup: &Dedup, range: Option<(u64, u64)>, outcome: &Outcome) {
         match *dedup {
-            Dedup::None => {}
+            Dedup::None | Dedup::Claim(_) => {}
             Dedup::Message(id) => {
                 self.received.insert(id, outcome.clone());
                 self.entry.received.push(Received { id, outcome: outcome.clone() });
@@ -174,7 +185,7 @@ impl Pending {
 /// The entry that records a command as a dead letter. Its id follows from the command, so that it is made once.
 pub(super) fn dead_letter(stream: &StreamKey, delivery: &Delivery, now: Timestamp) -> Entry {
     let what = match &delivery.dedup {
-        Dedup::None => delivery.origin.causation.to_string(),
+        Dedup::None | Dedup::Claim(_) => delivery.origin.causation.to_string(),
         Dedup::Key { key, .. } => format!("{key:02x?}"),
         Dedup::Message(id) => id.to_string(),
     };

@@ -13,8 +13,8 @@ use super::directory::{Directory, Shared};
 use super::hand::{Hand, input_name, step_span};
 use super::intake::{Cell, Dedup, Delivery, Fault, Phase, Work};
 use super::loaded::Loaded;
-use super::{StepCx, View};
-use crate::journal::{EntryError, Rejected, RejectionKind};
+use super::{Input, StepCx, View};
+use crate::journal::{Accepted, EntryError, Json, Outcome, Rejected, RejectionKind};
 use crate::partition::LaneError;
 use crate::runtime::guard;
 use crate::supervise::{Child, Notice};
@@ -226,6 +226,18 @@ impl HostState {
         }
         match delivery.dedup {
             Dedup::None => Some(delivery),
+            Dedup::Claim(claim) => {
+                let Input::Timer { name, due } = &delivery.input else { return Some(delivery) };
+                let HostSeed { cell, .. } = &self.seed;
+                if cell.owned.feeds().timers.holds(&cell.key, name, claim) && batch.leaves(name, *due) {
+                    return Some(delivery);
+                }
+                // It was set anew, cleared or taken in on its way here.
+                let seq = self.loaded.as_ref().map_or(0, |loaded| loaded.head);
+                let nothing = Accepted { seq, events: Vec::new(), reply: Json::null() };
+                batch.replay(delivery, Ok(Outcome::Accepted(nothing)));
+                None
+            }
             Dedup::Message(id) => {
                 let loaded = self.loaded.as_ref().expect("a batch is only decided on a loaded state");
                 let known = loaded.received.get(&id).or_else(|| batch.received(&id)).cloned();
@@ -284,7 +296,7 @@ impl HostState {
                 "`{input}` brought `{}` down repeatedly and was set aside",
                 self.seed.cell.key.id
             ),
-            detail: crate::journal::Json::from(&serde_json::json!({ "cause": cause, "deadLetter": id })),
+            detail: Json::from(&serde_json::json!({ "cause": cause, "deadLetter": id })),
         };
         // The faults were its own: without it the entity is as good as before.
         self.seed.cell.lock().intensity = None;

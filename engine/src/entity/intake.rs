@@ -29,6 +29,8 @@ pub enum Dedup {
     },
     /// A message of another stream.
     Message(MessageId),
+    /// The claim under which a timer was handed out: it is taken in while that holds.
+    Claim(u64),
 }
 
 /// The answer to a command.

@@ -64,14 +64,14 @@ impl Timers {
             self.owned.feeds().timers.load(timer);
         }
         if let (true, Some(last)) = (full, last) {
-            self.owned.feeds().timers.open(last);
+            self.owned.feeds().timers.narrow(last);
         }
         self.owned.feeds().timers.filled();
         Ok(())
     }
 
-    async fn fire(&self, timer: Timer) {
-        let claim = Claim { owned: self.owned.clone(), timer: Some(timer.clone()) };
+    async fn fire(&self, timer: Timer, number: u64) {
+        let claim = Claim { owned: self.owned.clone(), timer: Some(timer.clone()), number };
         let permit = self.permits.clone().acquire_owned().await;
         let (directory, owned, cx) = (self.directory.clone(), self.owned.clone(), self.cx.clone());
         let permits = self.permits.clone();
@@ -90,7 +90,8 @@ impl Timers {
                 Arc::new(Origin::root(&format!("timer:{}:{}", timer.stream.id, timer.name), "timer"));
             for tries in 0.. {
                 let input = Input::Timer { name: timer.name.clone(), due: timer.due };
-                match directory.deliver_within(&timer.stream, input, origin.clone(), Dedup::None).await {
+                let dedup = Dedup::Claim(number);
+                match directory.deliver_within(&timer.stream, input, origin.clone(), dedup).await {
                     Ok(_) => break,
                     Err(fault) => {
                         let Carried::Again(wait) = again(&fault, tries) else { break };
@@ -100,6 +101,9 @@ impl Timers {
                         cx.sleep(cx.jitter(wait)).await;
                         if fault == Fault::Unknown {
                             // It may have been taken in: the journal tells, and the claim is given back.
+                            return;
+                        }
+                        if !claim.holds() {
                             return;
                         }
                         permit = permits.clone().acquire_owned().await.ok();
@@ -119,13 +123,19 @@ impl Timers {
 struct Claim {
     owned: Arc<Owned>,
     timer: Option<Timer>,
+    number: u64,
 }
 
 impl Claim {
+    fn holds(&self) -> bool {
+        let held = |timer: &Timer| self.owned.feeds().timers.holds(&timer.stream, &timer.name, self.number);
+        self.timer.as_ref().is_some_and(held)
+    }
+
     /// Notes that the timer has been taken in.
     fn taken_in(mut self) {
         if let Some(timer) = self.timer.take() {
-            self.owned.feeds().timers.fired(&timer);
+            self.owned.feeds().timers.fired(&timer, self.number);
         }
     }
 }
@@ -133,7 +143,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if let Some(timer) = self.timer.take() {
-            self.owned.feeds().timers.not_fired(&timer);
+            self.owned.feeds().timers.not_fired(&timer, self.number);
         }
     }
 }
@@ -151,7 +161,7 @@ impl Service for Timers {
             }
             let early = sabotage::is_on(Sabotage::TimerEarly).then_some(Duration::from_secs(5));
             match self.owned.feeds().timers.next(now.plus(early.unwrap_or_default())) {
-                Ok(timer) => self.fire(timer).await,
+                Ok((timer, claim)) => self.fire(timer, claim).await,
                 Err(next) => {
                     let refill = now.plus(HORIZON / 4);
                     let wait = next.min(refill);

@@ -141,21 +141,20 @@ impl Tallies {
 
     fn check_rings(&self, events: &[Event]) -> Result<(), Broken> {
         let broken = |what: String| Err(Broken::new(invariant::TIMER, what));
-        // One that is set anew may already be on its way, and so may those before it.
-        let mut set: BTreeMap<StreamId, Vec<Timestamp>> = BTreeMap::new();
+        let mut set: BTreeMap<StreamId, Timestamp> = BTreeMap::new();
         for event in events {
-            let set = set.entry(event.stream.id).or_default();
             match event.body.name.as_ref() {
                 "ring-set" => {
                     let after = self.rings.get(&(event.stream.id, event.seq)).copied().unwrap_or_default();
-                    set.push(event.at.plus(after));
-                    set.sort();
+                    set.insert(event.stream.id, event.at.plus(after));
                 }
-                "rang" if set.first().is_none_or(|due| event.at < *due) => {
-                    let due = set.first().map_or_else(|| "no time".to_owned(), ToString::to_string);
-                    return broken(format!("{} rang at {}, and was to at {due}", event.stream, event.at));
+                "rang" => {
+                    let due = set.remove(&event.stream.id);
+                    if due.is_none_or(|due| event.at < due) {
+                        let due = due.map_or_else(|| "no time".to_owned(), |due| due.to_string());
+                        return broken(format!("{} rang at {}, and was to at {due}", event.stream, event.at));
+                    }
                 }
-                "rang" => drop(set.remove(0)),
                 _ => {}
             }
         }
