@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
@@ -26,6 +27,8 @@ const SETTLING: Duration = Duration::from_millis(10);
 pub struct Root {
     actor: ActorRef<RootMsg>,
     board: Board,
+    /// True once everything below is being ended in good order.
+    ending: Arc<AtomicBool>,
 }
 
 enum RootMsg {
@@ -44,6 +47,7 @@ struct RootState {
     /// By which services and hosts of a partition are restarted.
     policy: Policy,
     board: Board,
+    ending: Arc<AtomicBool>,
     cx: Context,
 }
 
@@ -54,7 +58,7 @@ impl Root {
     ///
     /// When an actor cannot be started.
     pub async fn start(specs: Vec<ServiceSpec>, config: &Config, cx: Context) -> Result<Self, ServiceFault> {
-        let board = Board::new(cx.clone());
+        let (board, ending) = (Board::new(cx.clone()), Arc::<AtomicBool>::default());
         let policy = Policy::new(config.restart_intensity, config.restart_window);
         let state = RootState {
             services: Nursery::new(Scope::Node, policy, board.clone(), cx.clone()),
@@ -62,6 +66,7 @@ impl Root {
             supervisors: BTreeMap::new(),
             policy,
             board: board.clone(),
+            ending: ending.clone(),
             cx: cx.clone(),
         };
         let spawned = Actor::spawn(None, RootActor, state).await;
@@ -72,7 +77,7 @@ impl Root {
             let _ = ended.await;
             watched.exit(1, "the root supervisor ended");
         });
-        let root = Self { actor, board };
+        let root = Self { actor, board, ending };
         cx.spawn("pulse", watch_pulses(root.board.clone(), every, cx.clone()));
         for spec in specs {
             root.add(spec)?;
@@ -114,6 +119,7 @@ impl Root {
 
     /// Ends the services and everything below.
     pub async fn stop(&self, patience: Duration) {
+        self.ending.store(true, Ordering::Relaxed);
         for child in self.board.children_of_root() {
             child.stop(Some("shutdown".to_owned()));
         }
@@ -194,6 +200,9 @@ impl Actor for RootActor {
         event: SupervisionEvent,
         state: &mut RootState,
     ) -> Result<(), ActorProcessingErr> {
+        if state.ending.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         match event {
             SupervisionEvent::ActorFailed(who, error) => match state.supervisors.remove(&who.get_id()) {
                 Some(scope) => state.partition_failed(&myself, scope, &error.to_string()),

@@ -12,6 +12,8 @@ use crate::workflow::run::Run;
 
 /// Runs read at one look.
 const PAGE: usize = 64;
+/// Ended runs that are remembered behind one that has not ended.
+const REMEMBERED: usize = 65_536;
 
 /// How far the walk is. It begins anew behind those that have ended: an end is for ever.
 #[derive(Debug, Clone, Default)]
@@ -20,12 +22,25 @@ pub(super) struct Walk {
     at: Option<u64>,
     /// Every run up to this cursor has ended.
     settled: Option<u64>,
+    /// Others that have ended, by their cursors: they need not be read again.
+    ended: BTreeSet<u64>,
     /// True while only ended runs have been seen on this walk.
     only_ended: bool,
     found: Vec<Overdue>,
     /// Runs that waited for nothing the last time.
     suspects: BTreeSet<StreamId>,
     seen: BTreeSet<StreamId>,
+}
+
+impl Walk {
+    fn note_ended(&mut self, cursor: u64) {
+        if self.only_ended {
+            self.settled = Some(cursor);
+            self.ended.remove(&cursor);
+        } else if self.ended.len() < REMEMBERED {
+            self.ended.insert(cursor);
+        }
+    }
 }
 
 impl Watchdog {
@@ -41,6 +56,10 @@ impl Watchdog {
         let is_last = page.len() < PAGE;
         for (stream, cursor) in page {
             self.walk.at = Some(cursor);
+            if self.walk.ended.contains(&cursor) {
+                self.walk.note_ended(cursor);
+                continue;
+            }
             let Ok(owned) = self.partitions.holdings.of(&stream) else {
                 self.walk.only_ended = false;
                 continue;
@@ -52,11 +71,12 @@ impl Watchdog {
                 Err(fault) => return Err(fault),
             };
             let has_ended = seen.as_ref().is_some_and(|run| !run["endedAt"].is_null());
-            self.walk.only_ended &= has_ended;
-            if self.walk.only_ended {
-                self.walk.settled = Some(cursor);
+            if has_ended {
+                self.walk.note_ended(cursor);
+                continue;
             }
-            if let Some(run) = seen.filter(|run| !has_ended && waits_for_nothing(run)) {
+            self.walk.only_ended = false;
+            if let Some(run) = seen.filter(waits_for_nothing) {
                 self.walk.seen.insert(stream.id);
                 // What it did just now may not have been read: it counts when it is seen so twice.
                 if self.walk.suspects.contains(&stream.id) {
