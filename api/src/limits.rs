@@ -38,6 +38,9 @@ pub struct LimitArgs {
     /// Memory that the process stays below: beyond a share of it, idle entities are let go [default: the cgroup's limit].
     #[arg(long, env = "PROMPTSALES_MEMORY_LIMIT_MIB", value_name = "MIB")]
     pub memory_limit_mib: Option<u64>,
+    /// State and newest events that an entity or run may have; one that has more is quarantined [default: 64].
+    #[arg(long, env = "PROMPTSALES_ENTITY_LIMIT_MIB", value_name = "MIB")]
+    pub entity_limit_mib: Option<u32>,
 }
 
 /// What the edge lets in.
@@ -77,6 +80,7 @@ impl LimitArgs {
             intake_per_partition: self.intake_per_partition.or(other.intake_per_partition),
             tenant_share: self.tenant_share.or(other.tenant_share),
             memory_limit_mib: self.memory_limit_mib.or(other.memory_limit_mib),
+            entity_limit_mib: self.entity_limit_mib.or(other.entity_limit_mib),
         }
     }
 
@@ -96,11 +100,13 @@ impl LimitArgs {
     pub(crate) fn engine(&self, others: runtime::Config) -> runtime::Config {
         let queue_age = self.queue_age_ms.map(|ms| Duration::from_millis(ms.into()));
         let memory = self.memory_limit_mib.map(|mib| mib.saturating_mul(1024 * 1024));
+        let entity = self.entity_limit_mib.map(|mib| (mib as usize).saturating_mul(1024 * 1024));
         runtime::Config {
             queue_age: queue_age.unwrap_or(others.queue_age),
             intake_per_entity: self.intake_per_entity.unwrap_or(others.intake_per_entity),
             intake_per_partition: self.intake_per_partition.unwrap_or(others.intake_per_partition),
             tenant_share: self.tenant_share.map_or(others.tenant_share, usize::from),
+            entity_bytes: entity.unwrap_or(others.entity_bytes),
             memory: memory.or_else(|| memory_of_cgroup(Path::new("/"))).or(others.memory),
             ..others
         }

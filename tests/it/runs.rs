@@ -87,6 +87,26 @@ async fn a_signal_before_its_listener_is_kept_over_a_crash() {
 }
 
 #[tokio::test]
+async fn signals_that_come_out_of_order_or_late_reach_who_listens_for_them() {
+    let server = Server::start(Settings::default()).await;
+    let listen = |name: &str| format!("listen: {{ to: {{ one: {{ with: {{ type: {name} }} }} }} }}");
+    let body = ["first", "second", "third"].map(|name| format!("{{ {name}: {{ {} }} }}", listen(name)));
+    define(&server, "ordered", &format!("do: [{}]\noutput: {{ as: '${{ . }}' }}", body.join(", "))).await;
+    let id = start(&server, "ordered", &json!({})).await;
+    waiting(&server, &id, "signal").await;
+    for (n, name) in [(3, "third"), (2, "second"), (1, "first")] {
+        let answer = server.http.post(&format!("/api/v1/runs/{id}/signals/{name}"), &json!({ "n": n })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let ended = ended(&server, &id).await;
+    assert_eq!((&ended["status"], &ended["output"]), (&json!("completed"), &json!([{ "n": 3 }])));
+    let order: Vec<_> = tasks(&server, &id).await.iter().map(|task| text(task, "name").to_owned()).collect();
+    assert_eq!(order, ["first", "second", "third"]);
+    let late = server.http.post(&format!("/api/v1/runs/{id}/signals/first"), &json!({ "n": 4 })).await;
+    assert_eq!(late.problem(409), "run_ended");
+}
+
+#[tokio::test]
 async fn a_run_can_be_cancelled_while_it_waits() {
     let mut server = Server::start(Settings::default()).await;
     define(&server, "sleep", "do: [{ w: { wait: PT1H } }]").await;

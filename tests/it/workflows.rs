@@ -3,13 +3,32 @@
 use promptsales_tests::{Server, Settings};
 use serde_json::{Value, json};
 
-use crate::steps::{brief, define, every, register, run, tasks, text};
+use crate::steps::{brief, define, ended, every, register, run, start, tasks, text, waiting};
 
 fn source(name: &str, version: &str, body: &str) -> String {
     format!("document: {{ dsl: '1.0.3', namespace: test, name: {name}, version: '{version}' }}\n{body}")
 }
 
 const ONE: &str = "do: [{ a: { set: { n: 1 } } }]";
+
+#[tokio::test]
+async fn a_version_without_the_task_that_a_run_waits_in_does_not_touch_the_run() {
+    let mut server = Server::start(Settings::default()).await;
+    let listen = "listen: { to: { one: { with: { type: go } } } }";
+    let waits = format!("do: [{{ w: {{ {listen} }} }}, {{ a: {{ set: {{ version: 1 }} }} }}]");
+    register(&server, &source("edited", "1.0.0", &waits)).await.ok();
+    let id = start(&server, "edited", &json!({})).await;
+    waiting(&server, &id, "signal").await;
+    register(&server, &source("edited", "2.0.0", "do: [{ a: { set: { version: 2 } } }]")).await.ok();
+    server.kill().await;
+    server.restart().await;
+    let waits = waiting(&server, &id, "signal").await;
+    assert_eq!((text(&waits, "version"), text(&waits["waitingFor"][0], "task")), ("1.0.0", "/do/0/w"));
+    server.http.post(&format!("/api/v1/runs/{id}/signals/go"), &json!({})).await.ok();
+    assert_eq!(ended(&server, &id).await["output"], json!({ "version": 1 }));
+    let next = start(&server, "edited", &json!({})).await;
+    assert_eq!(ended(&server, &next).await["output"], json!({ "version": 2 }));
+}
 
 #[tokio::test]
 async fn a_definition_is_registered_once_for_each_version() {

@@ -16,6 +16,18 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Both counts together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            acknowledged: self.acknowledged + other.acknowledged,
+            present: self.present + other.present,
+            duplicated: self.duplicated + other.duplicated,
+            lost: self.lost + other.lost,
+            stuck: self.stuck + other.stuck,
+        }
+    }
+
     /// Prints the count, and fails where it is not that of a sound store.
     ///
     /// # Panics

@@ -7,10 +7,15 @@ use super::directory::Shared;
 use super::intake::Fault;
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
-use crate::journal::{Appended, Base, Entry, MessageId, Outcome, Position, Received, Seq, Snapshot};
+use crate::journal::{
+    self, Appended, Base, Entry, Event, MessageId, Outcome, Position, Received, Seq, Snapshot,
+};
 use crate::partition::Owned;
 use crate::runtime::{Caught, guard};
 use crate::telemetry::names;
+
+/// Events that are folded at a time where all of a stream are read.
+const PAGE: usize = 1_024;
 
 pub(super) struct Loaded {
     pub(super) kind: &'static str,
@@ -35,8 +40,9 @@ impl Loaded {
         let failed = |error| shared.failed(owned, &error);
         let stored = shared.journal.load(key).await.map_err(failed)?;
         let mut machine = (kind.machine)(key);
-        let mut events = stored.events;
-        let mut snapshot_seq = 0;
+        check_size(&stored, shared.config.entity_bytes)?;
+        let (events, mut snapshot_seq) = (stored.events, 0);
+        let mut older = None;
         if let Some(snapshot) = &stored.snapshot {
             let taken = machine.restore(snapshot).map_err(|e| Fault::Refused { reason: e.to_string() })?;
             snapshot_seq = snapshot.seq;
@@ -44,17 +50,24 @@ impl Loaded {
                 machine = (kind.machine)(key);
                 snapshot_seq = 0;
                 let base = shared.journal.base(key).await.map_err(failed)?;
-                let after = match &base {
+                older = Some(match &base {
                     Some(base) => restored(&mut *machine, base)?,
                     None => 0,
-                };
-                events = shared.journal.read_stream(key, after, usize::MAX).await.map_err(failed)?;
+                });
             }
         }
-        for event in &events {
-            let folded = guard(|| machine.apply(event));
-            let folded = folded.map_err(|caught| panicked(event.seq, &caught))?;
-            folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;
+        match older {
+            None => fold(&mut *machine, &events)?,
+            // A snapshot of another shape is made anew from the events before it too, some at a time.
+            Some(mut after) => {
+                drop(events);
+                while after < stored.head {
+                    let page = shared.journal.read_stream(key, after, PAGE).await.map_err(failed)?;
+                    let Some(last) = page.last() else { break };
+                    after = last.seq;
+                    fold(&mut *machine, &page)?;
+                }
+            }
         }
         machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
         let created_at = stored.created_at.unwrap_or_default();
@@ -100,6 +113,27 @@ impl Loaded {
             entry.snapshot = Some(Snapshot { seq, version, data });
         }
     }
+}
+
+fn fold(machine: &mut dyn Machine, events: &[Event]) -> Result<(), Fault> {
+    for event in events {
+        let folded = guard(|| machine.apply(event));
+        let folded = folded.map_err(|caught| panicked(event.seq, &caught))?;
+        folded.map_err(|e| Fault::Refused { reason: e.to_string() })?;
+    }
+    Ok(())
+}
+
+/// Refuses what would take more memory than one stream may have.
+fn check_size(stored: &journal::Loaded, limit: usize) -> Result<(), Fault> {
+    let snapshot = stored.snapshot.as_ref().map_or(0, |snapshot| snapshot.data.text().len());
+    let bytes = stored.events.iter().fold(snapshot, |sum, event| sum + event.body.data.text().len());
+    if bytes <= limit {
+        return Ok(());
+    }
+    let reason =
+        format!("it is too big to be loaded: {bytes} bytes of state and events, where {limit} may be");
+    Err(Fault::Refused { reason })
 }
 
 /// Takes the state in that stands in the place of a stream's early events; returns the number of its last event.

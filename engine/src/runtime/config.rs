@@ -21,6 +21,9 @@ pub struct Config {
     pub admission_most: usize,
     /// Bytes of memory that the process should stay below; beyond a share of it entities are passivated.
     pub memory: Option<u64>,
+    /// Bytes that the state of an entity or run, and what came after its last snapshot, may have to be loaded; one that
+    /// has more is quarantined.
+    pub entity_bytes: usize,
     /// Commands that one entity decides and commits together.
     pub entity_batch: usize,
     /// Commands waiting on the whole node; beyond it they are answered 429.
@@ -85,6 +88,7 @@ impl Default for Config {
             admission_least: 256,
             admission_most: 16_384,
             memory: None,
+            entity_bytes: 64 * 1024 * 1024,
             entity_batch: 128,
             intake_total: 65_536,
             lanes: 1,

@@ -46,7 +46,7 @@ async fn a_database_that_crashes_under_load_costs_nothing_that_was_acknowledged(
     };
     join(load.work(6, &mut dice), crashes).await;
     let (owner, _) = owner_of(&one, &two).await;
-    load.prove(&owner.server.http).await;
+    load.prove(&owner.server.http, "database restarts").await;
     for member in [&one, &two] {
         assert!(member.server.pid().is_some(), "it lives");
         assert_eq!(metric(&member.server, "promptsales_journal_regressions_total").await, 0.0);

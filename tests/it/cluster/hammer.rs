@@ -92,6 +92,6 @@ async fn no_fault_of_owner_or_standby_loses_or_repeats_an_acknowledged_command()
     let ((), (), risen) = join3(load.work(8, &mut dice), script, watch_epochs(&cluster, &load)).await;
     println!("the epochs of {PARTITIONS} partitions rose by {risen}");
     let owner = owner(&members).await;
-    load.prove(&members[owner].server.http).await;
+    load.prove(&members[owner].server.http, "owner and stand-by").await;
     assert_eq!(cluster.books().repeated, [], "nothing was done twice outside");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use promptsales_tests::{Answer, Dice, Http, Server, pause};
+use promptsales_tests::{Answer, Dice, Http, Server, Stopwatch, Tally, pause};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ const LEADS: u64 = 200;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a command is tried: for minutes.
 const TRIES: u32 = 3_000;
+/// How long the runs may take to end, once everything is in order.
+const RUNS_END_MS: u128 = 30_000;
 /// Requests under way at the same time while everything is looked at.
 const LOOKS_AT_ONCE: usize = 16;
 
@@ -162,24 +164,37 @@ impl Load {
         *self.refused.borrow_mut().entry(what.to_owned()).or_default() += 1;
     }
 
-    /// Proves that every acknowledged command is there, once, and that every run has come to its end.
-    pub(super) async fn prove(&self, http: &Http) {
+    /// Proves that every acknowledged command is there, once, and that every run has come to its end: prints the count of
+    /// a test, and has it settled.
+    pub(super) async fn prove(&self, http: &Http, test: &str) {
         let done = self.done.borrow().clone();
-        let looks = done.iter().map(|(lead, done)| prove_lead(http, *lead, done));
-        stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<Vec<_>>().await;
+        let looks = done.iter().map(|(lead, done)| counted_lead(http, *lead, done));
+        let leads = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<Vec<_>>().await;
+        let mut tally = leads.into_iter().fold(Tally::default(), Tally::plus);
         let launches = self.launches.borrow().clone();
+        let begun = Stopwatch::start();
         for launch in launches {
+            tally.acknowledged += 1;
             let path = format!("/api/v1/runs/{}", launch["runId"].as_str().expect("a text"));
-            let run = promptsales_tests::until("the end of a run", || async {
+            loop {
                 let run = http.get(&path).await.ok();
-                (!run["endedAt"].is_null()).then_some(run)
-            });
-            assert_eq!(run.await["status"], json!("completed"));
+                if !run["endedAt"].is_null() {
+                    assert_eq!(run["status"], json!("completed"), "{run}");
+                    tally.present += 1;
+                    break;
+                }
+                if begun.ms() > RUNS_END_MS {
+                    tally.stuck += 1;
+                    break;
+                }
+                pause(50).await;
+            }
         }
+        tally.settle(test);
     }
 }
 
-async fn prove_lead(http: &Http, lead: u64, done: &[(String, Value)]) {
+async fn counted_lead(http: &Http, lead: u64, done: &[(String, Value)]) -> Tally {
     let (mut events, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = http.get(&format!("/api/v1/leads/~hammer-{lead}/events?limit=100{cursor}")).await.ok();
@@ -194,11 +209,20 @@ async fn prove_lead(http: &Http, lead: u64, done: &[(String, Value)]) {
     let times: Vec<_> = events.iter().map(|event| event["time"].as_str()).collect();
     assert!(times.is_sorted(), "the times of lead {lead} run backwards: {times:?}");
     let named = |event: &Value| event["data"]["activity"].as_str().expect("a text").to_owned();
-    let mut found: Vec<_> = events.iter().map(named).collect();
-    let mut wanted: Vec<_> = done.iter().map(|(name, _)| name.clone()).collect();
-    found.sort_unstable();
-    wanted.sort_unstable();
-    assert_eq!(found, wanted, "lead {lead} has every command once");
+    let mut found = BTreeMap::<String, usize>::new();
+    events.iter().for_each(|event| *found.entry(named(event)).or_default() += 1);
+    let there = done.iter().filter(|(name, _)| found.contains_key(name)).count();
+    let tally = Tally {
+        acknowledged: done.len(),
+        present: there,
+        lost: done.len() - there,
+        duplicated: events.len() - found.len(),
+        stuck: 0,
+    };
+    assert!(
+        tally.lost > 0 || found.len() == done.len(),
+        "lead {lead} has what nobody was told of: {found:?}"
+    );
     if let Some((name, answer)) = done.last() {
         let path = recording(&format!("hammer-{lead}"));
         let again = http.post_keyed(&path, name, &activity(name)).await;
@@ -208,4 +232,5 @@ async fn prove_lead(http: &Http, lead: u64, done: &[(String, Value)]) {
             "{name}"
         );
     }
+    tally
 }

@@ -40,14 +40,14 @@ async fn an_owner_that_was_stopped_past_its_lease_answers_nothing_and_stands_by(
         load.stop();
     };
     join(load.work(6, &mut dice), script).await;
-    load.prove(&new.server.http).await;
+    load.prove(&new.server.http, "stopped past its lease").await;
     assert!(metric(&old.server, "promptsales_step_downs_total").await >= 64.0);
     let lead = new.server.http.get("/api/v1/leads/~ana").await.ok();
     assert_eq!(lead["version"], json!(2));
     new.server.kill().await;
     old.server.until_owner(PARTITIONS).await;
     record(&old.server, "ana", "third").await;
-    load.prove(&old.server.http).await;
+    load.prove(&old.server.http, "stopped past its lease, taken back").await;
 }
 
 #[tokio::test]

@@ -113,6 +113,40 @@ async fn a_quarantine_says_what_to_do_and_outlives_kill_9() {
 }
 
 #[tokio::test]
+async fn a_run_too_big_to_load_is_set_aside_and_goes_on_where_more_may_be_loaded() {
+    let mut server = Server::start(Settings::default()).await;
+    let listen = "listen: { to: { one: { with: { type: go } } } }";
+    let body = (0..4).map(|n| format!("{{ t{n}: {{ {listen}, export: {{ as: '${{ . }}' }} }} }}"));
+    define(&server, "heavy", &format!("do: [{}]", body.collect::<Vec<_>>().join(", "))).await;
+    let run = start(&server, "heavy", &json!({})).await;
+    let signal = format!("/api/v1/runs/{run}/signals/go");
+    for n in 0..3 {
+        waiting(&server, &run, "signal").await;
+        let sent = server.http.post(&signal, &json!({ "n": n, "pad": "x".repeat(400_000) })).await;
+        assert_eq!(sent.status, 200, "{}", sent.body);
+    }
+    record(&server, "ana", "opened", 1).await;
+    assert_eq!(server.terminate().await, Some(0));
+    let limit = |mib: &str| Settings {
+        env: vec![("PROMPTSALES_ENTITY_LIMIT_MIB".to_owned(), mib.to_owned())],
+        ..Settings::default()
+    };
+    server.restart_with(limit("1")).await;
+    let refused = server.http.get(&path(&run)).await;
+    assert!(text(&refused.body["errors"], "cause").contains("too big to be loaded"), "{}", refused.body);
+    assert_eq!(refused.problem(503), "quarantined");
+    touch(&server, std::slice::from_ref(&run)).await;
+    assert_eq!(record(&server, "ana", "opened", 1).await.split('_').next(), Some("lead"), "others go on");
+    assert_eq!(server.terminate().await, Some(0));
+    server.restart_with(limit("64")).await;
+    let release = format!("{QUARANTINE}/{run}/release");
+    let released = server.http.post(&release, &json!({ "why": "more may be loaded" })).await.ok();
+    assert_eq!(text(&released, "status"), "live");
+    server.http.post(&signal, &json!({ "n": 3 })).await.ok();
+    assert_eq!(crate::steps::ended(&server, &run).await["output"], json!([{ "n": 3 }]));
+}
+
+#[tokio::test]
 async fn a_release_tries_again_and_leaves_who_and_why() {
     let (mut server, ids) = poisoned().await;
     let [ana, ..] = &ids;

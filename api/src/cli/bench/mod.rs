@@ -12,6 +12,7 @@ mod by_hand;
 mod child;
 mod client;
 mod commands;
+mod cpus;
 mod events;
 mod figure;
 mod floor;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::args::OverloadArgs;
 use super::child::{Child, resolve};
+use super::cpus::Apart;
 use super::figure::{Figure, Goal, Unit};
 use super::load::{self, Arrival, Outcome, Plan};
 use super::now;
@@ -33,7 +34,10 @@ pub(super) async fn run(site: &Site, args: &OverloadArgs) -> anyhow::Result<Repo
 /// Finds the peak of a server on a store, then sends half of it and twice of it, whatever the answers do.
 pub(super) async fn on(site: &Site, args: &OverloadArgs, store: &Store) -> anyhow::Result<Report> {
     let mut report = site.report("overload");
+    // Otherwise a load beyond what the machine can make would be what is measured.
+    let apart = Apart::for_server();
     let (child, ledger) = (store.start(&[]).await?, store.ledger(args.load.keys));
+    apart.iter().for_each(Apart::for_load);
     let plan = args.load.plan(Work::Record(Idempotency::None));
     let trial = Trial { site, base: &child.base, ledger: &ledger, name: "commands", plan };
     let peak = trial.closed().await?;
@@ -57,6 +61,10 @@ pub(super) async fn on(site: &Site, args: &OverloadArgs, store: &Store) -> anyho
     child.stop().await?;
     store.wrote(ledger.events());
 
+    if let Some(Apart { counts: (server, load), .. }) = &apart {
+        let text = format!("{server} for the server and {load} for the load, apart");
+        report.number("processors", *server as f64, text);
+    }
     let rates = [None, Some(rate(0.5)), Some(rate(2.0))];
     for (row, rate) in [&peak, &half, &twice].into_iter().zip(rates) {
         report.load(&Row { rate, ..row.clone() });

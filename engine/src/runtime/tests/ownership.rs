@@ -103,6 +103,27 @@ async fn a_standby_says_who_owns_and_takes_over_when_the_owner_dies() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_schedulers_one_fires_each_timer() {
+    let store = store();
+    let (owner, standby) = pair(&store).await;
+    for partition in 0..PARTITIONS {
+        add(&owner, partition, 1).await.unwrap();
+        // Some are due before the other takes over, some while it does, and some later.
+        let ring = command(tally(partition), "ring", &json!({ "afterMs": 700 * partition }));
+        owner.node.command(ring).await.unwrap();
+    }
+    owner.journal.set_link(Link::Cut(Duration::from_millis(300)));
+    pass(4_000).await;
+    assert_eq!(owned(&standby), PARTITIONS as usize);
+    owner.journal.set_link(Link::Up);
+    pass(60_000).await;
+    for partition in 0..PARTITIONS {
+        let rung = standby.node.read(&key(tally(partition))).await.unwrap().unwrap();
+        assert_eq!(rung.state.value()["rings"], json!(1), "partition {partition}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_owner_that_ends_in_good_order_is_followed_at_once() {
     let store = store();
     let (owner, standby) = pair(&store).await;
