@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 use super::body::BodyPatience;
 use super::caller::{RequestId, new_request_id};
 use super::problem::{Code, OwnerAddress, Problem};
+use super::refusal::Refusals;
 use crate::app::App;
 use crate::limits::EdgeLimits;
 
@@ -125,6 +126,7 @@ pub struct Edge {
     limits: EdgeLimits,
     seat: Seat,
     under_way: Arc<AtomicUsize>,
+    refusals: Arc<Refusals>,
 }
 
 impl Edge {
@@ -138,7 +140,8 @@ impl Edge {
             let _ = known.insert(pattern, Known { pattern, load });
         }
         let (limits, under_way) = (EdgeLimits::default(), Arc::new(AtomicUsize::new(0)));
-        Self { app, router, patterns: Arc::new(known), limits, seat: Seat::Regular, under_way }
+        let (patterns, refusals) = (Arc::new(known), Arc::default());
+        Self { app, router, patterns, limits, seat: Seat::Regular, under_way, refusals }
     }
 
     /// The same under other limits.
@@ -186,14 +189,7 @@ impl Edge {
         Ok(under_way)
     }
 
-    async fn handle(&self, mut request: Request, load: Load, id: &Arc<str>) -> Response {
-        let _under_way = match load {
-            Load::Always => None,
-            Load::Counts => match self.admit(request.method()) {
-                Ok(under_way) => Some(under_way),
-                Err(fault) => return Problem::from(fault).into_response(),
-            },
-        };
+    async fn handle(&self, mut request: Request, id: &Arc<str>) -> Response {
         request.extensions_mut().insert(RequestId(id.clone()));
         if request.method() == Method::POST {
             request.extensions_mut().insert(BodyPatience(self.limits.body_timeout));
@@ -213,13 +209,25 @@ impl Edge {
         let none = Known { pattern: NO_ROUTE, load: Load::Counts };
         let Known { pattern: route, load } =
             patterns.at(request.uri().path()).map_or(none, |found| *found.value);
+        let (begun, measured) = (app.node().cx().monotonic(), app.requests());
+        let admitted = match load {
+            Load::Always => None,
+            Load::Counts => match self.admit(request.method()) {
+                Ok(admitted) => Some(admitted),
+                Err(fault) => {
+                    let mut response = self.refusals.answer(fault);
+                    measured.record(route, response.status().as_u16(), begun.elapsed());
+                    name(&mut response, &id);
+                    return response;
+                }
+            },
+        };
         let asked = request.uri().clone();
-        let begun = app.node().cx().monotonic();
-        let measured = app.requests();
         measured.inflight.increment(1.0);
         let span =
             tracing::debug_span!(names::SPAN_REQUEST, request = %id, method = %request.method(), route);
-        let handled = AssertUnwindSafe(self.handle(request, load, &id)).catch_unwind().instrument(span).await;
+        let handled = AssertUnwindSafe(self.handle(request, &id)).catch_unwind().instrument(span).await;
+        drop(admitted);
         measured.inflight.decrement(1.0);
         let mut response = handled.unwrap_or_else(|_| {
             tracing::error!(path = route, request = %id, "a request panicked");
@@ -232,9 +240,14 @@ impl Edge {
                 response.headers_mut().insert(header::LOCATION, location);
             }
         }
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            response.headers_mut().insert("x-request-id", value);
-        }
+        name(&mut response, &id);
         response
+    }
+}
+
+/// Tells the client the id of its request.
+fn name(response: &mut Response, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert("x-request-id", value);
     }
 }

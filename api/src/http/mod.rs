@@ -11,5 +11,6 @@ pub mod paging;
 pub mod params;
 pub mod patience;
 pub mod problem;
+mod refusal;
 pub mod server;
 pub mod token;

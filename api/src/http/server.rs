@@ -91,7 +91,8 @@ fn connect(
     }
     let patience = edge.limits().head_timeout;
     let mut protocol = http1::Builder::new();
-    protocol.half_close(true).timer(TokioTimer::new());
+    // Answers are small: their head and body are put together sooner than they are written in two pieces.
+    protocol.half_close(true).writev(false).timer(TokioTimer::new());
     match edge.seat() {
         Seat::Regular => protocol.header_read_timeout(patience),
         Seat::Spare => protocol.header_read_timeout(patience.min(SPARE_PATIENCE)).keep_alive(false),

@@ -14,6 +14,10 @@
 //! Stochastic Approximation Method", 1951), and one stall of the disk, which makes many answers late in a single
 //! window, moves it once. As in Netflix's `concurrency-limits`, it rises only while it is in use.
 //!
+//! It has a floor, below which it goes only while commands are refused: as many clients as that, each with one command
+//! at a time, are never turned away, however slow the machine is. Beyond it refusing takes most of a processor, and
+//! what is admitted would wait behind that.
+//!
 //! The target is a time from the configuration, or a few of the shortest commits that were seen lately where that is
 //! longer (as BBR takes the shortest round trip: Cardwell et al., ACM Queue 2016): against a slow store waiting is
 //! not a sign of pressure.
@@ -44,6 +48,8 @@ const FEW: u32 = 16;
 const RISE: f64 = 0.125;
 /// The most by which it falls.
 const FALL: f64 = 0.4;
+/// By how much lower the floor is while commands are refused.
+const FLOORS: usize = 8;
 /// How many of the shortest commits an answer may take.
 const COMMITS: u32 = 4;
 /// The longest and shortest waits that are asked of who was refused, in seconds.
@@ -81,6 +87,7 @@ struct Window {
     ends: AtomicU64,
     answered: AtomicU32,
     late: AtomicU32,
+    refused: AtomicU32,
     /// The most that was under way.
     most: AtomicUsize,
     target_us: AtomicU64,
@@ -164,7 +171,7 @@ impl Admission {
         let admitted = Admitted { admission: self.clone(), tenant, owned: owned.clone() };
         self.window.most.fetch_max(of_node + 1, Relaxed);
         if of_node >= limit {
-            return Err(self.refuse(self.full()));
+            return Err(self.turn_away());
         }
         if of_tenant >= (limit * self.bounds.tenant / 100).max(1) {
             return Err(self.refuse(Overload::TenantIntakeFull));
@@ -185,7 +192,13 @@ impl Admission {
             return Ok(());
         }
         self.window.most.fetch_max(self.limit.load(Relaxed), Relaxed);
-        Err(self.refuse(self.full()))
+        Err(self.turn_away())
+    }
+
+    /// The fault for the limit that moves.
+    fn turn_away(&self) -> Fault {
+        self.window.refused.fetch_add(1, Relaxed);
+        self.refuse(self.full())
     }
 
     /// The fault for a limit that was hit, counted. Waits differ, so that not all come back at once.
@@ -220,12 +233,17 @@ impl Admission {
 
     /// Ends a window: the limit and the target move.
     fn turn(&self) {
-        let Window { answered, late, most, target_us, .. } = &self.window;
+        let Window { answered, late, refused, most, target_us, .. } = &self.window;
         let (answered, late) = (answered.swap(0, Relaxed), late.swap(0, Relaxed));
         let most = most.swap(self.under_way.load(Relaxed), Relaxed);
         let limit = self.limit.load(Relaxed);
         let share = f64::from(late) / f64::from(answered.max(1));
-        let next = moved(limit, share, most).clamp(self.bounds.least, self.bounds.most);
+        // What is refused takes time from what is not: only where nothing is does the limit stay at its floor.
+        let floor = match refused.swap(0, Relaxed) {
+            0 => self.bounds.least,
+            _ => (self.bounds.least / FLOORS).max(1),
+        };
+        let next = moved(limit, share, most).clamp(floor, self.bounds.most);
         self.limit.store(next, Relaxed);
         let shortest = self.commits.shortest(self.cx.monotonic());
         target_us.store(micros(self.bounds.target.max(shortest * COMMITS)), Relaxed);

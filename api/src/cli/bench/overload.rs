@@ -36,7 +36,9 @@ pub(super) async fn on(site: &Site, args: &OverloadArgs, store: &Store) -> anyho
     let mut report = site.report("overload");
     // Otherwise a load beyond what the machine can make would be what is measured.
     let apart = Apart::for_server();
-    let (child, ledger) = (store.start(&[]).await?, store.ledger(args.load.keys));
+    let age = args.queue_age_ms.map(|ms| ["--queue-age-ms".to_owned(), ms.to_string()]);
+    let age: Vec<&str> = age.iter().flatten().map(String::as_str).collect();
+    let (child, ledger) = (store.start(&age).await?, store.ledger(args.load.keys));
     apart.iter().for_each(Apart::for_load);
     let plan = args.load.plan(Work::Record(Idempotency::None));
     let trial = Trial { site, base: &child.base, ledger: &ledger, name: "commands", plan };
