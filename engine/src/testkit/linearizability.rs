@@ -3,7 +3,8 @@
 //! An operation counts at one moment between its call and its answer. The search is Wing and Gong's (JPDC 1993) in
 //! Lowe's just-in-time form (Testing for Linearizability, 2016): it goes through the history in order of time with
 //! the set of all configurations that explain it so far, and puts an operation into the order no earlier than an
-//! answer asks for it. Equal configurations are one, and their number is bounded.
+//! answer asks for it; what changes nothing counts as soon as it can. Equal configurations are one, and their number
+//! is bounded.
 
 use std::collections::BTreeSet;
 
@@ -92,6 +93,12 @@ fn settled<M: Model>(
     let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let mut left: Vec<_> = from.iter().cloned().collect();
     while let Some((state, mut counted)) = left.pop() {
+        // What leaves the state as it is may count at once: that keeps nothing else from counting later.
+        let idle = |index: &&usize| {
+            let operation = &operations[**index];
+            model.step(&state, &operation.input, operation.output.as_ref()).as_ref() == Some(&state)
+        };
+        counted.extend(pending.iter().filter(idle));
         if counted.remove(&target) {
             found.insert((state, counted));
             continue;
