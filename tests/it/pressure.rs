@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use promptsales_tests::{Answer, Server, Settings, until};
+use promptsales_tests::{Answer, Server, Settings, pause, until};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -110,7 +110,7 @@ async fn beyond_the_requests_under_way_more_are_refused_before_their_bodies_are_
         stream.write_all(head).await.expect("it can be sent");
         slow.push(stream);
         assert!(slow.len() < 100, "no request is refused");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause(50).await;
         let answer = record(&server, "r").await;
         if answer.status != 200 {
             break answer;

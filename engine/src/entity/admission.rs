@@ -362,6 +362,30 @@ mod tests {
         assert_eq!(times.shortest(cx.monotonic() + Duration::from_secs(35)), Duration::ZERO, "forgotten");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn below_its_floor_the_limit_goes_only_while_commands_are_refused() {
+        let config = Config::default();
+        let (admission, _, cx) = admission(&config);
+        let window = async |is_refusing: bool| {
+            let begun = cx.monotonic();
+            cx.sleep(WINDOW * 2).await;
+            if is_refusing {
+                drop(admission.turn_away());
+            }
+            (0..100).for_each(|_| admission.answered(begun));
+            admission.limit()
+        };
+        for _ in 0..20 {
+            window(false).await;
+        }
+        assert_eq!(admission.limit(), config.admission_least, "all of it late, nothing refused");
+        for _ in 0..20 {
+            window(true).await;
+        }
+        assert_eq!(admission.limit(), config.admission_least / FLOORS);
+        assert_eq!(window(false).await, config.admission_least);
+    }
+
     #[test]
     fn room_is_without_a_bound_until_there_is_one() {
         let room = Room::default();

@@ -15,6 +15,7 @@ use crate::journal::{
     Accepted, Entry, Json, KeyHash, KeyRecord, MessageId, NewEvent, Outcome, Position, Received, Rejected,
     TimerOp,
 };
+use crate::partition::Feeds;
 use crate::supervise::{DeadLetterEvent, Sender, kept};
 use crate::telemetry::names;
 
@@ -77,8 +78,20 @@ impl Batch {
         self.keys.get(key).cloned()
     }
 
-    /// True unless what was decided in this batch sets a timer anew, clears it or takes it in.
-    pub(super) fn leaves(&self, timer: &str, at: Timestamp) -> bool {
+    /// True if an input is to be taken in: for a timer, its claim holds, and nothing decided here set it anew, cleared it
+    /// or took it in.
+    pub(super) fn has_to_take(&self, input: &Input, claim: u64, feeds: &Feeds) -> bool {
+        let Input::Timer { name, due } = input else { return true };
+        feeds.timers.holds(&self.entry.stream, name, claim) && self.leaves(name, *due)
+    }
+
+    /// Answers a timer that is not to be taken in any more.
+    pub(super) fn pass_over(&mut self, delivery: Box<Delivery>, seq: u64) {
+        let nothing = Accepted { seq, events: Vec::new(), reply: Json::null() };
+        self.replay(delivery, Ok(Outcome::Accepted(nothing)));
+    }
+
+    fn leaves(&self, timer: &str, at: Timestamp) -> bool {
         let after = |stands, op: &TimerOp| match op {
             TimerOp::Set { name, due } if name == timer => *due == at,
             TimerOp::Clear { name } if name == timer => false,

@@ -13,8 +13,8 @@ use super::directory::{Directory, Shared};
 use super::hand::{Hand, input_name, step_span};
 use super::intake::{Cell, Dedup, Delivery, Fault, Phase, Work};
 use super::loaded::Loaded;
-use super::{Input, StepCx, View};
-use crate::journal::{Accepted, EntryError, Json, Outcome, Rejected, RejectionKind};
+use super::{StepCx, View};
+use crate::journal::{EntryError, Json, Rejected, RejectionKind};
 use crate::partition::LaneError;
 use crate::runtime::guard;
 use crate::supervise::{Child, Notice};
@@ -227,15 +227,10 @@ impl HostState {
         match delivery.dedup {
             Dedup::None => Some(delivery),
             Dedup::Claim(claim) => {
-                let Input::Timer { name, due } = &delivery.input else { return Some(delivery) };
-                let HostSeed { cell, .. } = &self.seed;
-                if cell.owned.feeds().timers.holds(&cell.key, name, claim) && batch.leaves(name, *due) {
+                if batch.has_to_take(&delivery.input, claim, self.seed.cell.owned.feeds()) {
                     return Some(delivery);
                 }
-                // It was set anew, cleared or taken in on its way here.
-                let seq = self.loaded.as_ref().map_or(0, |loaded| loaded.head);
-                let nothing = Accepted { seq, events: Vec::new(), reply: Json::null() };
-                batch.replay(delivery, Ok(Outcome::Accepted(nothing)));
+                batch.pass_over(delivery, self.loaded.as_ref().map_or(0, |loaded| loaded.head));
                 None
             }
             Dedup::Message(id) => {

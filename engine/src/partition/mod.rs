@@ -7,12 +7,14 @@ mod lane;
 mod owned;
 mod ownership;
 mod pump;
+mod timers;
 
 pub use commits::CommitTimes;
-pub use feed::{Backlog, Feeds, TimerFeed};
+pub use feed::{Backlog, Feeds};
 pub use holdings::{Holdings, NotOwner};
 pub use lane::{Lane, LaneError, LaneHandle, LaneLimits, lane};
 pub(crate) use owned::share_of_backlog;
 pub use owned::{Owned, Serving, WhileOwned};
 pub use ownership::{Beat, Member, Owner, Ownership, Standing, unwanted, wanted};
 pub use pump::{Carried, Carrier, Pump};
+pub use timers::TimerFeed;
