@@ -23,7 +23,7 @@ pub struct LimitArgs {
     /// How long the body of a request may take to come [default: 15000].
     #[arg(long, env = "PROMPTSALES_BODY_TIMEOUT_MS", value_name = "MILLISECONDS")]
     pub body_timeout_ms: Option<u32>,
-    /// How long half of the commands may wait for their answers before fewer are let in [default: 10].
+    /// How long half of the commands may wait for their answers before fewer are let in [default: 5].
     #[arg(long, env = "PROMPTSALES_QUEUE_AGE_MS", value_name = "MILLISECONDS")]
     pub queue_age_ms: Option<u32>,
     /// Commands waiting for one entity [default: 1024].

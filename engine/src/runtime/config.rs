@@ -84,7 +84,7 @@ impl Default for Config {
             intake_per_entity: 1_024,
             intake_per_partition: 16_384,
             tenant_share: 100,
-            queue_age: Duration::from_millis(10),
+            queue_age: Duration::from_millis(5),
             admission_least: 256,
             admission_most: 16_384,
             memory: None,

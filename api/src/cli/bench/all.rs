@@ -193,7 +193,7 @@ impl Sizes {
 
     fn overload(self) -> OverloadArgs {
         let (preload, common) = (PreloadArgs::default(), Common::default());
-        OverloadArgs { load: self.load(), many: 1_024, queue_age_ms: None, preload, common }
+        OverloadArgs { load: self.load(), many: 512, queue_age_ms: None, preload, common }
     }
 
     fn soak(self) -> SoakArgs {

@@ -155,7 +155,7 @@ pub(super) struct OverloadArgs {
     #[command(flatten)]
     pub(super) load: LoadArgs,
     /// Connections of the load that is twice the peak.
-    #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) many: u32,
     /// The server's `--queue-age-ms`, where it is not to be its own.
     #[arg(long, value_name = "MILLISECONDS")]
