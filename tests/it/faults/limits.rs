@@ -29,7 +29,7 @@ fn settings(env: Vec<(String, String)>) -> Settings {
 async fn a_small_file_system_that_is_full_refuses_and_goes_on_when_there_is_room() {
     let _alone = ALONE.lock().await;
     let mut dice = Dice::new("small file system", 22);
-    let (room, book) = (Room::of(64), Book::default());
+    let (room, book) = (Room::of(160), Book::default());
     let books = tempfile::tempdir().expect("a folder can be made");
     let link = room.folder().path().join("sandbox.jsonl");
     std::os::unix::fs::symlink(books.path().join("sandbox.jsonl"), link).expect("a link can be made");

@@ -198,7 +198,12 @@ impl Book {
         tally.duplicated += report_of(server).repeated.len();
         self.repeat_everything(&server.http).await;
         let runs = self.ended_runs(&server.http).await;
-        tally.stuck = runs.iter().filter(|run| run["endedAt"].is_null()).count();
+        let stuck: Vec<_> = runs.iter().filter(|run| run["endedAt"].is_null()).collect();
+        tally.stuck = stuck.len();
+        if let Some(run) = stuck.first() {
+            let overdue = server.http.get("/api/v1/overdue").await.body;
+            println!("one that has not ended: {run}\noverdue: {overdue}\n{}", server.log());
+        }
         tally.settle(test);
         self.prove_leads(&server.http).await;
         let runs = self.prove_runs(&runs);
