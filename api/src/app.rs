@@ -20,6 +20,7 @@ use promptsales_engine::workflow::definition::{Definition, Problem as Definition
 use promptsales_engine::workflow::machine::Limits;
 use promptsales_engine::workflow::registration::{WorkflowDefinition, definition_id, load_definitions};
 use promptsales_engine::workflow::run::Runs;
+use promptsales_engine::workflow::topic::Topic;
 use promptsales_engine::workflow::versions::Definitions;
 use promptsales_workflows::connectors::{self, sandbox::Sandbox};
 use serde_json::{Value, json};
@@ -99,7 +100,8 @@ impl Registry {
         let dead_letters = KindInfo { public: false, ..Typed::<DeadLetter>::info() };
         let quarantine = KindInfo { public: false, ..Typed::<Quarantine>::info() };
         let catalog = Catalog::new().add_kind(dead_letters)?.add_kind(quarantine)?;
-        let catalog = catalog.add_kind(WorkflowDefinition::info())?;
+        let topics = KindInfo { public: false, ..Typed::<Topic>::info() };
+        let catalog = catalog.add_kind(WorkflowDefinition::info())?.add_kind(topics)?;
         let catalog = catalog.add_kind(runs.info())?.add_kind(History::info())?;
         let catalog = promptsales_actors::register(catalog)?;
         Ok(Self { catalog, definitions, actions })

@@ -15,4 +15,6 @@ pub fn definitions() -> &'static [(&'static str, &'static str)] {
 }
 
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod tests;

@@ -68,7 +68,14 @@ async fn take_in(
         None => Dedup::None,
         Some(_) => caller.dedup(&app.node().info().secret, &events.iter().map(payload).collect::<String>()),
     };
-    let incoming = |CloudEvent { source, id, kind, json }| Incoming { source, id, kind, event: json };
+    let interests = app.definitions().interests(&caller.tenant);
+    let incoming = |CloudEvent { source, id, kind, json }| {
+        let topics = match interests.may_want(&kind) {
+            true => interests.topics(&caller.tenant, &json.value()),
+            false => Vec::new(),
+        };
+        Incoming { source, id, kind, event: json, topics }
+    };
     let events = events.into_iter().map(incoming).collect();
     let (taken, replayed) = app.node().take_in_once(&caller.tenant, &caller.origin, events, dedup).await?;
     let TakenIn { accepted, duplicates, marks } = taken;

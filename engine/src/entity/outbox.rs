@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{Dedup, Directory, Fault, Input};
 use crate::id::StreamKey;
-use crate::journal::{self, Journal, Message, MessageId, Outcome, Rejected, RejectionKind};
+use crate::journal::{self, Entry, Journal, Message, MessageId, Outcome, Rejected, RejectionKind};
 use crate::partition::{Backlog, Carried, Carrier, Owned};
 use crate::supervise::redelivered;
 
@@ -22,6 +22,18 @@ impl Outbox {
     /// The outbox of a partition.
     pub fn new(directory: Directory, journal: Arc<dyn Journal>, owned: Arc<Owned>) -> Self {
         Self { directory, journal, owned }
+    }
+
+    /// Takes a message off the outbox whose sender is no entity, and takes no answer: the inlet.
+    async fn acknowledge(&self, message: &Message, tries: u32) -> Carried {
+        let mut entry = Entry::new(message.from.clone(), self.directory.shared().cx.now());
+        entry.acknowledged.push(message.id);
+        let appended = self.owned.append(entry);
+        match self.directory.hear(&self.owned, appended, || Fault::Unknown).await {
+            Ok(Ok(_)) => Carried::Done,
+            Ok(Err(error)) => again(&self.directory.append_failed(&self.owned, &error), tries),
+            Err(fault) => again(&fault, tries),
+        }
     }
 }
 
@@ -66,6 +78,9 @@ impl Carrier for Outbox {
             }),
             Err(fault) => return again(&fault, tries),
         };
+        if self.directory.shared().catalog.by_prefix(message.from.id.prefix()).is_none() {
+            return self.acknowledge(message, tries).await;
+        }
         let reply = Input::Reply { id: message.id, outcome };
         let origin = Arc::new(message.origin.caused(&message.id.to_string(), &message.to.to_string()));
         match self.directory.deliver_within(&message.from, reply, origin, Dedup::None).await {

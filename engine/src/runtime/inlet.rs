@@ -12,9 +12,10 @@ use futures_util::future::try_join_all;
 
 use super::Node;
 use crate::entity::{Fault, Overload};
-use crate::id::{Prefix, StreamKey, TenantId};
+use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::{
-    Accepted, Entry, EntryError, Json, KeyHash, KeyRecord, NewEvent, Origin, Outcome, PartitionId, Position,
+    Accepted, Entry, EntryError, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome,
+    PartitionId, Position,
 };
 use crate::partition::LaneError;
 use crate::telemetry::names;
@@ -36,6 +37,8 @@ pub struct Incoming {
     pub kind: String,
     /// The whole event.
     pub event: Json,
+    /// The topics that are to have it, of those who listen for it.
+    pub topics: Vec<StreamId>,
 }
 
 /// What became of events from outside.
@@ -54,6 +57,7 @@ struct Keyed {
     key: KeyHash,
     kind: String,
     event: Json,
+    topics: Vec<StreamId>,
 }
 
 impl Node {
@@ -81,9 +85,9 @@ impl Node {
         let _room = self.inlet_room().try_acquire_many(count).map_err(full)?;
         let secret = &self.info().secret;
         let mut sources = BTreeMap::<String, Vec<Keyed>>::new();
-        for Incoming { source, id, kind, event } in events {
+        for Incoming { source, id, kind, event, topics } in events {
             let key = secret.digest("event", &[tenant.as_str(), &source, &id]);
-            sources.entry(source).or_default().push(Keyed { key, kind, event });
+            sources.entry(source).or_default().push(Keyed { key, kind, event, topics });
         }
         let each = sources.into_iter().map(|(source, events)| {
             let id = secret.derive(INLET, None, "event source", &[tenant.as_str(), &source]);
@@ -136,7 +140,8 @@ fn entry(stream: &StreamKey, origin: &Arc<Origin>, events: &[Keyed], node: &Node
     let mut entry = Entry::new(stream.clone(), node.cx().now());
     entry.events.reserve(events.len());
     entry.keys.reserve(events.len());
-    for Keyed { key, kind, event } in events {
+    for Keyed { key, kind, event, topics } in events {
+        entry.messages.extend(topics.iter().map(|topic| offered(stream, origin, key, event, *topic)));
         let (name, data) = (kind.clone().into(), event.clone());
         entry.events.push(NewEvent { name, version: 1, data, origin: origin.clone() });
         let nothing = Accepted { seq: 0, events: Vec::new(), reply: Json::null() };
@@ -144,4 +149,19 @@ fn entry(stream: &StreamKey, origin: &Arc<Origin>, events: &[Keyed], node: &Node
         entry.keys.push(KeyRecord { key: *key, digest: [0; 16], stream, range: None, outcome });
     }
     entry
+}
+
+/// The message that takes an event to a topic: once, however often the event is sent.
+fn offered(
+    stream: &StreamKey,
+    origin: &Arc<Origin>,
+    key: &KeyHash,
+    event: &Json,
+    topic: StreamId,
+) -> Message {
+    let event_key = uuid::Uuid::from_bytes(*key).to_string();
+    let id = MessageId::derive(&["inlet", &event_key, &topic.to_string()]);
+    let body = Json::from_text(format!("{{\"event\":{}}}", event.text())).unwrap_or_else(|_| Json::null());
+    let origin = Arc::new(origin.caused(&id.to_string(), &stream.id.to_string()));
+    Message { id, from: stream.clone(), to: topic, command: "offer".into(), body, origin }
 }

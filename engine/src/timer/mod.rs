@@ -1,5 +1,9 @@
 //! Durable timers: set and cleared in commits, fired as inputs of their stream, never early.
 
+mod cron;
+
+pub use cron::{Cron, is_time_zone};
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -99,6 +99,11 @@ pub enum StepRequest {
         /// The command's fields.
         body: Json,
     },
+    /// The end of a run that an earlier step started.
+    Await {
+        /// The run.
+        run: StreamId,
+    },
     /// An effect outside.
     Effect {
         /// The connector's name.
@@ -215,6 +220,9 @@ pub trait Action: Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// True if it changes something that `undo` takes back.
     const COMPENSATES: bool;
+    /// The version by which the default catalog has it: `NAME:VERSION@default`. To be raised where it takes or gives
+    /// something else.
+    const VERSION: &'static str = "1.0.0";
 
     /// What it takes. Unknown fields are to be refused.
     type Input: DeserializeOwned + JsonSchema;
@@ -257,6 +265,8 @@ type UndoFn = fn(&Value, Steps<'_>, Steps<'_>, &ActionCx) -> Result<Next<Value>,
 pub struct ActionInfo {
     /// The wire name.
     pub name: &'static str,
+    /// The version by which the default catalog has it.
+    pub version: &'static str,
     /// What it does.
     pub summary: &'static str,
     /// True if it can be taken back.
@@ -270,6 +280,20 @@ pub struct ActionInfo {
 }
 
 impl ActionInfo {
+    /// What there is to know of an action.
+    pub(in crate::workflow) fn of<A: Action>() -> Self {
+        Self {
+            name: A::NAME,
+            version: A::VERSION,
+            summary: A::SUMMARY,
+            compensates: A::COMPENSATES,
+            input: crate::entity::schema::<A::Input>(),
+            output: crate::entity::schema::<A::Output>(),
+            next: next_json::<A>,
+            undo: undo_json::<A>,
+        }
+    }
+
     /// [`Action::next`] over JSON.
     ///
     /// # Errors
@@ -322,15 +346,7 @@ impl Actions {
     /// [`DuplicateAction`].
     #[allow(clippy::should_implement_trait, reason = "`add` is the registration verb of the house")]
     pub fn add<A: Action>(mut self) -> Result<Self, DuplicateAction> {
-        let info = ActionInfo {
-            name: A::NAME,
-            summary: A::SUMMARY,
-            compensates: A::COMPENSATES,
-            input: crate::entity::schema::<A::Input>(),
-            output: crate::entity::schema::<A::Output>(),
-            next: next_json::<A>,
-            undo: undo_json::<A>,
-        };
+        let info = ActionInfo::of::<A>();
         match self.by_name.insert(A::NAME, Arc::new(info)) {
             Some(_) => Err(DuplicateAction { name: A::NAME }),
             None => Ok(self),

@@ -11,6 +11,8 @@ pub mod expression;
 pub mod machine;
 pub mod registration;
 pub mod run;
+mod subflow;
+pub mod topic;
 pub mod versions;
 
 #[cfg(test)]

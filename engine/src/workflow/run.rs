@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::action::{Actions, StepResult};
 use super::definition::Definition;
 use super::machine::{
-    Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Status, Turn, WaitKind, start, written,
+    Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Status, Turn, WaitKind, orphan, start, written,
 };
+use super::topic::Interests;
 use super::versions::Definitions;
 use crate::codec::{self, Shapes};
 use crate::entity::{
@@ -31,7 +32,7 @@ impl IdKind for Run {
 pub type RunId = Id<Run>;
 
 /// The shapes of runs; a kept state of another version is rebuilt from the events.
-const SHAPES: Shapes = Shapes { events: EVENTS, upcasters: &[], state: 1, state_upcasters: &[] };
+const SHAPES: Shapes = Shapes { events: EVENTS, upcasters: &[], state: 2, state_upcasters: &[] };
 
 /// How often a run whose definition is missing looks for it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -85,12 +86,17 @@ impl RunMachine {
         self.state.as_ref()
     }
 
-    fn bench<'a>(&'a self, definition: &'a Arc<Definition>, cx: &StepCx<'a>) -> Bench<'a> {
-        Bench { definition, actions: &self.runs.actions, limits: &self.runs.limits, cx: *cx }
+    fn bench<'a>(
+        &'a self,
+        definition: &'a Arc<Definition>,
+        interests: &'a Interests,
+        cx: &StepCx<'a>,
+    ) -> Bench<'a> {
+        Bench { definition, actions: &self.runs.actions, limits: &self.runs.limits, interests, cx: *cx }
     }
 
     fn start(&mut self, command: RunCommand, cx: &StepCx<'_>) -> Result<Step, Rejected> {
-        let RunCommand::Start { workflow, version, input, cause } = command else {
+        let RunCommand::Start { workflow, version, input, cause, namespace, parent } = command else {
             return Err(not_found(cx.stream.id));
         };
         let found = self.runs.definitions.get(&cx.stream.tenant, &workflow, version.as_deref());
@@ -100,9 +106,19 @@ impl RunMachine {
             let (kind, code) = (RejectionKind::NotFound, "unknown_workflow".into());
             return Err(Rejected { kind, code, message, detail: Json::null() });
         };
+        if namespace.as_ref().is_some_and(|namespace| *namespace != definition.namespace) {
+            let message = format!("`{workflow}` is in the namespace `{}`", definition.namespace);
+            let (kind, code) = (RejectionKind::NotFound, "unknown_workflow".into());
+            return Err(Rejected { kind, code, message, detail: Json::null() });
+        }
         let _span = transition_span(&definition, cx).entered();
-        let (state, mut step) = start(input, cause, self.bench(&definition, cx))?.finish();
-        let reply = json!({ "runId": cx.stream.id, "status": state.status() });
+        let interests = self.runs.definitions.interests(&cx.stream.tenant);
+        let bench = self.bench(&definition, &interests, cx);
+        let (state, mut step) = start(input, cause, parent, bench)?.finish();
+        let mut reply = json!({ "runId": cx.stream.id, "status": state.status() });
+        if parent.is_some() {
+            reply["child"] = json!(cx.stream.id);
+        }
         self.state = Some(state);
         step.reply = Some(Json::from(&reply));
         Ok(step)
@@ -116,7 +132,8 @@ impl RunMachine {
     ) -> Result<Step, Rejected> {
         let Some(state) = self.state.take() else { return Err(not_found(cx.stream.id)) };
         let _span = transition_span(definition, cx).entered();
-        let mut turn = Turn::new(state, self.bench(definition, cx));
+        let interests = self.runs.definitions.interests(&cx.stream.tenant);
+        let mut turn = Turn::new(state, self.bench(definition, &interests, cx));
         let answer = take_in(&mut turn, input);
         let (state, mut step) = turn.finish();
         self.state = Some(state);
@@ -200,9 +217,12 @@ impl Machine for RunMachine {
             }
             (None, Input::Timer { .. } | Input::Reply { .. } | Input::Effect { .. }) => Ok(Step::default()),
             // What comes for a run that has ended is acknowledged, and changes nothing.
-            (Some(state), Input::Reply { .. } | Input::Effect { .. }) if state.end.is_some() => {
-                Ok(Step::default())
+            (Some(state), Input::Reply { outcome, .. }) if state.end.is_some() => {
+                // A run that it had asked for, and does not need any more.
+                let orphan = orphan(&StepResult::Command(outcome.clone()), cx);
+                Ok(Step { messages: orphan.into_iter().collect(), ..Step::default() })
             }
+            (Some(state), Input::Effect { .. }) if state.end.is_some() => Ok(Step::default()),
             (Some(_), _) => match self.pinned(&cx.stream.tenant) {
                 Some(definition) => self.go_on(&definition, input, cx),
                 None => self.hold(input, cx),

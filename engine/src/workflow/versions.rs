@@ -8,6 +8,7 @@ use super::action::Actions;
 use super::check::{Refused, check};
 use super::definition::{Definition, Problem, compare_semver};
 use super::registration::WorkflowDefinition;
+use super::topic::Interests;
 use crate::id::TenantId;
 
 /// A version that is taken by another text.
@@ -27,6 +28,8 @@ type Versions = Vec<Arc<Definition>>;
 #[derive(Debug, Default)]
 pub struct Definitions {
     by_tenant: RwLock<BTreeMap<Option<TenantId>, BTreeMap<String, Versions>>>,
+    /// What the definitions of each tenant listen for, as far as it was asked for since they changed.
+    interests: RwLock<BTreeMap<TenantId, Arc<Interests>>>,
 }
 
 impl Definitions {
@@ -110,6 +113,23 @@ impl Definitions {
         })
     }
 
+    /// What the definitions that a tenant has listen for, all of their versions.
+    pub fn interests(&self, tenant: &TenantId) -> Arc<Interests> {
+        let known = self.interests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(tenant) {
+            return known.clone();
+        }
+        drop(known);
+        // Under the lock, so that a definition that is added meanwhile is not missed.
+        let mut cached = self.interests.write().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        let owners = [Some(tenant.clone()), None];
+        let all = owners.iter().filter_map(|owner| guard.get(owner)).flat_map(BTreeMap::values).flatten();
+        let found = Arc::new(Interests::of(all.map(|definition| &**definition)));
+        cached.insert(tenant.clone(), found.clone());
+        found
+    }
+
     /// The latest version of every workflow that a tenant has, in the order of their names.
     pub fn list(&self, tenant: &TenantId) -> Vec<Arc<Definition>> {
         let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
@@ -138,6 +158,8 @@ impl Definitions {
             Some(known) => Err(VersionTaken { name: known.name.clone(), version: known.version.clone() }),
             None => {
                 versions.push(definition);
+                drop(guard);
+                self.interests.write().unwrap_or_else(PoisonError::into_inner).clear();
                 Ok(())
             }
         }

@@ -11,6 +11,7 @@ mod check_brief;
 mod check_content;
 mod create_content;
 mod plan_budget;
+mod protocols;
 mod record_approval;
 mod record_content;
 mod request_approval;
@@ -33,6 +34,7 @@ pub use check_brief::CheckBrief;
 pub use check_content::CheckContent;
 pub use create_content::{CreateContent, CreatedContent};
 pub use plan_budget::PlanBudget;
+pub use protocols::{A2a, Call, Http, Mcp, OpenApi, Protocol};
 pub use record_approval::RecordApproval;
 pub use record_content::RecordContent;
 pub use request_approval::RequestApproval;
@@ -58,7 +60,11 @@ pub fn register() -> Result<Actions, DuplicateAction> {
         .add::<RecordContent>()?
         .add::<RequestApproval>()?
         .add::<ReserveBudget>()?
-        .add::<SetUpTracking>()
+        .add::<SetUpTracking>()?
+        .add::<Call<Http>>()?
+        .add::<Call<OpenApi>>()?
+        .add::<Call<Mcp>>()?
+        .add::<Call<A2a>>()
 }
 
 #[cfg(test)]

@@ -103,6 +103,7 @@ impl World {
                 let key = EffectKey::derive(&[place]);
                 self.effect(key, &connector, &operation, &request.value()).await
             }
+            StepRequest::Await { run } => panic!("nothing of the launch waits for {run}"),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::action::Actions;
 use super::definition::{
-    Compensate, Definition, Draft, Kind, Node, NodeId, Problem, Problems, Severity, Then, draft,
+    Compensate, Definition, Draft, Kind, Node, NodeId, Problem, Problems, Role, Severity, Then, draft,
 };
 
 mod arguments;
@@ -61,10 +61,13 @@ fn check_flow(definition: &Definition, problems: &mut Problems) {
     let mut lists: Vec<_> = definition.lists.iter().collect();
     lists.sort();
     for (reference, tasks) in lists {
+        if is_around_extended(definition, tasks) {
+            continue;
+        }
         let branches = is_branches(definition, reference);
         for id in tasks {
             let node = &definition.nodes[*id];
-            for (pointer, then) in directives(node) {
+            for (pointer, then) in directives(definition, node) {
                 check_then(definition, tasks, branches, &pointer, then, problems);
             }
         }
@@ -74,15 +77,27 @@ fn check_flow(definition: &Definition, problems: &mut Problems) {
     }
 }
 
+/// The task itself, where extensions stand around it.
+fn extended<'a>(definition: &'a Definition, node: &'a Node) -> &'a Node {
+    let inside = definition.list(&format!("{}/do", node.reference));
+    let own = inside.iter().map(|id| &definition.nodes[*id]).find(|inner| inner.role == Role::Extended);
+    own.unwrap_or(node)
+}
+
+/// True for the list that an extended task became: where it leads is checked with the list around.
+fn is_around_extended(definition: &Definition, tasks: &[NodeId]) -> bool {
+    tasks.iter().any(|id| definition.nodes[*id].role == Role::Extended)
+}
+
 fn is_branches(definition: &Definition, list: &str) -> bool {
     let owner = list.strip_suffix("/fork/branches").and_then(|owner| definition.node(owner));
     owner.is_some_and(|node| matches!(node.kind, Kind::Fork { .. }))
 }
 
 /// All places of a task that say where to go on.
-fn directives(node: &Node) -> Vec<(String, &Then)> {
+fn directives<'a>(definition: &'a Definition, node: &'a Node) -> Vec<(String, &'a Then)> {
     let mut found = vec![(format!("{}/then", node.reference), &node.then)];
-    match &node.kind {
+    match &extended(definition, node).kind {
         Kind::Switch { cases } => {
             for (index, case) in cases.iter().enumerate() {
                 let name = &case.name;
@@ -152,7 +167,7 @@ fn successors(definition: &Definition, tasks: &[NodeId], index: usize) -> Vec<us
     let node = &definition.nodes[tasks[index]];
     let mut thens: Vec<&Then> = Vec::new();
     let mut falls_through = true;
-    match &node.kind {
+    match &extended(definition, node).kind {
         Kind::Switch { cases } => {
             thens.extend(cases.iter().map(|case| &case.then));
             falls_through = cases.iter().all(|case| case.when.is_some());
@@ -182,9 +197,19 @@ fn check_calls(definition: &Definition, actions: &Actions, problems: &mut Proble
         let Kind::Call(call) = &node.kind else { continue };
         let at = &node.reference;
         check_call(&call.action, &call.with, at, actions, problems);
+        check_version(&call.action, call.version.as_deref(), at, actions, problems);
         if let Compensate::By { action, with, .. } = &call.compensate {
             check_call(action, with, &format!("{at}/metadata/compensate"), actions, problems);
         }
+    }
+}
+
+/// A function of the default catalog that is asked for by its version.
+fn check_version(action: &str, version: Option<&str>, at: &str, actions: &Actions, problems: &mut Problems) {
+    let (Some(version), Some(info)) = (version, actions.get(action)) else { return };
+    if info.version != version {
+        let message = format!("`{action}` has no version {version}");
+        problems.error(&format!("{at}/call"), message, format!("use `{action}:{}@default`", info.version));
     }
 }
 

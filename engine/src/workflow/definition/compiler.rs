@@ -1,10 +1,12 @@
 //! What every part of the compiler shares: problems, the arena, and formulas with the variables of their place.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
 use super::Problems;
+use super::extensions::Extension;
 use super::fields::{Fields, join, kind_of};
 use super::ir::{Form, Formula, Node, NodeId, Schema, Shaping};
 use crate::workflow::expression::{Expression, Template, unwrap_expression};
@@ -24,6 +26,12 @@ pub(super) enum Place {
     Export,
     /// `metadata.compensate.with` of a call.
     Compensation,
+    /// The event of a correlation, by itself.
+    Event,
+    /// `schedule.on`, before there is a run.
+    Schedule,
+    /// `when` of an extension.
+    Extension,
 }
 
 impl Place {
@@ -32,8 +40,12 @@ impl Place {
             Self::WorkflowInput => &["secrets", "workflow", "runtime"],
             Self::WorkflowOutput => &["context", "secrets", "workflow", "runtime"],
             Self::TaskInput => &["context", "secrets", "task", "workflow", "runtime"],
-            Self::Task => &["context", "input", "secrets", "task", "workflow", "runtime"],
-            Self::Export => &["context", "input", "output", "secrets", "task", "workflow", "runtime"],
+            Self::Task => &["context", "input", "secrets", "task", "workflow", "runtime", "authorization"],
+            Self::Export => {
+                &["context", "input", "output", "secrets", "task", "workflow", "runtime", "authorization"]
+            }
+            Self::Event | Self::Schedule => &[],
+            Self::Extension => &["context", "input", "secrets", "task", "workflow", "runtime"],
             Self::Compensation => &["context", "input", "output", "error", "secrets", "workflow", "runtime"],
         }
     }
@@ -50,14 +62,35 @@ pub(super) struct Compiler<'a> {
     pub(super) nodes: Vec<Node>,
     pub(super) lists: HashMap<String, Vec<NodeId>>,
     pub(super) signals: BTreeSet<String>,
+    pub(super) hears_all: bool,
     /// The variables that loops and catches around the current place bind.
     pub(super) bound: Vec<String>,
     pub(super) errors: Option<&'a Map<String, Value>>,
     pub(super) retries: Option<&'a Map<String, Value>>,
     pub(super) timeouts: Option<&'a Map<String, Value>>,
+    pub(super) authentications: Option<&'a Map<String, Value>>,
+    pub(super) functions: Option<&'a Map<String, Value>>,
+    pub(super) extensions: Vec<Extension<'a>>,
+    pub(super) secrets: BTreeSet<String>,
+    /// True where every text is evaluated that is an expression (`evaluate.mode: loose`).
+    pub(super) loose: bool,
+    /// The functions around the current place, from the outside in.
+    pub(super) calling: Vec<String>,
+    /// True on the way out of a function that calls itself.
+    pub(super) cycle: bool,
+    /// The extension around the current place, with the task that it extends.
+    pub(super) extending: Option<(String, String)>,
+    /// The reference below which texts stand elsewhere, and where.
+    pub(super) source: Option<(String, String)>,
+    /// True inside of an extension that is extended itself.
+    pub(super) extended: bool,
+    /// The types of events that a schedule waits for.
+    pub(super) starters: BTreeSet<String>,
+    /// The workflows that are run.
+    pub(super) runs: BTreeSet<String>,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     /// Compiles text that is an expression, with or without `${ }`.
     pub(super) fn expression(&mut self, value: &Value, at: &str, place: Place) -> Option<Formula> {
         let Value::String(text) = value else {
@@ -65,7 +98,7 @@ impl Compiler<'_> {
             self.problems.error(at, message, "write the expression as text, in quotes where YAML needs them");
             return None;
         };
-        let source = unwrap_expression(text).unwrap_or(text);
+        let source = &self.marked(unwrap_expression(text).unwrap_or(text), at);
         let variables = self.variables_in(source, place);
         let names: Vec<&str> = variables.iter().map(String::as_str).collect();
         match Expression::compile(source, &names) {
@@ -79,6 +112,9 @@ impl Compiler<'_> {
 
     /// Compiles a value in which text in `${ }` is an expression.
     pub(super) fn template(&mut self, value: &Value, at: &str, place: Place) -> Option<Formula> {
+        let value = &self.loosened(value);
+        let marked = value.to_string().contains("$secrets").then(|| self.marked_in(value, at));
+        let value = marked.as_ref().unwrap_or(value);
         let variables = self.variables_in(&value.to_string(), place);
         let names: Vec<&str> = variables.iter().map(String::as_str).collect();
         match Template::compile(value, &names) {
@@ -91,6 +127,33 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+
+    /// In the loose mode, a text that can be an expression is one, and stands for itself where it fails.
+    fn loosened<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        if !self.loose {
+            return Cow::Borrowed(value);
+        }
+        Cow::Owned(match value {
+            Value::String(text) if unwrap_expression(text).is_none() => {
+                let names: Vec<&str> =
+                    RESERVED.into_iter().chain(self.bound.iter().map(String::as_str)).collect();
+                match Expression::compile(text, &names) {
+                    Ok(_) => {
+                        Value::String(format!("${{ try ({text}) catch {} }}", Value::from(text.as_str())))
+                    }
+                    Err(_) => value.clone(),
+                }
+            }
+            Value::Array(items) => items.iter().map(|item| self.loosened(item).into_owned()).collect(),
+            Value::Object(fields) => {
+                let each = fields.iter().map(|(name, item)| (name.clone(), self.loosened(item).into_owned()));
+                each.collect()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                return Cow::Borrowed(value);
+            }
+        })
     }
 
     fn refuse_inside(&mut self, value: &Value, at: &str, place: Place) -> bool {

@@ -1,78 +1,15 @@
-//! The task types that call, raise and catch.
+//! The task types that raise and catch.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::compiler::{Compiler, Place};
-use super::fields::{Fields, join, kind_of};
-use super::ir::{Backoff, CallSpec, Catch, Compensate, ErrorFilter, Formula, Kind, Retry};
-
-/// Functions of the specification that need an action here.
-const PROTOCOLS: [&str; 6] = ["asyncapi", "grpc", "http", "openapi", "a2a", "mcp"];
+use super::fields::{Fields, join};
+use super::ir::{Backoff, Catch, ErrorFilter, Formula, Kind, Retry};
 
 /// The most retries that a policy can ask for.
 const MOST_RETRIES: u64 = 1_000_000;
 
-impl Compiler<'_> {
-    pub(super) fn call(
-        &mut self,
-        fields: &mut Fields<'_>,
-        metadata: Option<&Map<String, Value>>,
-    ) -> Option<Kind> {
-        let action = fields.text("call", &mut self.problems);
-        let with = fields.get("with");
-        let at = fields.at.clone();
-        let action = action.and_then(|name| self.action(name, &join(&at, "call")));
-        let compensate = match metadata.and_then(|map| map.get("compensate")) {
-            None => Some(Compensate::Action),
-            Some(value) => self.compensate(value, &format!("{at}/metadata/compensate")),
-        };
-        let action = action?;
-        let (arguments, with) = self.arguments(with, &join(&at, "with"), Place::Task)?;
-        Some(Kind::Call(CallSpec { action, arguments, with, compensate: compensate? }))
-    }
-
-    fn action(&mut self, name: &str, at: &str) -> Option<String> {
-        let bare = name.split('@').next().unwrap_or_default();
-        let problem = if PROTOCOLS.contains(&name) {
-            format!("calls over `{name}` are not supported")
-        } else if name.contains('@') || name.contains("://") {
-            format!("`{bare}` cannot be taken from a catalog of your own")
-        } else {
-            return Some(name.to_owned());
-        };
-        self.problems.error(at, problem, "call an action by its name, like `order.place`");
-        None
-    }
-
-    fn arguments(&mut self, with: Option<&Value>, at: &str, place: Place) -> Option<(Formula, Value)> {
-        let empty = Value::Object(Map::new());
-        let with = with.unwrap_or(&empty);
-        if !with.is_object() {
-            let message = format!("expected a mapping of arguments, found {}", kind_of(with));
-            self.problems.error(at, message, "write `name: value` for each argument");
-            return None;
-        }
-        Some((self.template(with, at, place)?, with.clone()))
-    }
-
-    fn compensate(&mut self, value: &Value, at: &str) -> Option<Compensate> {
-        if value == &Value::Bool(false) {
-            return Some(Compensate::Never);
-        }
-        let mut fields = Fields::open(value, at, &mut self.problems)?;
-        fields.require("call", &mut self.problems);
-        let action = fields.text("call", &mut self.problems);
-        let action = action.and_then(|name| self.action(name, &join(at, "call")));
-        let with = fields.get("with");
-        // What a compensation can see is the call itself, not the loops around it.
-        let bound = std::mem::take(&mut self.bound);
-        let arguments = self.arguments(with, &join(at, "with"), Place::Compensation);
-        self.bound = bound;
-        fields.close(&mut self.problems);
-        let (arguments, with) = arguments?;
-        Some(Compensate::By { action: action?, arguments, with })
-    }
-
+impl<'a> Compiler<'a> {
     pub(super) fn raise(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
         let at = fields.pointer("raise");
         let mut spec = Fields::open(fields.get("raise")?, &at, &mut self.problems)?;
@@ -186,6 +123,7 @@ impl Compiler<'_> {
             backoff: backoff.unwrap_or(Backoff::Constant),
             count: None,
             duration: None,
+            attempt: None,
             jitter: None,
         };
         if let Some(value) = fields.get("limit") {
@@ -228,7 +166,8 @@ impl Compiler<'_> {
         fields.close(&mut self.problems);
         let at = join(at, "attempt");
         let Some(mut fields) = attempt.and_then(|v| Fields::open(v, &at, &mut self.problems)) else { return };
-        fields.refuse("duration", "give the tasks a `timeout` instead", &mut self.problems);
+        let one = fields.get("duration");
+        retry.attempt = one.and_then(|v| self.span(v, &join(&at, "duration"), Place::Task));
         if let Some(value) = fields.get("count") {
             let count = value.as_u64().filter(|n| *n <= MOST_RETRIES).and_then(|n| u32::try_from(n).ok());
             if count.is_none() {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::expression::{Expression, Template};
+use super::events::ListenSpec;
+use super::schedule::Schedule;
 
 /// A task's place in the arena of its definition.
 pub type NodeId = usize;
@@ -40,8 +42,20 @@ pub struct Definition {
     pub nodes: Vec<Node>,
     /// The tasks of every list, by the list's JSON pointer; `/do` is the first.
     pub lists: HashMap<String, Vec<NodeId>>,
-    /// The signals that some task listens to.
+    /// The types of events that some task listens to.
     pub signals: BTreeSet<String>,
+    /// True if some task listens to events whatever their type is.
+    pub hears_all: bool,
+    /// The types of events that a schedule waits for.
+    pub starters: BTreeSet<String>,
+    /// The workflows that it runs.
+    pub runs: BTreeSet<String>,
+    /// When runs begin by themselves.
+    pub schedule: Option<Schedule>,
+    /// The time zone that the schedule goes by, as the IANA names it; UTC if absent.
+    pub time_zone: Option<String>,
+    /// The secrets that it may use.
+    pub secrets: BTreeSet<String>,
     pub(in crate::workflow) by_reference: HashMap<String, NodeId>,
 }
 
@@ -64,6 +78,12 @@ pub struct Node {
     pub reference: String,
     /// Its name.
     pub name: String,
+    /// The JSON pointer of its text, where that is not the reference: in functions and extensions.
+    pub source: Option<String>,
+    /// The task that it extends, by the JSON pointer of that one's text and its reference.
+    pub extends: Option<(String, String)>,
+    /// Its part in an extension.
+    pub role: Role,
     /// The JSON pointer of the list that it stands in.
     pub list: String,
     /// Its place in that list.
@@ -84,6 +104,34 @@ pub struct Node {
     pub saga: bool,
     /// What it does.
     pub kind: Kind,
+}
+
+impl Node {
+    /// A task about which nothing is known but its place.
+    pub(super) fn named(name: &str, list: &str, index: usize) -> Self {
+        Self {
+            reference: super::fields::join(&format!("{list}/{index}"), name),
+            name: name.to_owned(),
+            source: None,
+            extends: None,
+            role: Role::Plain,
+            list: list.to_owned(),
+            index,
+            condition: None,
+            input: Shaping::default(),
+            output: Shaping::default(),
+            export: Shaping::default(),
+            timeout: None,
+            then: Then::Continue,
+            saga: false,
+            kind: Kind::Broken,
+        }
+    }
+
+    /// The JSON pointer of its text.
+    pub fn text(&self) -> &str {
+        self.source.as_deref().unwrap_or(&self.reference)
+    }
 }
 
 /// What a task does.
@@ -115,13 +163,15 @@ pub enum Kind {
         /// How long.
         span: Span,
     },
-    /// Waits for a signal.
-    Listen {
-        /// The signal's name.
-        signal: String,
-        /// True to read the whole event and not its data alone.
-        envelope: bool,
+    /// Sends an event.
+    Emit {
+        /// Gives its attributes and data.
+        event: Formula,
     },
+    /// Waits for events.
+    Listen(Box<ListenSpec>),
+    /// Runs another workflow.
+    Run(RunSpec),
     /// Raises an error.
     Raise {
         /// The error's members.
@@ -144,7 +194,9 @@ impl Kind {
             Self::Fork { .. } => "fork",
             Self::Call(_) => "call",
             Self::Wait { .. } => "wait",
-            Self::Listen { .. } => "listen",
+            Self::Emit { .. } => "emit",
+            Self::Listen(_) => "listen",
+            Self::Run(_) => "run",
             Self::Raise { .. } => "raise",
             Self::Try(_) => "try",
             Self::Broken => "broken",
@@ -192,12 +244,44 @@ pub enum Parallel {
 pub struct CallSpec {
     /// The action's wire name.
     pub action: String,
+    /// The version that was asked for.
+    pub version: Option<String>,
     /// Gives the arguments.
     pub arguments: Formula,
     /// The arguments as written.
     pub with: Value,
     /// How it is taken back.
     pub compensate: Compensate,
+}
+
+/// A run of another workflow.
+#[derive(Debug)]
+pub struct RunSpec {
+    /// The namespace that the other workflow must have.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its version; none for the latest.
+    pub version: Option<String>,
+    /// Gives its input.
+    pub input: Formula,
+    /// True to wait for its end.
+    pub awaited: bool,
+    /// How it is taken back.
+    pub compensate: Compensate,
+}
+
+/// The part that a task has in an extension of another one (`use.extensions`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// None.
+    Plain,
+    /// The task that is extended; where it leads to another task, that one stands in the list around.
+    Extended,
+    /// The tasks before: what they put out is dropped, unless one of them leaves by `exit`.
+    Before,
+    /// The tasks behind: what they put out is dropped.
+    After,
 }
 
 /// How a call is taken back in a saga.
@@ -267,6 +351,8 @@ pub struct Retry {
     pub count: Option<u32>,
     /// The longest time from the first start to the last retry.
     pub duration: Option<Span>,
+    /// The longest time that one attempt may take.
+    pub attempt: Option<Span>,
     /// What is added to a wait: between the first and the second.
     pub jitter: Option<(Span, Span)>,
 }
@@ -293,6 +379,28 @@ pub enum Then {
     End,
     /// With a task of the same list.
     Task(String),
+}
+
+impl Then {
+    /// Reads a directive.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "continue" => Self::Continue,
+            "exit" => Self::Exit,
+            "end" => Self::End,
+            name => Self::Task(name.to_owned()),
+        }
+    }
+
+    /// The directive as it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Continue => "continue",
+            Self::Exit => "exit",
+            Self::End => "end",
+            Self::Task(name) => name,
+        }
+    }
 }
 
 /// A length of time.

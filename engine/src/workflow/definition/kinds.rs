@@ -7,7 +7,7 @@ use super::fields::{Fields, join, kind_of};
 use super::ir::{Case, ForSpec, Kind, Parallel};
 use crate::workflow::expression::unwrap_expression;
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     pub(super) fn set(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
         let value = fields.get("set")?;
         let at = fields.pointer("set");
@@ -130,58 +130,5 @@ impl Compiler<'_> {
     pub(super) fn wait(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
         let value = fields.get("wait")?;
         self.span(value, &fields.pointer("wait"), Place::Task).map(|span| Kind::Wait { span })
-    }
-
-    pub(super) fn listen(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
-        fields.refuse("foreach", "listen to one signal; loop with `then` for more", &mut self.problems);
-        let at = fields.pointer("listen");
-        let mut spec = Fields::open(fields.get("listen")?, &at, &mut self.problems)?;
-        let envelope = match spec.text("read", &mut self.problems) {
-            None | Some("data" | "raw") => false,
-            Some("envelope") => true,
-            Some(other) => {
-                let message = format!("`{other}` cannot be read");
-                self.problems.error(&spec.pointer("read"), message, "use `data`, `raw` or `envelope`");
-                false
-            }
-        };
-        let to = spec.require("to", &mut self.problems);
-        let signal = to.and_then(|value| self.signal(value, &spec.pointer("to")));
-        spec.close(&mut self.problems);
-        let signal = signal?;
-        self.signals.insert(signal.clone());
-        Some(Kind::Listen { signal, envelope })
-    }
-
-    /// Reads `to.one.with.type`, the one form of a listener that is supported.
-    fn signal(&mut self, value: &Value, at: &str) -> Option<String> {
-        let mut to = Fields::open(value, at, &mut self.problems)?;
-        let fix = "listen to `one`; use a `fork` to listen to several, `compete: true` for any of them";
-        for strategy in ["all", "any", "until"] {
-            to.refuse(strategy, fix, &mut self.problems);
-        }
-        let missing = !to.has("all") && !to.has("any");
-        let one = if missing { to.require("one", &mut self.problems) } else { to.get("one") };
-        let at = to.pointer("one");
-        to.close(&mut self.problems);
-        let mut one = Fields::open(one?, &at, &mut self.problems)?;
-        one.refuse("correlate", "signals are sent to a run; they need no correlation", &mut self.problems);
-        let with = one.require("with", &mut self.problems);
-        let at = one.pointer("with");
-        one.close(&mut self.problems);
-        let mut with = Fields::open(with?, &at, &mut self.problems)?;
-        let fix = "signals are told apart by `type` alone; check the rest in a `switch` behind it";
-        for attribute in ["id", "source", "time", "subject", "datacontenttype", "dataschema", "data"] {
-            with.refuse(attribute, fix, &mut self.problems);
-        }
-        with.require("type", &mut self.problems);
-        let signal = with.text("type", &mut self.problems);
-        let at = with.pointer("type");
-        with.close(&mut self.problems);
-        let signal = signal?;
-        if signal.is_empty() || signal.len() > 128 || unwrap_expression(signal).is_some() {
-            self.problems.error(&at, "not a signal's name", "write a constant text of 1 to 128 bytes");
-        }
-        Some(signal.to_owned())
     }
 }

@@ -1,17 +1,23 @@
 //! Definitions: from YAML or JSON in the Open Workflow Specification's language (DSL 1.0) to the intermediate form.
 //!
-//! What is supported: the tasks `do`, `set`, `switch`, `for`, `fork`, `call` (of actions), `wait`, `listen` (to one
-//! signal), `try` and `raise`, with all of their data flow. The rest of the language is refused, each with the
-//! JSON pointer, what is not supported, and what to do instead.
+//! All of the language is understood but what starts processes (`run` of containers, scripts and shells), calls over
+//! gRPC and AsyncAPI, and catalogs other than the default one: those are refused, each with the JSON pointer, what is
+//! not supported, and what to do instead.
 
 use serde_json::Value;
 
+mod calls;
 mod compiler;
+mod events;
+mod extensions;
 mod faults;
 mod fields;
 mod ir;
 mod kinds;
 mod problem;
+mod protocols;
+mod schedule;
+mod secrets;
 mod source;
 mod span;
 mod task;
@@ -21,11 +27,14 @@ mod workflow;
 #[cfg(test)]
 mod tests;
 
+pub use events::{Consumption, Correlation, EventFilter, Foreach, ListenSpec, Read, Strategy, Until, Wanted};
 pub use ir::{
     Backoff, CallSpec, Case, Catch, Compensate, Definition, ErrorFilter, ForSpec, Formula, Kind, Node,
-    NodeId, Parallel, Retry, Schema, Shaping, Span, Then,
+    NodeId, Parallel, Retry, Role, RunSpec, Schema, Shaping, Span, Then,
 };
 pub use problem::{Problem, Severity};
+pub use schedule::Schedule;
+pub use secrets::{SECRET_CLOSES, SECRET_OPENS};
 pub use source::MAX_SOURCE_BYTES;
 pub use version::{compare_semver, is_semver};
 
@@ -53,7 +62,8 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
     };
     let mut compiler = compiler::Compiler::default();
     let top = compiler.workflow(&document);
-    let compiler::Compiler { problems, nodes, lists, signals, .. } = compiler;
+    let compiler::Compiler { problems, nodes, lists, signals, hears_all, starters, secrets, runs, .. } =
+        compiler;
     let definition = top.map(|top| Definition {
         namespace: top.namespace,
         name: top.name,
@@ -69,6 +79,12 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
         nodes,
         lists,
         signals,
+        hears_all,
+        starters,
+        secrets,
+        runs,
+        schedule: top.schedule,
+        time_zone: top.time_zone,
         document: Value::Null,
     });
     Draft { definition: definition.map(|definition| Definition { document, ..definition }), problems }

@@ -20,7 +20,7 @@ const UNITS: [(&str, u64); 5] = [
     ("milliseconds", 1),
 ];
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     /// Reads a length of time.
     pub(super) fn span(&mut self, value: &Value, at: &str, place: Place) -> Option<Span> {
         match value {

@@ -13,7 +13,7 @@ const TYPES: [&str; 12] =
 /// The longest task name, in bytes.
 const LONGEST_NAME: usize = 128;
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     /// Compiles a list of tasks.
     pub(super) fn list(&mut self, value: &Value, at: &str) {
         let Value::Array(items) = value else {
@@ -56,22 +56,38 @@ impl Compiler<'_> {
         Some((name, value))
     }
 
-    fn task(&mut self, name: &str, value: &Value, list: &str, index: usize) -> NodeId {
-        let at = join(&format!("{list}/{index}"), name);
-        let mut node = Node {
-            reference: at.clone(),
-            name: name.to_owned(),
-            list: list.to_owned(),
-            index,
-            condition: None,
-            input: Default::default(),
-            output: Default::default(),
-            export: Default::default(),
-            timeout: None,
-            then: Then::Continue,
-            saga: false,
-            kind: Kind::Broken,
-        };
+    /// A task about which nothing is known but its place.
+    pub(super) fn node(&self, name: &str, list: &str, index: usize) -> Node {
+        let mut node = Node::named(name, list, index);
+        let source = self.source_of(&node.reference);
+        node.source = (source != node.reference).then_some(source);
+        node.extends = self.extending.clone();
+        node
+    }
+
+    /// Where the text of what has a reference stands.
+    pub(super) fn source_of(&self, reference: &str) -> String {
+        let mapped = self.source.as_ref().and_then(|(from, to)| {
+            let rest = reference.strip_prefix(from.as_str())?;
+            Some(format!("{to}{rest}"))
+        });
+        mapped.unwrap_or_else(|| reference.to_owned())
+    }
+
+    /// Compiles a task by itself.
+    pub(super) fn plain(&mut self, name: &str, value: &Value, list: &str, index: usize) -> NodeId {
+        let node = self.node(name, list, index);
+        self.fill(node, value)
+    }
+
+    /// Compiles a task that stands in no list.
+    pub(super) fn plain_at(&mut self, name: &str, value: &Value, at: &str) -> NodeId {
+        let node = Node { reference: at.to_owned(), ..self.node(name, "", 0) };
+        self.fill(node, value)
+    }
+
+    fn fill(&mut self, mut node: Node, value: &Value) -> NodeId {
+        let at = node.reference.clone();
         if let Some(mut fields) = Fields::open(value, &at, &mut self.problems) {
             self.common(&mut fields, &mut node);
             let metadata = self.metadata(&mut fields, &mut node);
@@ -89,7 +105,12 @@ impl Compiler<'_> {
         self.nodes.len() - 1
     }
 
-    fn common(&mut self, fields: &mut Fields<'_>, node: &mut Node) {
+    /// The name of the type of a task; none if it says of no type.
+    pub(super) fn kind_name(value: &Value) -> Option<&'static str> {
+        TYPES.into_iter().find(|name| value.get(name).is_some())
+    }
+
+    pub(super) fn common(&mut self, fields: &mut Fields<'_>, node: &mut Node) {
         let at = |name: &str| join(&node.reference, name);
         if let Some(value) = fields.get("if") {
             node.condition = self.expression(value, &at("if"), Place::TaskInput);
@@ -120,7 +141,11 @@ impl Compiler<'_> {
         }
     }
 
-    fn metadata<'v>(&mut self, fields: &mut Fields<'v>, node: &mut Node) -> Option<&'v Map<String, Value>> {
+    pub(super) fn metadata<'v>(
+        &mut self,
+        fields: &mut Fields<'v>,
+        node: &mut Node,
+    ) -> Option<&'v Map<String, Value>> {
         let value = fields.get("metadata")?;
         let at = fields.pointer("metadata");
         Fields::open(value, &at, &mut self.problems)?;
@@ -129,10 +154,14 @@ impl Compiler<'_> {
         Some(map)
     }
 
-    fn kind(&mut self, fields: &mut Fields<'_>, metadata: Option<&Map<String, Value>>) -> Option<Kind> {
+    pub(super) fn kind(
+        &mut self,
+        fields: &mut Fields<'_>,
+        metadata: Option<&Map<String, Value>>,
+    ) -> Option<Kind> {
         let at = fields.at.clone();
         let Some(kind) = TYPES.into_iter().find(|name| fields.has(name)) else {
-            let fix = "add one of do, set, switch, for, fork, call, wait, listen, raise, try";
+            let fix = "add one of do, set, switch, for, fork, call, wait, emit, listen, raise, run, try";
             self.problems.error(&at, "the task does not say what it does", fix);
             return None;
         };
@@ -151,24 +180,16 @@ impl Compiler<'_> {
                 self.list(fields.get("do")?, &format!("{at}/do"));
                 Some(Kind::Do)
             }
-            "emit" => {
-                fields.refuse("emit", "send a command with a `call` instead", &mut self.problems);
-                None
-            }
-            _ => {
-                let fix = "call an action instead; work outside goes through a connector";
-                fields.refuse("run", fix, &mut self.problems);
-                fields.get("await");
-                fields.get("return");
-                None
-            }
+            "emit" => self.emit(fields),
+            _ => self.run(fields, metadata),
         }
     }
 
     /// Metadata is open, but what means something elsewhere and nothing here is a mistake.
     fn check_metadata(&mut self, kind: &str, metadata: Option<&Map<String, Value>>, at: &str) {
         for (name, only) in [("parallel", "for"), ("compensate", "call")] {
-            if kind != only && metadata.is_some_and(|map| map.contains_key(name)) {
+            let fits = kind == only || (name == "compensate" && kind == "run");
+            if !fits && metadata.is_some_and(|map| map.contains_key(name)) {
                 let message = format!("`{name}` means something on a `{only}` task only");
                 self.problems.error(&format!("{at}/metadata/{name}"), message, "remove it");
             }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join};
 use super::ir::{Shaping, Span};
+use super::schedule::Schedule;
 use super::version::is_semver;
 
 /// The newest version of the language that is understood, without its patch number.
@@ -22,6 +23,8 @@ pub(super) struct Top {
     pub(super) input: Shaping,
     pub(super) output: Shaping,
     pub(super) timeout: Option<Span>,
+    pub(super) schedule: Option<Schedule>,
+    pub(super) time_zone: Option<String>,
 }
 
 impl<'a> Compiler<'a> {
@@ -32,13 +35,14 @@ impl<'a> Compiler<'a> {
         if let Some(value) = fields.require("document", &mut self.problems) {
             self.document(value, &mut top);
         }
-        if let Some(value) = fields.get("use") {
-            self.shared(value);
-        }
-        fields.refuse("schedule", "start it by an automation rule with a schedule", &mut self.problems);
+        // Before everything that is evaluated.
         if let Some(value) = fields.get("evaluate") {
             self.evaluate(value);
         }
+        if let Some(value) = fields.get("use") {
+            self.shared(value);
+        }
+        top.schedule = fields.get("schedule").and_then(|value| self.schedule(value));
         top.input = self.shaping(fields.get("input"), "/input", "from", Place::WorkflowInput);
         top.output = self.shaping(fields.get("output"), "/output", "as", Place::WorkflowOutput);
         top.timeout = fields.get("timeout").and_then(|v| self.timeout(v, "/timeout", Place::WorkflowInput));
@@ -112,18 +116,22 @@ impl<'a> Compiler<'a> {
         }
         if let Some(metadata) = fields.get("metadata").and_then(Value::as_object) {
             top.saga = self.metadata_flag(metadata, "saga", "/document/metadata");
+            top.time_zone = self.time_zone(metadata);
         }
         fields.close(&mut self.problems);
     }
 
     fn shared(&mut self, value: &'a Value) {
         let Some(mut fields) = Fields::open(value, "/use", &mut self.problems) else { return };
-        let problems = &mut self.problems;
-        fields.refuse("authentications", "connectors hold their own credentials", problems);
-        fields.refuse("catalogs", "call actions by their name; they need no catalog", problems);
-        fields.refuse("extensions", "put the tasks where they belong", problems);
-        fields.refuse("functions", "call an action, or repeat the task", problems);
-        fields.refuse("secrets", "connectors hold their own credentials", problems);
+        fields.refuse(
+            "catalogs",
+            "call what is in the default catalog: `NAME:VERSION@default`",
+            &mut self.problems,
+        );
+        if let Some(names) = fields.get("secrets") {
+            self.declare_secrets(names);
+        }
+        let extensions = fields.get("extensions");
         let mut section = |name: &'static str| {
             let map = fields.get(name)?;
             Fields::open(map, &join("/use", name), &mut self.problems)?;
@@ -132,8 +140,41 @@ impl<'a> Compiler<'a> {
         self.errors = section("errors");
         self.retries = section("retries");
         self.timeouts = section("timeouts");
+        self.authentications = section("authentications");
+        self.functions = section("functions");
         fields.close(&mut self.problems);
         self.check_shared();
+        if let Some(value) = extensions {
+            self.read_extensions(value);
+        }
+    }
+
+    /// Reads the time zone that a schedule goes by.
+    fn time_zone(&mut self, metadata: &Map<String, Value>) -> Option<String> {
+        let zone = metadata.get("timeZone")?;
+        let name = zone.as_str().filter(|name| crate::timer::is_time_zone(name));
+        if name.is_none() {
+            let fix = "use a name of the IANA data base, like `America/Costa_Rica`";
+            self.problems.error("/document/metadata/timeZone", "not a time zone", fix);
+        }
+        name.map(str::to_owned)
+    }
+
+    fn declare_secrets(&mut self, names: &Value) {
+        let texts = names.as_array().map(|items| items.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        let Some(Some(texts)) = texts else {
+            self.problems.error("/use/secrets", "expected a list of names", "write `secrets: [ name ]`");
+            return;
+        };
+        for (index, name) in texts.into_iter().enumerate() {
+            let plain =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+            if !plain {
+                let fix = "use letters, digits, `_` and `-`";
+                self.problems.error(&format!("/use/secrets/{index}"), "not a secret's name", fix);
+            }
+            self.secrets.insert(name.to_owned());
+        }
     }
 
     /// Compiles what is shared once where it stands, so that its problems are named there.
@@ -149,16 +190,24 @@ impl<'a> Compiler<'a> {
         for (name, value) in self.timeouts.into_iter().flatten() {
             self.timeout(value, &join("/use/timeouts", name), Place::TaskInput);
         }
+        self.check_authentications();
+        self.check_functions();
     }
 
     fn evaluate(&mut self, value: &Value) {
         let Some(mut fields) = Fields::open(value, "/evaluate", &mut self.problems) else { return };
-        for (name, only) in [("language", "jq"), ("mode", "strict")] {
-            if let Some(text) = fields.text(name, &mut self.problems)
-                && text != only
-            {
-                let message = format!("`{name}: {text}` is not supported");
-                self.problems.error(&fields.pointer(name), message, format!("use `{only}`, or leave it out"));
+        if let Some(text) = fields.text("language", &mut self.problems)
+            && text != "jq"
+        {
+            let message = format!("`language: {text}` is not supported");
+            self.problems.error(&fields.pointer("language"), message, "use `jq`, or leave it out");
+        }
+        match fields.text("mode", &mut self.problems) {
+            None | Some("strict") => {}
+            Some("loose") => self.loose = true,
+            Some(text) => {
+                let message = format!("`mode: {text}` is not supported");
+                self.problems.error(&fields.pointer("mode"), message, "use `strict` or `loose`");
             }
         }
         fields.close(&mut self.problems);

@@ -10,16 +10,18 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::event::RunEvent;
+use super::run::RUN;
 use super::state::{Call, CallState};
 use super::terms::{CallEnd, Data};
 use super::turn::Turn;
 use crate::effect::{Effect, EffectKey, EffectOutcome, EffectState};
 use crate::journal::{Message, MessageId};
-use crate::workflow::action::{ActionCx, Next, StepRequest, StepResult, Steps, WorkflowError};
-use crate::workflow::definition::{CallSpec, Compensate, Kind};
+use crate::workflow::action::{ActionCx, ActionInfo, Next, StepRequest, StepResult, Steps, WorkflowError};
+use crate::workflow::definition::{CallSpec, Compensate, Kind, RunSpec};
+use crate::workflow::subflow::run_workflow;
 
 /// How a later attempt takes a call up again.
-struct Resumption {
+pub(super) struct Resumption {
     call: u64,
     generation: u32,
     kept: usize,
@@ -33,14 +35,13 @@ impl<'a> Turn<'a> {
         let resumed = self.resumption(at);
         let wanted = resumed.as_ref().is_none_or(|resumed| resumed.afresh);
         let arguments = match wanted.then(|| self.arguments(at, spec)).transpose() {
-            Ok(arguments) => arguments.map(Arc::new),
+            Ok(arguments) => Arc::new(arguments.unwrap_or_default()),
             Err(e) => return self.fault(at, e),
         };
-        let path = at.to_owned();
-        if let Some(Resumption { call, generation, kept, .. }) = resumed {
-            return self.emit(RunEvent::CallResumed { path, call, generation, kept, arguments });
+        if resumed.is_some() {
+            return self.begin_or_resume(at, resumed, &spec.action, arguments, false);
         }
-        let Some(info) = self.actions.get(&spec.action) else {
+        let Some(info) = self.action(&spec.action) else {
             return self.fault(at, no_action(&spec.action));
         };
         let compensates = match spec.compensate {
@@ -48,13 +49,25 @@ impl<'a> Turn<'a> {
             Compensate::Never => false,
             Compensate::By { .. } => true,
         };
-        self.emit(RunEvent::CallStarted {
-            path,
-            call: self.state.last_call + 1,
-            action: spec.action.clone(),
-            arguments: arguments.unwrap_or_default(),
-            compensates,
-        });
+        self.begin_or_resume(at, None, &spec.action, arguments, compensates);
+    }
+
+    /// Begins a call, or takes one up again; the arguments count where nothing of it stands.
+    pub(super) fn begin_or_resume(
+        &mut self,
+        at: &str,
+        resumed: Option<Resumption>,
+        action: &str,
+        arguments: Data,
+        compensates: bool,
+    ) {
+        let path = at.to_owned();
+        if let Some(Resumption { call, generation, kept, afresh }) = resumed {
+            let arguments = afresh.then_some(arguments);
+            return self.emit(RunEvent::CallResumed { path, call, generation, kept, arguments });
+        }
+        let (call, action) = (self.state.last_call + 1, action.to_owned());
+        self.emit(RunEvent::CallStarted { path, call, action, arguments, compensates });
     }
 
     fn arguments(&self, at: &str, spec: &CallSpec) -> Result<Value, WorkflowError> {
@@ -62,7 +75,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Finds the call of an earlier attempt that this task takes up again.
-    fn resumption(&self, at: &str) -> Option<Resumption> {
+    pub(super) fn resumption(&self, at: &str) -> Option<Resumption> {
         if !self.state.around(at).any(|(_, frame)| frame.retries) {
             return None;
         }
@@ -91,7 +104,7 @@ impl<'a> Turn<'a> {
 
     pub(super) fn advance_call(&mut self, at: &str, number: u64) {
         let Some(call) = self.state.calls.get(&number) else { return };
-        let next = match self.actions.get(&call.action) {
+        let next = match self.action(&call.action) {
             Some(info) => info.next(&call.arguments, Steps(&call.steps), &self.action_cx(call, None)),
             None => Err(no_action(&call.action)),
         };
@@ -102,6 +115,7 @@ impl<'a> Turn<'a> {
                 let needed = matches!(
                     &self.node(at).kind,
                     Kind::Call(CallSpec { compensate: Compensate::By { .. }, .. })
+                        | Kind::Run(RunSpec { compensate: Compensate::By { .. }, .. })
                 );
                 let kept = needed.then(|| output.clone());
                 self.emit(RunEvent::CallEnded { call: number, end: CallEnd::Completed, output: kept });
@@ -112,6 +126,11 @@ impl<'a> Turn<'a> {
                 self.fault(at, error);
             }
         }
+    }
+
+    /// The action of a name.
+    pub(super) fn action(&self, name: &str) -> Option<&'a Arc<ActionInfo>> {
+        if name == RUN { Some(run_workflow()) } else { self.actions.get(name) }
     }
 
     /// Refuses a step beyond the most that a call may take.
@@ -154,6 +173,11 @@ impl<'a> Turn<'a> {
                 let origin = Arc::new(self.cx.origin.caused(&key, &run));
                 let from = self.cx.stream.clone();
                 self.step.messages.push(Message { id, from, to, command: command.into(), body, origin });
+            }
+            StepRequest::Await { run } => {
+                let (id, target) = (run.to_string(), run.to_string());
+                let name = "end".to_owned();
+                self.emit(RunEvent::StepRequested { call: number, undo, step, id, target, name });
             }
             StepRequest::Effect { connector, operation, request } => {
                 let key = EffectKey::derive(&parts);

@@ -12,6 +12,7 @@ use super::state::RunState;
 use super::terms::After;
 use super::turn::{Bench, Turn};
 use crate::entity::invalid;
+use crate::id::StreamId;
 use crate::journal::{Json, Rejected, RejectionKind};
 
 /// What a run can be told to do.
@@ -31,6 +32,29 @@ pub enum RunCommand {
         /// What starts it: a rule, a person, another stream.
         #[serde(default)]
         cause: Option<String>,
+        /// The namespace that the workflow must have.
+        #[serde(default)]
+        namespace: Option<String>,
+        /// The run that waits for its end.
+        #[serde(default)]
+        #[schemars(with = "Option<String>")]
+        parent: Option<StreamId>,
+    },
+    /// Brings the run events of a topic.
+    Hear {
+        /// The topic.
+        #[schemars(with = "String")]
+        topic: StreamId,
+        /// The events, in the JSON format of CloudEvents.
+        events: Vec<Value>,
+    },
+    /// Tells the run how a run ended that it has started.
+    ChildEnded {
+        /// The other run.
+        #[schemars(with = "String")]
+        child: StreamId,
+        /// Its status, with its output or error.
+        ending: Value,
     },
     /// Gives the run a signal.
     Signal {
@@ -64,6 +88,7 @@ pub enum RunCommand {
 pub(in crate::workflow) fn start<'a>(
     input: Value,
     cause: Option<String>,
+    parent: Option<StreamId>,
     bench: Bench<'a>,
 ) -> Result<Turn<'a>, Rejected> {
     let definition = bench.definition;
@@ -81,6 +106,7 @@ pub(in crate::workflow) fn start<'a>(
         saga: definition.saga,
         deadline,
         cause: cause.clone(),
+        parent,
     };
     // The formulas of the head see the run, so a run without them comes first.
     let probe = Turn::begin(started(None, None), bench);
@@ -116,6 +142,8 @@ impl Turn<'_> {
             RunCommand::Start { .. } => {
                 return Err(conflict("run_exists", "the run has begun already".into()));
             }
+            RunCommand::Hear { topic, events } => self.hear_events(topic, events),
+            RunCommand::ChildEnded { child, ending } => self.child_ended(child, ending),
             RunCommand::Signal { name, data } => self.signal(name, data)?,
             RunCommand::Cancel { reason } => self.cancel(reason),
             RunCommand::Pause {} => {
@@ -142,7 +170,7 @@ impl Turn<'_> {
     }
 
     fn signal(&mut self, name: String, data: Value) -> Result<(), Rejected> {
-        if !self.definition.signals.contains(&name) {
+        if !self.definition.signals.contains(&name) && !self.definition.hears_all {
             let known: Vec<&str> = self.definition.signals.iter().map(String::as_str).collect();
             let message = match known.join("`, `") {
                 none if none.is_empty() => "the workflow listens to no signals".to_owned(),
@@ -156,7 +184,7 @@ impl Turn<'_> {
             return Err(conflict("too_many_signals", message));
         }
         let number = self.state.last_signal + 1;
-        self.emit(RunEvent::SignalReceived { number, name, data: Arc::new(data) });
+        self.emit(RunEvent::SignalReceived { number, name, data: Arc::new(data), event: false });
         Ok(())
     }
 

@@ -1,11 +1,14 @@
 //! What can have happened to a run.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::terms::{After, CallEnd, Data, Go, Part, TaskType};
 use crate::clock::Timestamp;
+use crate::id::StreamId;
 use crate::workflow::action::{StepResult, WorkflowError};
 
 /// An event of a run. The names are part of what is stored; so are the fields.
@@ -34,6 +37,10 @@ pub enum RunEvent {
         /// What started it: a rule, a person, another stream.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+        /// The run that waits for its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        parent: Option<StreamId>,
     },
     /// A task began. Its raw input is what its list had at that point.
     TaskStarted {
@@ -61,6 +68,9 @@ pub enum RunEvent {
         /// True if it tries again.
         #[serde(default, skip_serializing_if = "is_false")]
         retries: bool,
+        /// When its first attempt times out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt_deadline: Option<Timestamp>,
     },
     /// A task's condition did not hold; its raw input went on as its output.
     TaskSkipped {
@@ -91,6 +101,9 @@ pub enum RunEvent {
         context: Option<Data>,
         /// Where its list goes on.
         go: Go,
+        /// Where the task around it goes on, once its list is through.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        then: Option<String>,
     },
     /// A task ended in an error; what was still active inside of it was cancelled.
     TaskFaulted {
@@ -125,28 +138,65 @@ pub enum RunEvent {
         /// When it is over.
         until: Timestamp,
     },
-    /// A task waits for a signal.
+    /// A task sent an event.
+    EventEmitted {
+        /// The task.
+        path: String,
+        /// The event, in the JSON format of CloudEvents.
+        event: Data,
+    },
+    /// A task waits for events.
     ListenStarted {
         /// The task.
         path: String,
-        /// The signal.
+        /// Their types, in words.
         signal: String,
+        /// The topics at which it listens.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schemars(with = "Vec<String>")]
+        topics: Vec<StreamId>,
+        /// True if there are tasks for each event.
+        #[serde(default, skip_serializing_if = "is_false")]
+        foreach: bool,
     },
-    /// A signal came.
+    /// A signal or an event came.
     SignalReceived {
         /// Its number in the run, from 1.
         number: u64,
-        /// Its name.
+        /// Its name, or the event's type.
         name: String,
-        /// What it brought.
+        /// What it brought; of an event all of it.
         data: Data,
+        /// True if it is an event in the JSON format of CloudEvents.
+        #[serde(default, skip_serializing_if = "is_false")]
+        event: bool,
     },
-    /// A task took a signal; nobody else will get it.
+    /// A signal or event was let go, to make room for newer ones.
+    SignalDropped {
+        /// The signal.
+        number: u64,
+    },
+    /// A task took a signal or an event; nobody else will get it.
     SignalConsumed {
         /// The signal.
         number: u64,
         /// The task.
         path: String,
+        /// Which of the task's filters it met; those of `until` are counted behind the others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filter: Option<usize>,
+        /// What the task reads of it; absent for what it brought.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        data: Option<Data>,
+        /// The correlations that it sets.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        keys: BTreeMap<String, Value>,
+        /// True if it counts towards the end alone, and is no part of the output.
+        #[serde(default, skip_serializing_if = "is_false")]
+        ends: bool,
+        /// True if the task takes no more.
+        #[serde(default, skip_serializing_if = "is_false")]
+        closes: bool,
     },
     /// A task calls an action.
     CallStarted {
@@ -238,6 +288,9 @@ pub enum RunEvent {
         path: String,
         /// The number of the attempt.
         attempt: u32,
+        /// When this attempt times out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
     },
     /// What was done within a task is to be undone, last first; its own tasks were cancelled.
     UnwindingStarted {
@@ -333,8 +386,10 @@ pub const EVENTS: &[(&str, u16)] = &[
     ("loop-started", 1),
     ("fork-started", 1),
     ("wait-started", 1),
+    ("event-emitted", 1),
     ("listen-started", 1),
     ("signal-received", 1),
+    ("signal-dropped", 1),
     ("signal-consumed", 1),
     ("call-started", 1),
     ("call-resumed", 1),

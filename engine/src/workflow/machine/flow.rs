@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::event::RunEvent;
+use super::listen::FOREACH;
 use super::path;
 use super::scene::{Scene, misfit};
 use super::state::Phase;
@@ -12,7 +13,7 @@ use super::terms::{Data, Go, Part, TaskType};
 use super::turn::Turn;
 use crate::clock::Timestamp;
 use crate::workflow::action::WorkflowError;
-use crate::workflow::definition::{Kind, Node, Then};
+use crate::workflow::definition::{Kind, Node, Role, Span, Then};
 
 /// Where a task is to begin.
 pub(super) struct Spot {
@@ -48,7 +49,11 @@ impl<'a> Turn<'a> {
         };
         let (owner, part) = (entry.owner.clone(), entry.part);
         let Some(frame) = self.state.frames.get(&owner) else { return };
-        let body = if frame.kind == TaskType::Try { "try" } else { "do" };
+        let body = match frame.kind {
+            TaskType::Try => "try",
+            TaskType::Listen => FOREACH,
+            _ => "do",
+        };
         let key = path::list(&frame.key, part, body, 1);
         self.start(&Spot { owner, part, list: list.to_owned(), key }, index);
     }
@@ -73,15 +78,15 @@ impl<'a> Turn<'a> {
         let (parent, part, kind) = (spot.owner.clone(), spot.part, task_type(&node.kind));
         let begun = match node.condition.as_ref().map(|formula| self.holds(formula, &raw, &scene)) {
             Some(Ok(false)) => {
-                let go = self.go(node, &Then::Continue);
+                let (go, _) = self.go(node, &Then::Continue);
                 return self.emit(RunEvent::TaskSkipped { path: at, key, parent, part, kind, go });
             }
             Some(Err(e)) => Err(e),
             Some(Ok(true)) | None => self.prepare(node, &raw, scene),
         };
-        let (input, deadline, error) = match begun {
-            Ok((input, deadline)) => ((input != raw).then_some(input), deadline, None),
-            Err(e) => (None, None, Some(e)),
+        let (input, [deadline, attempt_deadline], error) = match begun {
+            Ok((input, deadlines)) => ((input != raw).then_some(input), deadlines, None),
+            Err(e) => (None, [None, None], Some(e)),
         };
         let retries = matches!(&node.kind, Kind::Try(catch) if catch.retry.is_some());
         let saga = node.saga;
@@ -95,6 +100,7 @@ impl<'a> Turn<'a> {
             deadline,
             saga,
             retries,
+            attempt_deadline,
         };
         self.emit(event);
         if let Some(error) = error {
@@ -107,11 +113,29 @@ impl<'a> Turn<'a> {
         node: &Node,
         raw: &Data,
         mut scene: Scene,
-    ) -> Result<(Data, Option<Timestamp>), WorkflowError> {
+    ) -> Result<(Data, [Option<Timestamp>; 2]), WorkflowError> {
         let input = self.take_in(node, raw, &scene)?;
         scene.input = Some(input.clone());
-        let span = node.timeout.as_ref().map(|span| self.span(span, &input, &scene)).transpose()?;
-        Ok((input, span.map(|span| self.cx.now.plus(span))))
+        let attempt = match &node.kind {
+            Kind::Try(catch) => catch.retry.as_ref().and_then(|retry| retry.attempt.as_ref()),
+            _ => None,
+        };
+        let due = |span: Option<&Span>| {
+            let span = span.map(|span| self.span(span, &input, &scene)).transpose()?;
+            Ok(span.map(|span| self.cx.now.plus(span)))
+        };
+        let deadlines = [due(node.timeout.as_ref())?, due(attempt)?];
+        Ok((input, deadlines))
+    }
+
+    /// Completes a task whose own tasks are through, and lead where `then` says.
+    pub(super) fn returned(&mut self, at: &str, output: Data, then: Option<&Then>) {
+        match self.node(at).role {
+            Role::Plain | Role::Extended => self.complete(at, output, then),
+            // A task of an extension that leaves takes the place of the task that is extended.
+            Role::Before if then == Some(&Then::Exit) => self.complete(at, output, then),
+            Role::Before | Role::After => self.complete(at, self.input(at), None),
+        }
     }
 
     /// Completes a task: reshapes its output, exports, and goes on.
@@ -124,12 +148,17 @@ impl<'a> Turn<'a> {
             Err(e) => return self.fault(at, e),
         };
         let (output, context) = shaped;
-        let go = self.go(node, then.unwrap_or(&node.then));
+        let (go, leads) = self.go(node, then.unwrap_or(&node.then));
+        let (output, context) = match self.handed_over(at, go, output, context) {
+            Ok(handed) => handed,
+            Err(e) => return self.fault(at, e),
+        };
         let event = RunEvent::TaskCompleted {
             path: at.to_owned(),
             output: (output != natural).then(|| output.clone()),
             context,
             go,
+            then: leads,
         };
         self.emit(event);
         if go == Go::End {
@@ -157,16 +186,63 @@ impl<'a> Turn<'a> {
         Ok((output, context.map(Arc::new)))
     }
 
-    fn go(&self, node: &Node, then: &Then) -> Go {
+    /// Reshapes what the last task for an event of a listener gives.
+    fn handed_over(
+        &self,
+        at: &str,
+        go: Go,
+        output: Data,
+        context: Option<Data>,
+    ) -> Result<(Data, Option<Data>), WorkflowError> {
+        let Some(frame) = self.state.frames.get(at).filter(|_| go == Go::Out) else {
+            return Ok((output, context));
+        };
+        let Some(Phase::Listening(listening)) =
+            self.state.frames.get(&frame.parent).map(|frame| &frame.phase)
+        else {
+            return Ok((output, context));
+        };
+        let Kind::Listen(spec) = &self.node(&frame.parent).kind else { return Ok((output, context)) };
+        let (Some(foreach), Some(item)) = (&spec.foreach, &listening.current) else {
+            return Ok((output, context));
+        };
+        let shaped = self.reshaped(&frame.parent, foreach, item, &output)?;
+        let Some(formula) = &foreach.export.formula else { return Ok((shaped, context)) };
+        let mut scene = self.scene(&frame.parent);
+        scene.output = Some(shaped.clone());
+        scene.extra = vec![(foreach.item.clone(), (**item).clone())];
+        let exported = Arc::new(self.evaluate(formula, &shaped, &scene)?);
+        if let Some(schema) = &foreach.export.schema {
+            schema.check(&exported).map_err(|reason| misfit("context", &reason))?;
+        }
+        Ok((shaped, Some(exported)))
+    }
+
+    /// Where a list goes on behind one of its tasks, and where that leads the task around it.
+    fn go(&self, node: &Node, then: &Then) -> (Go, Option<String>) {
         let tasks = self.definition.list(&node.list);
         let next = node.index + 1;
-        let target = match then {
-            Then::Continue => (next < tasks.len()).then_some(next),
-            Then::Exit => None,
-            Then::End => return Go::End,
-            Then::Task(name) => tasks.iter().position(|id| self.definition.nodes[*id].name == *name),
-        };
-        target.map_or(Go::Out, Go::To)
+        let go_on = if next < tasks.len() { Go::To(next) } else { Go::Out };
+        match then {
+            Then::Continue => (go_on, None),
+            Then::End => (Go::End, None),
+            // What an extended task leads to stands in the list around; the tasks behind it come first.
+            Then::Exit | Then::Task(_) if node.role == Role::Extended => {
+                (go_on, Some(then.text().to_owned()))
+            }
+            Then::Exit if self.is_before(&node.list) => (Go::Out, Some(then.text().to_owned())),
+            Then::Exit => (Go::Out, None),
+            Then::Task(name) => {
+                let target = tasks.iter().position(|id| self.definition.nodes[*id].name == *name);
+                (target.map_or(Go::Out, Go::To), None)
+            }
+        }
+    }
+
+    /// True for the list of the tasks that an extension puts before a task.
+    fn is_before(&self, list: &str) -> bool {
+        let owner = list.strip_suffix("/do").and_then(|owner| self.definition.node(owner));
+        owner.is_some_and(|owner| owner.role == Role::Before)
     }
 
     /// Ends the run from the inside: what is unfinished elsewhere is cancelled, and undone where it is a saga.
@@ -224,7 +300,9 @@ fn task_type(kind: &Kind) -> TaskType {
         Kind::Fork { .. } => TaskType::Fork,
         Kind::Call(_) => TaskType::Call,
         Kind::Wait { .. } => TaskType::Wait,
-        Kind::Listen { .. } => TaskType::Listen,
+        Kind::Emit { .. } => TaskType::Emit,
+        Kind::Listen(_) => TaskType::Listen,
+        Kind::Run(_) => TaskType::Run,
         Kind::Raise { .. } => TaskType::Raise,
         Kind::Try(_) => TaskType::Try,
     }

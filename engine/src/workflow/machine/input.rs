@@ -1,7 +1,7 @@
 //! What comes to a run from outside beside commands: answers and timers.
 
 use super::event::RunEvent;
-use super::state::{Phase, RunState};
+use super::state::RunState;
 use super::turn::Turn;
 use crate::clock::Timestamp;
 use crate::journal::TimerOp;
@@ -10,9 +10,13 @@ use crate::workflow::action::{StepResult, WorkflowError};
 impl Turn<'_> {
     /// Takes the answer to a message or effect in. One that nothing waits for is a repeat, or too late.
     pub(in crate::workflow) fn answered(&mut self, id: &str, result: StepResult) {
-        if let Some(event) = self.state.answer_to(id, result) {
-            self.emit(event);
-            self.run();
+        let orphan = super::run::orphan(&result, &self.cx);
+        match self.state.answer_to(id, result) {
+            Some(event) => {
+                self.emit(event);
+                self.run();
+            }
+            None => self.step.messages.extend(orphan),
         }
     }
 
@@ -51,13 +55,8 @@ impl Turn<'_> {
                 let detail = format!("{what} was not done by {due}");
                 self.fault(at, WorkflowError::standard("timeout", 408, detail));
             }
-            "retry" => {
-                let Some(frame) = self.state.frames.get(at) else { return };
-                if matches!(frame.phase, Phase::Try { .. }) {
-                    let attempt = frame.attempt() + 1;
-                    self.emit(RunEvent::RetryStarted { path: at.to_owned(), attempt });
-                }
-            }
+            "retry" => self.try_again(at),
+            "attempt" => self.end_attempt(at, due),
             "undo" => {
                 if let Ok(call) = at.parse() {
                     self.emit(RunEvent::CompensationRetried { call, asked: false });

@@ -17,6 +17,7 @@ use super::expression;
 
 mod call;
 mod command;
+mod emit;
 mod event;
 mod fault;
 mod flow;
@@ -27,6 +28,7 @@ mod input;
 mod listen;
 mod path;
 mod raise;
+mod run;
 mod scene;
 mod set;
 mod state;
@@ -51,6 +53,7 @@ pub use terms::{After, CallEnd, Data, Go, Part, TaskType};
 pub use view::{Status, WaitKind, WaitingFor};
 
 pub(in crate::workflow) use command::start;
+pub(in crate::workflow) use run::{RUN, orphan};
 pub(in crate::workflow) use turn::{Bench, Turn, written};
 
 /// The bounds of runs.

@@ -45,7 +45,7 @@ pub(in crate::workflow) fn list(owner: &str, part: Part, body: &str, attempt: u3
         Part::Body if attempt > 1 => format!("{owner}[{attempt}]/{body}"),
         Part::Body => format!("{owner}/{body}"),
         Part::Catch => format!("{owner}/catch/do"),
-        Part::Iteration(index) => format!("{owner}[{index}]/do"),
+        Part::Iteration(index) => format!("{owner}[{index}]/{body}"),
         Part::Branch(_) => format!("{owner}/fork/branches"),
     }
 }

@@ -92,6 +92,7 @@ impl<'a> Turn<'a> {
             "input" => Cow::Owned(data(&scene.input)),
             "output" => Cow::Owned(data(&scene.output)),
             "secrets" => Cow::Owned(json!({})),
+            "authorization" => Cow::Owned(self.authorization_descriptor(scene)),
             "task" => Cow::Owned(self.task_descriptor(scene)),
             "workflow" => Cow::Borrowed(self.descriptor.get_or_init(|| self.workflow_descriptor())),
             "runtime" => Cow::Owned(json!({
@@ -119,6 +120,19 @@ impl<'a> Turn<'a> {
                         return Cow::Owned(index.into());
                     }
                 }
+                (Some(Kind::Listen(spec)), Part::Iteration(index), Phase::Listening(listening)) => {
+                    if let Some(foreach) = &spec.foreach {
+                        if foreach.item == name {
+                            return listening
+                                .current
+                                .as_deref()
+                                .map_or(Cow::Owned(Value::Null), Cow::Borrowed);
+                        }
+                        if foreach.at == name {
+                            return Cow::Owned(index.into());
+                        }
+                    }
+                }
                 (Some(Kind::Try(catch)), Part::Catch, Phase::Try { stage, .. }) => {
                     if let (true, Stage::Caught { error } | Stage::Catching { error }) =
                         (catch.variable == name, stage)
@@ -133,16 +147,49 @@ impl<'a> Turn<'a> {
         Cow::Owned(Value::Null)
     }
 
+    /// The task as expressions see it; within an extension the one that is extended, with its own fields too.
     fn task_descriptor(&self, scene: &Scene) -> Value {
         let reference = path::reference(&scene.path);
-        json!({
-            "name": path::name(&scene.path),
+        let node = self.definition.node(&reference);
+        let extends = node.and_then(|node| node.extends.as_ref());
+        let (text, reference, name) = match (extends, node) {
+            (Some((text, extended)), _) => (text.clone(), extended.clone(), path::name(extended)),
+            (None, Some(node)) => (node.text().to_owned(), reference.clone(), path::name(&scene.path)),
+            (None, None) => (reference.clone(), reference.clone(), path::name(&scene.path)),
+        };
+        let definition = self.definition.document.pointer(&text);
+        let mut descriptor = json!({
+            "name": name,
             "reference": reference,
-            "definition": self.definition.document.pointer(&reference),
+            "definition": definition,
             "input": scene.raw,
             "output": scene.raw_output,
             "startedAt": time_descriptor(scene.started_at),
-        })
+        });
+        if let (Some(_), Some(Value::Object(fields)), Value::Object(known)) =
+            (extends, definition, &mut descriptor)
+        {
+            for (name, value) in fields {
+                known.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        descriptor
+    }
+
+    /// How the task's call authenticates itself; the parameter is known to the connector alone.
+    fn authorization_descriptor(&self, scene: &Scene) -> Value {
+        let node = self.definition.node(&path::reference(&scene.path)).map(|node| &node.kind);
+        let Some(Kind::Call(call)) = node else { return Value::Null };
+        let policy =
+            call.with.pointer("/endpoint/authentication").or_else(|| call.with.get("authentication"));
+        let scheme = policy.and_then(Value::as_object).and_then(|policy| policy.keys().next());
+        let name = match scheme.map(String::as_str) {
+            Some("basic") => "Basic",
+            Some("digest") => "Digest",
+            Some(_) => "Bearer",
+            None => return Value::Null,
+        };
+        json!({ "scheme": name, "parameter": null })
     }
 
     fn workflow_descriptor(&self) -> Value {

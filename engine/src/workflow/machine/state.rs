@@ -1,12 +1,14 @@
 //! The state of a run: what is active, what it waits for, and what there is to undo. A fold of its events.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::path;
 use super::terms::{After, Data, Part, TaskType};
 use crate::clock::Timestamp;
+use crate::id::StreamId;
 use crate::workflow::action::{StepResult, WorkflowError};
 
 /// The state of a run.
@@ -21,6 +23,9 @@ pub struct RunState {
     pub digest: String,
     /// What started it.
     pub cause: Option<String>,
+    /// The run that waits for its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<StreamId>,
     /// The raw input.
     pub input: Data,
     /// The context that tasks export to.
@@ -40,6 +45,9 @@ pub struct RunState {
     pub(super) pending: BTreeMap<String, u64>,
     pub(super) signals: VecDeque<Signal>,
     pub(super) timers: BTreeMap<String, Timestamp>,
+    /// The topics at which it has ever listened.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) topics: BTreeSet<StreamId>,
     pub(super) started_tasks: u64,
     pub(super) last_call: u64,
     pub(super) last_signal: u64,
@@ -107,8 +115,12 @@ pub(super) enum Phase {
     Begun,
     /// Its tasks are under way.
     Inside,
-    /// Its tasks gave this.
-    Returned { output: Data },
+    /// Its tasks gave this; `then` is where they lead.
+    Returned {
+        output: Data,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        then: Option<String>,
+    },
     /// A loop.
     Loop {
         items: Data,
@@ -127,9 +139,37 @@ pub(super) enum Phase {
     /// A wait.
     Waiting { until: Timestamp },
     /// A listener.
-    Listening { signal: String },
+    Listening(Box<Listening>),
     /// Its calls are being undone; `calls` are those that remain, `unsettled` counts those still under way.
     Unwinding { calls: Vec<u64>, unsettled: u64, then: After },
+}
+
+/// How far a listener is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Listening {
+    /// What it waits for, in words.
+    pub(super) signal: String,
+    /// The topics at which it listens.
+    pub(super) topics: Vec<StreamId>,
+    /// The filters that have been met.
+    pub(super) met: BTreeSet<usize>,
+    /// The correlations that events have set.
+    pub(super) keys: BTreeMap<String, Value>,
+    /// What was consumed.
+    pub(super) taken: Vec<Data>,
+    /// True if there are tasks for each event.
+    pub(super) foreach: bool,
+    /// What waits for those tasks.
+    pub(super) queue: VecDeque<Data>,
+    /// What the tasks are at.
+    pub(super) current: Option<Data>,
+    /// How many events the tasks have begun with.
+    pub(super) round: u64,
+    /// What the tasks gave.
+    pub(super) outputs: Vec<Data>,
+    /// True if it takes no more.
+    pub(super) closed: bool,
 }
 
 /// How far a `try` is.
@@ -161,6 +201,9 @@ pub(super) struct List {
     pub(super) turn: Option<usize>,
     /// How often each task was begun.
     pub(super) visits: BTreeMap<usize, u32>,
+    /// Where the task around it goes on behind the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) then: Option<String>,
 }
 
 /// A call of an action: an entry of the log that sagas are undone by.
@@ -241,13 +284,16 @@ pub(super) struct Signal {
     pub(super) name: String,
     pub(super) data: Data,
     pub(super) at: Timestamp,
+    /// True if it is an event, and the data all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) event: bool,
 }
 
 impl Frame {
     /// What the task puts out if nothing reshapes it.
     pub(super) fn natural(&self) -> &Data {
         match &self.phase {
-            Phase::Returned { output } | Phase::Try { stage: Stage::Done { output, .. }, .. } => output,
+            Phase::Returned { output, .. } | Phase::Try { stage: Stage::Done { output, .. }, .. } => output,
             Phase::Loop { data, parallel: None, .. } => data,
             _ => &self.input,
         }
@@ -319,8 +365,30 @@ impl RunState {
         let frame = self.frames.get(owner)?;
         Some(match (&frame.phase, part) {
             (Phase::Loop { data, parallel: None, .. }, Part::Iteration(_)) => data.clone(),
+            (Phase::Listening(listening), Part::Iteration(_)) => {
+                listening.queue.front().or(listening.current.as_ref())?.clone()
+            }
             _ => frame.input.clone(),
         })
+    }
+
+    /// The topics that are to send the run what comes.
+    pub(super) fn wanted_topics(&self) -> BTreeSet<StreamId> {
+        let topics = |frame: &Frame| match &frame.phase {
+            Phase::Listening(listening) if !listening.closed => listening.topics.clone(),
+            _ => Vec::new(),
+        };
+        if self.topics.is_empty() { BTreeSet::new() } else { self.frames.values().flat_map(topics).collect() }
+    }
+
+    /// The runs whose end is waited for; those with `true` are not needed any more.
+    pub(super) fn children(&self) -> BTreeMap<StreamId, bool> {
+        let from = self.pending.range("run_".to_owned()..).take_while(|(id, _)| id.starts_with("run_"));
+        let each = from.filter_map(|(id, number)| {
+            let call = self.calls.get(number)?;
+            Some((id.parse().ok()?, call.state == CallState::Stopped))
+        });
+        each.collect()
     }
 
     /// The timers that the run wants to be set.

@@ -111,7 +111,7 @@ impl TaskList {
                 self.cancel_inside(path, at);
                 self.set(path, TaskStatus::Waiting);
             }
-            RunEvent::RetryStarted { path, attempt } => {
+            RunEvent::RetryStarted { path, attempt, .. } => {
                 self.set(path, TaskStatus::Running);
                 if let Some(item) = self.active.get(path) {
                     self.items[*item].attempts = *attempt;
@@ -137,7 +137,9 @@ impl TaskList {
             RunEvent::Started { .. }
             | RunEvent::LoopStarted { .. }
             | RunEvent::ForkStarted { .. }
+            | RunEvent::EventEmitted { .. }
             | RunEvent::SignalReceived { .. }
+            | RunEvent::SignalDropped { .. }
             | RunEvent::SignalConsumed { .. }
             | RunEvent::StepRequested { .. }
             | RunEvent::StepAnswered { .. }

@@ -29,10 +29,14 @@ pub enum TaskType {
     Call,
     /// Waits for a time.
     Wait,
-    /// Waits for a signal.
+    /// Sends an event.
+    Emit,
+    /// Waits for events.
     Listen,
     /// Raises an error.
     Raise,
+    /// Runs another workflow.
+    Run,
     /// Handles errors.
     Try,
 }

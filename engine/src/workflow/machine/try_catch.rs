@@ -32,6 +32,36 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Begins the next attempt, whose time has come.
+    pub(super) fn try_again(&mut self, at: &str) {
+        let Kind::Try(catch) = &self.node(at).kind else { return };
+        let Some(frame) = self.state.frames.get(at) else { return };
+        if !matches!(frame.phase, Phase::Try { stage: Stage::Backoff { .. }, .. }) {
+            return;
+        }
+        let attempt = frame.attempt() + 1;
+        let span = catch.retry.as_ref().and_then(|retry| retry.attempt.as_ref());
+        match span.map(|span| self.span(span, &self.input(at), &self.scene(at))).transpose() {
+            Ok(span) => {
+                let deadline = span.map(|span| self.cx.now.plus(span));
+                self.emit(RunEvent::RetryStarted { path: at.to_owned(), attempt, deadline });
+            }
+            Err(e) => self.fault(at, e),
+        }
+    }
+
+    /// Ends an attempt that takes too long, as an error of the task that it is at.
+    pub(super) fn end_attempt(&mut self, at: &str, due: Timestamp) {
+        let trying = |frame: &Frame| matches!(frame.phase, Phase::Try { stage: Stage::Trying, .. });
+        if !self.state.frames.get(at).is_some_and(trying) {
+            return;
+        }
+        let inside = self.state.frames.iter().filter(|(_, frame)| frame.parent == at);
+        let Some((task, _)) = inside.min_by_key(|(_, frame)| frame.order) else { return };
+        let (task, detail) = (task.clone(), format!("the attempt was not done by {due}"));
+        self.fault(&task, WorkflowError::standard("timeout", 408, detail));
+    }
+
     /// Lets the task at a path catch an error out of its body, if it is a `try` that tries.
     pub(super) fn catch(&mut self, at: &str, error: WorkflowError) -> Caught {
         let Some(Frame { phase: Phase::Try { attempt, stage: Stage::Trying }, .. }) =

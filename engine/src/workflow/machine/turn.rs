@@ -1,7 +1,7 @@
 //! One transition: emits events, folds each at once, and collects what they ask of the outside.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +14,11 @@ use super::{Limits, path};
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::entity::{Step, StepCx};
+use crate::id::StreamId;
 use crate::journal::{NewEvent, Origin, TimerOp};
 use crate::workflow::action::{Actions, WorkflowError};
-use crate::workflow::definition::{Definition, Node};
+use crate::workflow::definition::{Definition, Node, Then};
+use crate::workflow::topic::Interests;
 
 /// The soonest that a timer is due: a timer that has just fired and one that is set anew must not be the same.
 pub(super) const SOONEST: Duration = Duration::from_millis(1);
@@ -27,6 +29,7 @@ pub(in crate::workflow) struct Bench<'a> {
     pub(in crate::workflow) definition: &'a Arc<Definition>,
     pub(in crate::workflow) actions: &'a Actions,
     pub(in crate::workflow) limits: &'a Limits,
+    pub(in crate::workflow) interests: &'a Interests,
     pub(in crate::workflow) cx: StepCx<'a>,
 }
 
@@ -36,20 +39,36 @@ pub(in crate::workflow) struct Turn<'a> {
     pub(super) definition: &'a Arc<Definition>,
     pub(super) actions: &'a Actions,
     pub(super) limits: &'a Limits,
+    pub(super) interests: &'a Interests,
     pub(super) cx: StepCx<'a>,
     pub(super) step: Step,
+    /// The runs whose end has come in.
+    pub(super) answered_children: BTreeSet<StreamId>,
     pub(super) descriptor: OnceCell<Value>,
     timers: BTreeMap<String, Timestamp>,
+    topics: BTreeSet<StreamId>,
+    children: BTreeMap<StreamId, bool>,
     bytes: usize,
 }
 
 impl<'a> Turn<'a> {
     pub(in crate::workflow) fn new(state: RunState, bench: Bench<'a>) -> Self {
-        let timers = state.wanted_timers();
-        let Bench { definition, actions, limits, cx } = bench;
-        let descriptor = OnceCell::new();
-        let step = Step::default();
-        Self { state, definition, actions, limits, cx, step, descriptor, timers, bytes: 0 }
+        let Bench { definition, actions, limits, interests, cx } = bench;
+        Self {
+            timers: state.wanted_timers(),
+            topics: state.wanted_topics(),
+            children: state.children(),
+            state,
+            definition,
+            actions,
+            limits,
+            interests,
+            cx,
+            step: Step::default(),
+            answered_children: BTreeSet::new(),
+            descriptor: OnceCell::new(),
+            bytes: 0,
+        }
     }
 
     /// The turn of a run's very first event.
@@ -113,6 +132,8 @@ impl<'a> Turn<'a> {
         let clear = self.timers.keys().filter(|name| !wanted.contains_key(*name));
         let clear = clear.map(|name| TimerOp::Clear { name: name.clone() });
         self.step.timers.extend(clear.chain(set));
+        let (topics, children) = (std::mem::take(&mut self.topics), std::mem::take(&mut self.children));
+        self.tell_others(&topics, &children);
         (self.state, self.step)
     }
 
@@ -131,10 +152,15 @@ impl<'a> Turn<'a> {
         let Some(frame) = self.state.frames.get(at) else { return };
         match (&frame.phase, frame.kind) {
             (Phase::Begun, kind) => self.execute(at, kind),
-            (Phase::Returned { output }, _) => {
-                let output = output.clone();
-                if at.is_empty() { self.complete_run(&output) } else { self.complete(at, output, None) }
+            (Phase::Returned { output, then }, _) => {
+                let (output, then) = (output.clone(), then.as_deref().map(Then::parse));
+                if at.is_empty() {
+                    self.complete_run(&output)
+                } else {
+                    self.returned(at, output, then.as_ref())
+                }
             }
+            (Phase::Listening(_), _) => self.go_listening(at),
             (Phase::Loop { .. }, _) => self.go_round(at),
             (Phase::Fork { .. }, _) => self.go_apart(at),
             (Phase::Try { stage, .. }, _) => {
@@ -149,7 +175,7 @@ impl<'a> Turn<'a> {
                 let (last, then) = (calls.last().copied(), then.clone());
                 self.unwind(at, last, then);
             }
-            (Phase::Inside | Phase::Waiting { .. } | Phase::Listening { .. }, _) => {}
+            (Phase::Inside | Phase::Waiting { .. }, _) => {}
         }
     }
 
@@ -162,7 +188,9 @@ impl<'a> Turn<'a> {
             TaskType::Fork => self.begin_fork(at),
             TaskType::Call => self.begin_call(at),
             TaskType::Wait => self.wait(at),
+            TaskType::Emit => self.emit_event(at),
             TaskType::Listen => self.listen(at),
+            TaskType::Run => self.begin_run(at),
             TaskType::Raise => self.raise(at),
             TaskType::Try => {}
         }

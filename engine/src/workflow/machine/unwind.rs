@@ -18,7 +18,7 @@ use super::terms::After;
 use super::turn::Turn;
 use crate::effect::EffectOutcome;
 use crate::workflow::action::{Next, StepResult, Steps, WorkflowError};
-use crate::workflow::definition::{CallSpec, Compensate, Kind};
+use crate::workflow::definition::{CallSpec, Compensate, Kind, RunSpec};
 
 impl<'a> Turn<'a> {
     pub(super) fn unwind(&mut self, at: &str, last: Option<u64>, then: After) {
@@ -47,11 +47,11 @@ impl<'a> Turn<'a> {
         let cx = self.action_cx(call, error);
         let steps = Steps(&undo.steps);
         if let Some((action, arguments)) = self.override_of(call, cx.error.as_ref())? {
-            let info = self.actions.get(action).ok_or_else(|| no_action(action))?;
+            let info = self.action(action).ok_or_else(|| no_action(action))?;
             let path = format!("{}/compensate", cx.path);
             return info.next(&arguments, steps, &crate::workflow::action::ActionCx { path, ..cx });
         }
-        let info = self.actions.get(&call.action).ok_or_else(|| no_action(&call.action))?;
+        let info = self.action(&call.action).ok_or_else(|| no_action(&call.action))?;
         info.undo(&call.arguments, Steps(&call.steps), steps, &cx)
     }
 
@@ -63,8 +63,10 @@ impl<'a> Turn<'a> {
         error: Option<&WorkflowError>,
     ) -> Result<Option<(&'a str, Value)>, WorkflowError> {
         let node = self.definition.node(&path::reference(&call.path));
-        let Some(Kind::Call(CallSpec { compensate: Compensate::By { action, arguments, .. }, .. })) =
-            node.map(|node| &node.kind)
+        let Some(
+            Kind::Call(CallSpec { compensate: Compensate::By { action, arguments, .. }, .. })
+            | Kind::Run(RunSpec { compensate: Compensate::By { action, arguments, .. }, .. }),
+        ) = node.map(|node| &node.kind)
         else {
             return Ok(None);
         };

@@ -145,7 +145,9 @@ impl RunState {
     fn task_wait(&self, path: &str, frame: &Frame) -> Option<WaitingFor> {
         let (kind, what, until) = match &frame.phase {
             Phase::Waiting { until } => (WaitKind::Timer, "a time".to_owned(), Some(*until)),
-            Phase::Listening { signal } => (WaitKind::Signal, signal.clone(), self.deadline(path)),
+            Phase::Listening(listening) if listening.current.is_none() => {
+                (WaitKind::Signal, listening.signal.clone(), self.deadline(path))
+            }
             Phase::Try { stage: Stage::Backoff { until, error }, .. } => {
                 let title = error.title.as_deref().unwrap_or(&error.kind);
                 (WaitKind::Retry, format!("another attempt after: {title}"), Some(*until))

@@ -39,7 +39,7 @@ impl RunState {
     }
 
     pub(super) fn clear_timers(&mut self, path: &str) {
-        for kind in ["wait", "timeout", "retry"] {
+        for kind in ["wait", "timeout", "retry", "attempt"] {
             self.timers.remove(&format!("{kind}:{path}"));
         }
     }

@@ -1,6 +1,6 @@
 //! Folds events into the state. The only place where a run's state changes; it needs no definition.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::event::RunEvent;
 use super::state::{End, Frame, Phase, RunState, Signal, Stage, Work};
@@ -21,7 +21,8 @@ impl RunState {
     ///
     /// When a run cannot begin with this event.
     pub fn begin(event: &RunEvent, at: Timestamp) -> Result<Self, String> {
-        let RunEvent::Started { workflow, version, digest, input, data, saga, deadline, cause } = event
+        let RunEvent::Started { workflow, version, digest, input, data, saga, deadline, cause, parent } =
+            event
         else {
             return Err("a run begins with `started`".to_owned());
         };
@@ -44,6 +45,7 @@ impl RunState {
             version: version.clone(),
             digest: digest.clone(),
             cause: cause.clone(),
+            parent: *parent,
             input: input.clone(),
             context: data.clone(),
             started_at: at,
@@ -57,6 +59,7 @@ impl RunState {
             pending: BTreeMap::new(),
             signals: VecDeque::new(),
             timers: deadline.iter().map(|due| ("timeout:".to_owned(), *due)).collect(),
+            topics: BTreeSet::new(),
             started_tasks: 0,
             last_call: 0,
             last_signal: 0,
@@ -95,20 +98,18 @@ impl RunState {
             | RunEvent::CompensationFailed { .. }
             | RunEvent::CompensationRetried { .. }
             | RunEvent::CompensationEnded { .. } => self.apply_call(event, at),
-            RunEvent::SignalReceived { number, name, data } => {
+            RunEvent::EventEmitted { path, .. } => self.frame(path).map(|_| ()),
+            RunEvent::SignalReceived { number, name, data, event } => {
                 self.last_signal = *number;
-                self.signals.push_back(Signal {
-                    number: *number,
-                    name: name.clone(),
-                    data: data.clone(),
-                    at,
-                });
+                let (number, name, data, event) = (*number, name.clone(), data.clone(), *event);
+                self.signals.push_back(Signal { number, name, data, at, event });
                 Ok(())
             }
-            RunEvent::SignalConsumed { number, .. } => {
+            RunEvent::SignalDropped { number } => {
                 self.signals.retain(|signal| signal.number != *number);
                 Ok(())
             }
+            RunEvent::SignalConsumed { .. } => self.consume(event),
             RunEvent::Paused {} => {
                 self.paused = Some(at);
                 Ok(())
@@ -146,6 +147,30 @@ impl RunState {
         Ok(())
     }
 
+    fn consume(&mut self, event: &RunEvent) -> Result<(), Misfit> {
+        let RunEvent::SignalConsumed { number, path, filter, data, keys, ends, closes } = event else {
+            return Err("not a signal that was consumed".to_owned());
+        };
+        let at = self.signals.iter().position(|signal| signal.number == *number);
+        let signal = at.and_then(|at| self.signals.remove(at)).ok_or("there is no such signal")?;
+        let frame = self.frame(path)?;
+        // Until it was told what listeners take, a signal that came before its listener was taken at once.
+        if let Phase::Listening(listening) = &mut frame.phase {
+            let value = data.clone().unwrap_or(signal.data);
+            listening.met.extend(filter);
+            listening.keys.extend(keys.clone());
+            listening.closed |= *closes;
+            if !*ends {
+                if listening.foreach {
+                    listening.queue.push_back(value.clone());
+                }
+                listening.taken.push(value);
+            }
+        }
+        self.refresh(path);
+        Ok(())
+    }
+
     fn frame(&mut self, path: &str) -> Result<&mut Frame, Misfit> {
         self.frames.get_mut(path).ok_or_else(|| format!("there is no active task at `{path}`"))
     }
@@ -161,7 +186,10 @@ impl RunState {
         let Some(frame) = self.frames.get(path) else { return };
         let ready = match &frame.phase {
             Phase::Begun | Phase::Returned { .. } => true,
-            Phase::Inside | Phase::Waiting { .. } | Phase::Listening { .. } => false,
+            Phase::Inside | Phase::Waiting { .. } => false,
+            Phase::Listening(listening) => {
+                listening.current.is_none() && (listening.closed || !listening.queue.is_empty())
+            }
             Phase::Loop { items, parallel, next, active, .. } => {
                 let count = items.as_array().map_or(0, Vec::len) as u64;
                 let room = *active < u64::from(parallel.unwrap_or(1));
@@ -193,7 +221,13 @@ impl RunState {
     }
 
     /// Hands what a part of a task gave to the task.
-    fn hand_over(&mut self, owner: &str, part: Part, output: Data) -> Result<(), Misfit> {
+    fn hand_over(
+        &mut self,
+        owner: &str,
+        part: Part,
+        output: Data,
+        then: Option<String>,
+    ) -> Result<(), Misfit> {
         let frame = self.frame(owner)?;
         match (&mut frame.phase, part) {
             (Phase::Loop { active, data, outputs, parallel, .. }, Part::Iteration(index)) => {
@@ -209,7 +243,11 @@ impl RunState {
             }
             (Phase::Try { stage, .. }, Part::Body) => *stage = Stage::Done { output, caught: false },
             (Phase::Try { stage, .. }, Part::Catch) => *stage = Stage::Done { output, caught: true },
-            (phase @ Phase::Inside, Part::Body) => *phase = Phase::Returned { output },
+            (phase @ Phase::Inside, Part::Body) => *phase = Phase::Returned { output, then },
+            (Phase::Listening(listening), Part::Iteration(_)) => {
+                listening.outputs.push(output);
+                listening.current = None;
+            }
             _ => return Err(format!("the task at `{owner}` does not wait for its tasks")),
         }
         self.refresh(owner);

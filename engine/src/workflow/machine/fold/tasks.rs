@@ -2,7 +2,7 @@
 
 use super::super::event::RunEvent;
 use super::super::path;
-use super::super::state::{Frame, List, Phase, RunState, Stage, Work};
+use super::super::state::{Frame, List, Listening, Phase, RunState, Stage, Work};
 use super::super::terms::{Data, Go, Part, TaskType};
 use super::Misfit;
 use crate::clock::Timestamp;
@@ -10,20 +10,23 @@ use crate::clock::Timestamp;
 impl RunState {
     pub(super) fn apply_task(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Misfit> {
         match event {
-            RunEvent::TaskStarted { path, parent, part, deadline, .. } => {
+            RunEvent::TaskStarted { path, parent, part, deadline, attempt_deadline, .. } => {
                 self.enter(path, parent, *part)?;
                 self.add_frame(event, at)?;
                 if let Some(due) = deadline {
                     self.timers.insert(format!("timeout:{path}"), *due);
+                }
+                if let Some(due) = attempt_deadline {
+                    self.timers.insert(format!("attempt:{path}"), *due);
                 }
                 self.refresh(path);
                 Ok(())
             }
             RunEvent::TaskSkipped { path, parent, part, go, .. } => {
                 let raw = self.enter(path, parent, *part)?;
-                self.arrive(path, parent, *part, *go, raw)
+                self.arrive(path, parent, *part, *go, None, raw)
             }
-            RunEvent::TaskCompleted { path, output, context, go } => {
+            RunEvent::TaskCompleted { path, output, context, go, then } => {
                 let frame = self.frame(path)?;
                 let output = output.clone().unwrap_or_else(|| frame.natural().clone());
                 let (parent, part) = (frame.parent.clone(), frame.part);
@@ -31,7 +34,7 @@ impl RunState {
                     self.context = context.clone();
                 }
                 self.remove_within(path, true);
-                self.arrive(path, &parent, part, *go, output)
+                self.arrive(path, &parent, part, *go, then.clone(), output)
             }
             RunEvent::TaskFaulted { path, .. } => {
                 self.frame(path)?;
@@ -53,11 +56,15 @@ impl RunState {
                 self.timers.insert(format!("wait:{path}"), *until);
                 self.set_phase(path, Phase::Waiting { until: *until })
             }
-            RunEvent::ListenStarted { path, signal } => {
-                self.set_phase(path, Phase::Listening { signal: signal.clone() })
+            RunEvent::ListenStarted { path, signal, topics, foreach } => {
+                self.topics.extend(topics);
+                let (signal, topics, foreach) = (signal.clone(), topics.clone(), *foreach);
+                let begun = Listening { signal, topics, foreach, ..Listening::default() };
+                self.set_phase(path, Phase::Listening(Box::new(begun)))
             }
             RunEvent::ErrorCaught { path, error, handles } => {
                 self.remove_within(path, false);
+                self.timers.remove(&format!("attempt:{path}"));
                 let output = self.frame(path)?.input.clone();
                 let caught = Stage::Caught { error: error.clone() };
                 let stage = if *handles { caught } else { Stage::Done { output, caught: true } };
@@ -65,11 +72,15 @@ impl RunState {
             }
             RunEvent::RetryScheduled { path, at, error, .. } => {
                 self.remove_within(path, false);
+                self.timers.remove(&format!("attempt:{path}"));
                 self.timers.insert(format!("retry:{path}"), *at);
                 self.set_stage(path, Stage::Backoff { until: *at, error: error.clone() })
             }
-            RunEvent::RetryStarted { path, attempt } => {
+            RunEvent::RetryStarted { path, attempt, deadline } => {
                 self.timers.remove(&format!("retry:{path}"));
+                if let Some(due) = deadline {
+                    self.timers.insert(format!("attempt:{path}"), *due);
+                }
                 self.set_phase(path, Phase::Try { attempt: *attempt, stage: Stage::Ready })
             }
             _ => Err("not an event of a task".to_owned()),
@@ -118,9 +129,14 @@ impl RunState {
                 Stage::Caught { error } => *stage = Stage::Catching { error: error.clone() },
                 _ => *stage = Stage::Trying,
             },
+            Phase::Listening(listening) => {
+                listening.current = listening.queue.pop_front();
+                listening.round += 1;
+            }
             phase => *phase = Phase::Inside,
         }
-        let opened = List { owner: owner.to_owned(), part, data, turn: None, visits: Default::default() };
+        let opened =
+            List { owner: owner.to_owned(), part, data, turn: None, visits: Default::default(), then: None };
         self.lists.insert(list.to_owned(), opened);
         Ok(())
     }
@@ -152,22 +168,32 @@ impl RunState {
     }
 
     /// Takes the output of a task to where it goes.
-    fn arrive(&mut self, path: &str, parent: &str, part: Part, go: Go, output: Data) -> Result<(), Misfit> {
+    fn arrive(
+        &mut self,
+        path: &str,
+        parent: &str,
+        part: Part,
+        go: Go,
+        then: Option<String>,
+        output: Data,
+    ) -> Result<(), Misfit> {
         if let (Part::Branch(_), Go::To(_) | Go::Out) = (part, go) {
-            return self.hand_over(parent, part, output);
+            return self.hand_over(parent, part, output, None);
         }
         let list = path::list_of(path).to_owned();
         match go {
             Go::End => Ok(()),
             Go::Out => {
-                self.lists.remove(&list);
-                self.hand_over(parent, part, output)
+                let gone = self.lists.remove(&list);
+                let then = then.or(gone.and_then(|list| list.then));
+                self.hand_over(parent, part, output, then)
             }
             Go::To(index) => {
                 let none = || format!("there is no active list at `{list}`");
                 let entry = self.lists.get_mut(&list).ok_or_else(none)?;
                 entry.data = output;
                 entry.turn = Some(index);
+                entry.then = then.or(entry.then.take());
                 self.agenda.push_back(Work::List(list));
                 Ok(())
             }

@@ -12,21 +12,41 @@ const SAMPLES: &[(&str, &str)] = &[
         "started",
         r#"{"workflow":"a","version":"1.0.0","digest":"d","input":1,"data":null,"saga":true,"deadline":"2025-11-22T07:20:00.000Z","cause":"rule"}"#,
     ),
+    (
+        "started",
+        r#"{"workflow":"a","version":"1.0.0","digest":"d","input":1,"parent":"run_00000000000000000000000000"}"#,
+    ),
     ("task-started", r#"{"path":"/do/0/a","parent":"","part":"body","type":"set"}"#),
     (
         "task-started",
         r#"{"path":"/do/0/t[2]/try/0/a","key":"/do/0/t/try/0/a","parent":"/do/0/t","part":{"iteration":3},"type":"try","input":null,"deadline":"2025-11-22T07:20:00.000Z","saga":true,"retries":true}"#,
     ),
+    (
+        "task-started",
+        r#"{"path":"/do/0/t","parent":"","part":"body","type":"try","retries":true,"attemptDeadline":"2025-11-22T07:20:00.000Z"}"#,
+    ),
     ("task-skipped", r#"{"path":"/do/0/a","parent":"","part":{"branch":1},"type":"for","go":"out"}"#),
     ("task-completed", r#"{"path":"/do/0/a","go":{"to":1}}"#),
     ("task-completed", r#"{"path":"/do/0/a","output":null,"context":{"k":1},"go":"end"}"#),
+    ("task-completed", r#"{"path":"/do/0/a","go":"out","then":"exit"}"#),
     ("task-faulted", r#"{"path":"/do/0/a","error":ERROR}"#),
     ("loop-started", r#"{"path":"/do/0/a","items":[1],"parallel":4}"#),
     ("fork-started", r#"{"path":"/do/0/a","branches":2,"compete":true}"#),
     ("wait-started", r#"{"path":"/do/0/a","until":"2025-11-22T07:20:00.000Z"}"#),
     ("listen-started", r#"{"path":"/do/0/a","signal":"go"}"#),
+    (
+        "listen-started",
+        r#"{"path":"/do/0/a","signal":"go","topics":["topic_00000000000000000000000000"],"foreach":true}"#,
+    ),
+    ("event-emitted", r#"{"path":"/do/0/a","event":{"type":"x"}}"#),
     ("signal-received", r#"{"number":1,"name":"go","data":null}"#),
+    ("signal-received", r#"{"number":1,"name":"x","data":{"type":"x"},"event":true}"#),
+    ("signal-dropped", r#"{"number":1}"#),
     ("signal-consumed", r#"{"number":1,"path":"/do/0/a"}"#),
+    (
+        "signal-consumed",
+        r#"{"number":1,"path":"/do/0/a","filter":2,"data":null,"keys":{"room":1},"ends":true,"closes":true}"#,
+    ),
     (
         "call-started",
         r#"{"path":"/do/0/a","call":1,"action":"thing.open","arguments":{"name":"x"},"compensates":true}"#,
@@ -46,6 +66,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("error-caught", r#"{"path":"/do/0/t","error":ERROR,"handles":false}"#),
     ("retry-scheduled", r#"{"path":"/do/0/t","attempt":2,"at":"2025-11-22T07:20:00.000Z","error":ERROR}"#),
     ("retry-started", r#"{"path":"/do/0/t","attempt":2}"#),
+    ("retry-started", r#"{"path":"/do/0/t","attempt":2,"deadline":"2025-11-22T07:20:00.000Z"}"#),
     ("unwinding-started", r#"{"path":"","calls":[1,2],"then":{"fault":{"error":ERROR}}}"#),
     ("unwinding-started", r#"{"path":"","calls":[1],"then":{"cancel":{"reason":null}}}"#),
     ("unwinding-started", r#"{"path":"/do/0/f","calls":[1],"then":{"complete":{"output":1}}}"#),
@@ -84,5 +105,5 @@ fn every_event_has_a_sample() {
         assert_eq!(*version, 1, "{name}: keep the old sample and add one of the new version");
         assert!(SAMPLES.iter().any(|(sample, _)| sample == name), "{name}");
     }
-    assert_eq!(EVENTS.len(), 33);
+    assert_eq!(EVENTS.len(), 35);
 }

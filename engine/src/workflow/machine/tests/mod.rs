@@ -3,15 +3,19 @@
 mod bed;
 mod calls;
 mod commands;
+mod events;
 mod flow;
 mod frozen;
+mod language;
 mod limits;
 mod random;
 mod retries;
 mod sagas;
+mod subflows;
 mod waits;
+mod world;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::fixtures::{definition, saga};
 use bed::Bed;

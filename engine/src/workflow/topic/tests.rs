@@ -1,0 +1,146 @@
+use serde_json::json;
+
+use super::*;
+use crate::workflow::definition::draft;
+use crate::workflow::fixtures::definition;
+
+const MINUTE: i64 = 60_000;
+
+/// A topic with a clock that is set by hand, and what it has sent.
+struct Bed {
+    state: Option<Topic>,
+    now: i64,
+    /// The run and the numbers that it was sent, by the events' `n`.
+    sent: Vec<(StreamId, Vec<i64>)>,
+    timers: usize,
+}
+
+fn run(n: u128) -> StreamId {
+    StreamId::new(Prefix::new("run"), uuid::Uuid::from_u128(n))
+}
+
+impl Bed {
+    fn new() -> Self {
+        Self { state: None, now: 1_000 * MINUTE, sent: Vec::new(), timers: 0 }
+    }
+
+    fn tell(&mut self, command: Command) {
+        let id = StreamId::new(TOPIC, uuid::Uuid::nil());
+        let now = Timestamp::from_ms(self.now);
+        let cx = DecideCx { id, now, seq: 1, external_key: None, principal: "test" };
+        let decision = Topic::decide(self.state.as_ref(), command, &cx).unwrap();
+        for event in &decision.events {
+            let cx = EventCx { id, at: now, seq: 1 };
+            match &mut self.state {
+                Some(state) => state.apply(event, &cx),
+                None => self.state = Topic::begin(event, &cx),
+            }
+        }
+        for message in decision.messages {
+            assert_eq!(message.command, "hear");
+            let events = message.body["events"].as_array().unwrap();
+            self.sent.push((message.to, events.iter().map(|event| event["n"].as_i64().unwrap()).collect()));
+        }
+        self.timers += decision.timers.len();
+    }
+
+    fn offer(&mut self, n: i64) {
+        self.tell(Command::Offer { event: json!({ "type": "a", "n": n }) });
+    }
+
+    fn subscribe(&mut self, run: StreamId, since: i64) {
+        self.tell(Command::Subscribe { run, since: Timestamp::from_ms(since) });
+    }
+}
+
+#[test]
+fn what_came_before_the_listener_is_sent_as_far_back_as_it_asks() {
+    let mut bed = Bed::new();
+    bed.offer(1);
+    bed.now += MINUTE;
+    bed.offer(2);
+    bed.offer(3);
+    bed.subscribe(run(1), bed.now);
+    bed.subscribe(run(2), bed.now - MINUTE);
+    bed.subscribe(run(3), bed.now + 1);
+    assert_eq!(bed.sent, [(run(1), vec![2, 3]), (run(2), vec![1, 2, 3])]);
+    bed.offer(4);
+    assert_eq!(bed.sent[2..], [(run(1), vec![4]), (run(2), vec![4]), (run(3), vec![4])]);
+}
+
+#[test]
+fn each_event_is_sent_once_to_who_stops_listening_and_begins_again() {
+    let mut bed = Bed::new();
+    bed.subscribe(run(1), 0);
+    bed.offer(1);
+    bed.tell(Command::Unsubscribe { run: run(1) });
+    bed.offer(2);
+    bed.offer(3);
+    assert_eq!(bed.sent, [(run(1), vec![1])]);
+    bed.subscribe(run(1), 0);
+    bed.subscribe(run(1), 0);
+    assert_eq!(bed.sent, [(run(1), vec![1]), (run(1), vec![2, 3])]);
+    bed.tell(Command::Forget { run: run(1) });
+    bed.offer(4);
+    assert_eq!(bed.sent.len(), 2);
+    assert!(bed.state.unwrap().listeners.is_empty());
+}
+
+#[test]
+fn many_listeners_are_sent_to_bit_by_bit() {
+    let mut bed = Bed::new();
+    for n in 0..600 {
+        bed.subscribe(run(n), 0);
+    }
+    bed.offer(1);
+    assert_eq!((bed.sent.len(), bed.timers), (FAN_OUT, 1));
+    // One more event before the rest was sent to.
+    bed.offer(2);
+    while bed.timers > 0 {
+        bed.timers = 0;
+        let command = bed.state.as_ref().unwrap().on_timer(GO_ON).unwrap();
+        bed.tell(command);
+    }
+    let mut each: BTreeMap<StreamId, Vec<i64>> = BTreeMap::new();
+    for (run, numbers) in bed.sent {
+        each.entry(run).or_default().extend(numbers);
+    }
+    assert_eq!(each.len(), 600);
+    assert!(each.values().all(|numbers| *numbers == [1, 2]), "each run has each event once, in order");
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let mut bed = Bed::new();
+    for n in 0..MOST_KEPT as i64 + 10 {
+        bed.offer(n);
+    }
+    assert_eq!(bed.state.as_ref().unwrap().kept.len(), MOST_KEPT);
+    bed.now += KEPT_FOR.as_millis() as i64 + 1;
+    bed.offer(5_000);
+    assert_eq!(bed.state.as_ref().unwrap().kept.len(), 1);
+    bed.tell(Command::Offer { event: json!({ "type": "a", "n": 1, "data": "x".repeat(MOST_BYTES) }) });
+    assert_eq!(bed.state.as_ref().unwrap().kept.len(), 1, "the newest is kept, however large");
+}
+
+#[test]
+fn events_come_to_the_topics_that_definitions_listen_at() {
+    let source = definition(
+        "do:\n\
+         - one: { listen: { to: { one: { with: { type: paid }, correlate: { order: { from: .data.order, expect: '${ .id }' } } } } } }\n\
+         - two: { listen: { to: { any: [ { with: { type: paid } }, { with: { source: /shop } } ] } } }\n",
+    );
+    let definition = draft(&source).definition.unwrap();
+    let interests = Interests::of([&definition].into_iter());
+    let tenant = TenantId::default_tenant();
+    let event = json!({ "type": "paid", "data": { "order": "o-1" } });
+    let keyed = topic_id(&tenant, "paid", &[(".data.order", &json!("o-1"))]);
+    let found = interests.topics(&tenant, &event);
+    assert_eq!(found.len(), 3);
+    assert!(found.contains(&keyed) && found.contains(&topic_id(&tenant, "paid", &[])));
+    assert!(found.contains(&topic_id(&tenant, EVERY_TYPE, &[])));
+    let without = interests.topics(&tenant, &json!({ "type": "paid" }));
+    assert_eq!(without.len(), 2, "an event without the correlation belongs to no topic of that shape");
+    assert_eq!(interests.topics(&tenant, &json!({ "type": "other" })).len(), 1);
+    assert_ne!(topic_id(&tenant, "paid", &[]), topic_id(&"other".parse().unwrap(), "paid", &[]));
+}
