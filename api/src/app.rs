@@ -20,6 +20,7 @@ use promptsales_engine::workflow::definition::{Definition, Problem as Definition
 use promptsales_engine::workflow::machine::Limits;
 use promptsales_engine::workflow::registration::{WorkflowDefinition, definition_id, load_definitions};
 use promptsales_engine::workflow::run::Runs;
+use promptsales_engine::workflow::schedule::{Plan, Schedule, schedule_id};
 use promptsales_engine::workflow::topic::Topic;
 use promptsales_engine::workflow::versions::Definitions;
 use promptsales_workflows::connectors::{self, sandbox::Sandbox};
@@ -102,6 +103,7 @@ impl Registry {
         let catalog = Catalog::new().add_kind(dead_letters)?.add_kind(quarantine)?;
         let topics = KindInfo { public: false, ..Typed::<Topic>::info() };
         let catalog = catalog.add_kind(WorkflowDefinition::info())?.add_kind(topics)?;
+        let catalog = catalog.add_kind(KindInfo { public: false, ..Typed::<Schedule>::info() })?;
         let catalog = catalog.add_kind(runs.info())?.add_kind(History::info())?;
         let catalog = promptsales_actors::register(catalog)?;
         Ok(Self { catalog, definitions, actions })
@@ -216,6 +218,9 @@ impl App {
         let definition = Arc::new(checked.definition);
         let body = json!({
             "name": definition.name, "version": definition.version, "digest": definition.digest, "source": source,
+            "scheduling": {
+                "schedule": schedule_id(tenant, &definition.name), "plan": Plan::of(&definition, tenant),
+            },
         });
         let answer = self
             .node()

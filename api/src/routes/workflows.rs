@@ -10,6 +10,7 @@ use promptsales_engine::id::StreamKey;
 use promptsales_engine::journal::{Json, Outcome};
 use promptsales_engine::runtime::Command;
 use promptsales_engine::workflow::definition::Definition;
+use promptsales_engine::workflow::schedule::schedule_id;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -101,7 +102,12 @@ async fn list(
 }
 
 async fn show(State(app): State<App>, Path(name): Path<String>, caller: Caller) -> Result<Response, Problem> {
-    shown(&app, &caller, &name, None)
+    let schedule = StreamKey::new(caller.tenant.clone(), schedule_id(&caller.tenant, &name));
+    let mut body = shown(&app, &caller, &name, None)?;
+    if let Some(schedule) = app.node().read(&schedule).await? {
+        body["schedule"] = schedule.state.value();
+    }
+    Ok(axum::Json(body).into_response())
 }
 
 async fn show_version(
@@ -109,10 +115,10 @@ async fn show_version(
     Path((name, version)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    shown(&app, &caller, &name, Some(&version))
+    Ok(axum::Json(shown(&app, &caller, &name, Some(&version))?).into_response())
 }
 
-fn shown(app: &App, caller: &Caller, name: &str, version: Option<&str>) -> Result<Response, Problem> {
+fn shown(app: &App, caller: &Caller, name: &str, version: Option<&str>) -> Result<Value, Problem> {
     app.node().check_any()?;
     let found = app.definitions().get(&caller.tenant, name, version);
     let definition = found.ok_or_else(|| no_workflow(name, version))?;
@@ -123,7 +129,7 @@ fn shown(app: &App, caller: &Caller, name: &str, version: Option<&str>) -> Resul
     body["digest"] = json!(definition.digest);
     body["versions"] = json!(versions);
     body["definition"] = definition.document.clone();
-    Ok(axum::Json(body).into_response())
+    Ok(body)
 }
 
 fn brief(definition: &Definition) -> Value {

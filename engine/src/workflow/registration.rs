@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use super::action::Actions;
 use super::definition::{MAX_SOURCE_BYTES, digest, is_semver};
-use super::versions::Definitions;
+use super::schedule::Plan;
+use super::versions::{Definitions, by_release};
 use crate::clock::Timestamp;
 use crate::entity::Machine;
 use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, KindInfo, Reason, Typed};
-use crate::id::{Id, IdKind, IdSecret, Prefix, StreamKey, TenantId};
+use crate::id::{Id, IdKind, IdSecret, Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::{self, Journal, RejectionKind};
 
 /// The id kind of registered definitions.
@@ -42,6 +43,9 @@ pub fn definition_id(secret: &IdSecret, tenant: &TenantId, name: &str) -> Defini
 pub struct WorkflowDefinition {
     name: String,
     versions: Vec<RegisteredVersion>,
+    /// True if runs of the latest version begin by themselves.
+    #[serde(default)]
+    scheduled: bool,
 }
 
 /// A registered version.
@@ -72,7 +76,21 @@ pub enum Command {
         source: String,
         /// The text's digest.
         digest: String,
+        /// How runs of it begin by themselves.
+        #[serde(default)]
+        scheduling: Option<Scheduling>,
     },
+}
+
+/// How runs of a version begin by themselves, and the schedule that sees to it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scheduling {
+    /// The schedule of the workflow.
+    #[schemars(with = "String")]
+    pub schedule: StreamId,
+    /// What runs begin by; none if they do not.
+    pub plan: Option<Plan>,
 }
 
 /// What can have happened to a registered workflow.
@@ -89,6 +107,9 @@ pub enum Event {
         source: String,
         /// The text's digest.
         digest: String,
+        /// True if runs of it begin by themselves, and it is the latest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scheduled: Option<bool>,
     },
 }
 
@@ -145,7 +166,7 @@ impl Entity for WorkflowDefinition {
         command: Command,
         _: &DecideCx<'_>,
     ) -> Result<Decision<Event>, Rejection> {
-        let Command::Register { name, version, source, digest: claimed } = command;
+        let Command::Register { name, version, source, digest: claimed, scheduling } = command;
         let unsound = |reason| Err(Rejection::Unsound { reason });
         if source.len() > MAX_SOURCE_BYTES {
             return unsound("the text is too long");
@@ -164,20 +185,36 @@ impl Entity for WorkflowDefinition {
             Some(known) if known.digest == claimed => Ok(Decision::none().reply(reply)),
             Some(_) => Err(Rejection::VersionTaken { name, version }),
             None => {
-                Ok(Decision::event(Event::Registered { name, version, source, digest: claimed }).reply(reply))
+                let latest = state.is_none_or(|state| state.is_latest(&version));
+                let was = state.is_some_and(|state| state.scheduled);
+                let scheduling = scheduling.filter(|_| latest);
+                let scheduled = scheduling.as_ref().map(|scheduling| scheduling.plan.is_some());
+                let event =
+                    Event::Registered { name: name.clone(), version, source, digest: claimed, scheduled };
+                let decision = Decision::event(event).reply(reply);
+                Ok(match scheduling {
+                    Some(Scheduling { schedule, plan: Some(plan) }) => {
+                        decision.send(schedule, "set", json!({ "workflow": name, "plan": plan }))
+                    }
+                    Some(Scheduling { schedule, plan: None }) if was => {
+                        decision.send(schedule, "clear", json!({}))
+                    }
+                    Some(_) | None => decision,
+                })
             }
         }
     }
 
     fn begin(event: &Event, cx: &EventCx) -> Option<Self> {
         let Event::Registered { name, .. } = event;
-        let mut state = Self { name: name.clone(), versions: Vec::new() };
+        let mut state = Self { name: name.clone(), versions: Vec::new(), scheduled: false };
         state.apply(event, cx);
         Some(state)
     }
 
     fn apply(&mut self, event: &Event, cx: &EventCx) {
-        let Event::Registered { version, source, digest, .. } = event;
+        let Event::Registered { version, source, digest, scheduled, .. } = event;
+        self.scheduled = scheduled.unwrap_or(self.scheduled);
         self.versions.push(RegisteredVersion {
             version: version.clone(),
             source: source.clone(),
@@ -202,6 +239,11 @@ impl WorkflowDefinition {
     /// The versions in the order of their registration.
     pub fn versions(&self) -> &[RegisteredVersion] {
         &self.versions
+    }
+
+    /// True if a version that is not there yet would be the latest.
+    fn is_latest(&self, version: &str) -> bool {
+        self.versions.iter().all(|known| by_release(&known.version, version).is_lt())
     }
 
     /// A version.
@@ -275,7 +317,6 @@ async fn folded(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::StreamId;
 
     fn decide(
         state: Option<&WorkflowDefinition>,
@@ -285,7 +326,13 @@ mod tests {
         let id: StreamId = StreamId::new(Registered::PREFIX, uuid::Uuid::nil());
         let cx = DecideCx { id, now: Timestamp::from_ms(1), seq: 0, external_key: None, principal: "test" };
         let (name, version) = ("one".to_owned(), version.to_owned());
-        let command = Command::Register { name, version, source: source.to_owned(), digest: digest(source) };
+        let command = Command::Register {
+            name,
+            version,
+            source: source.to_owned(),
+            digest: digest(source),
+            scheduling: None,
+        };
         WorkflowDefinition::decide(state, command, &cx)
     }
 

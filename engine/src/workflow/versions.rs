@@ -167,7 +167,7 @@ impl Definitions {
 }
 
 /// Orders versions so that a release stands before every pre-release.
-fn by_release(a: &str, b: &str) -> Ordering {
+pub(super) fn by_release(a: &str, b: &str) -> Ordering {
     let is_release = |version: &str| !version.split('+').next().unwrap_or_default().contains('-');
     is_release(a).cmp(&is_release(b)).then_with(|| compare_semver(a, b))
 }

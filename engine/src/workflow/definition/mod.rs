@@ -38,6 +38,7 @@ pub use secrets::{SECRET_CLOSES, SECRET_OPENS};
 pub use source::MAX_SOURCE_BYTES;
 pub use version::{compare_semver, is_semver};
 
+pub(in crate::workflow) use events::consumption_of;
 pub(in crate::workflow) use fields::kind_of;
 pub(in crate::workflow) use ir::{Form, clip};
 pub(in crate::workflow) use problem::Problems;

@@ -16,7 +16,7 @@ use super::turn::Turn;
 use crate::id::StreamId;
 use crate::workflow::action::WorkflowError;
 use crate::workflow::definition::{
-    Consumption, EventFilter, Foreach, Kind, ListenSpec, Read, Strategy, Until, Wanted,
+    Consumption, EventFilter, Foreach, Kind, ListenSpec, Read, Strategy, Until,
 };
 use crate::workflow::topic::{EVERY_TYPE, shape_of, topic_id};
 
@@ -188,45 +188,19 @@ impl<'a> Turn<'a> {
         listening: &Listening,
         scene: &Scene,
     ) -> Result<Option<BTreeMap<String, Value>>, WorkflowError> {
-        for (name, wanted) in &filter.with {
-            let found = event.get(name).unwrap_or(&Value::Null);
-            let fits = match wanted {
-                Wanted::Literal(value, None) => value == found,
-                Wanted::Literal(value, Some(pattern)) => {
-                    value == found || (found.is_string() && self.holds(pattern, found, scene)?)
-                }
-                // An expression that fails over what somebody sent does not fit; the run is not to blame.
-                Wanted::Formula(formula) => match self.evaluate(formula, found, scene) {
-                    Ok(Value::Bool(fits)) => fits,
-                    Ok(Value::Null) | Err(_) => false,
-                    Ok(value) => value == *found,
-                },
-            };
-            if !fits {
-                return Ok(None);
-            }
-        }
+        let found = filter.matches(event, &|formula, dot| self.evaluate(formula, dot, scene));
         // A signal is sent to this run alone: there is nothing to correlate.
-        if !signal.event {
-            return Ok(Some(BTreeMap::new()));
+        if !found || !signal.event {
+            return Ok(found.then(BTreeMap::new));
         }
-        let mut keys = BTreeMap::new();
+        let mut expected = listening.keys.clone();
         for correlation in &filter.correlate {
-            let Ok(value) = self.evaluate(&correlation.from, event, &Scene::default()) else {
-                return Ok(None);
-            };
-            let expected = match &correlation.expect {
-                Some(expect) => Some(self.evaluate(expect, &self.input(at), scene)?),
-                None => listening.keys.get(&correlation.name).cloned(),
-            };
-            match expected {
-                Some(expected) if expected != value => return Ok(None),
-                Some(_) => {}
-                None if value.is_null() => return Ok(None),
-                None => drop(keys.insert(correlation.name.clone(), value)),
+            if let Some(expect) = &correlation.expect {
+                expected.insert(correlation.name.clone(), self.evaluate(expect, &self.input(at), scene)?);
             }
         }
-        Ok(Some(keys))
+        let own = Scene::default();
+        Ok(filter.correlates(event, &expected, &|formula, dot| self.evaluate(formula, dot, &own)))
     }
 
     fn hear(&mut self, at: &str, signal: &Signal, taking: Result<Taking, WorkflowError>) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{EVERY_TYPE, topic_id};
 use crate::id::{StreamId, TenantId};
-use crate::workflow::definition::{Consumption, Definition, EventFilter, Kind};
+use crate::workflow::definition::{Consumption, Definition, EventFilter, Form, Formula, Kind};
 use crate::workflow::expression::{Expression, Limits};
 
 /// How an event is told apart from others of its type: the sources of its correlations, in the order of their names.
@@ -80,6 +80,33 @@ impl Interests {
     fn value(&self, source: &str, event: &Value) -> Option<Value> {
         let found = self.compiled.get(source)?.evaluate(event, &[], 0, &Limits::default()).ok()?;
         (!found.is_null()).then_some(found)
+    }
+}
+
+/// The topics of a strategy that belongs to no run, and so expects constants alone.
+pub(in crate::workflow) fn topics_of(tenant: &TenantId, to: &Consumption) -> BTreeSet<StreamId> {
+    let open = to.is_open().then(|| topic_id(tenant, EVERY_TYPE, &[]));
+    let each = to.all_filters().map(|filter| {
+        let mut named: Vec<_> = filter.correlate.iter().collect();
+        named.sort_unstable_by_key(|correlation| (&correlation.name, &correlation.source));
+        let shape = shape_of(filter);
+        let expected = named
+            .iter()
+            .take(shape.len())
+            .filter_map(|correlation| constant(correlation.expect.as_ref()?, &Value::Null));
+        let values: Vec<Value> = expected.collect();
+        let keys: Vec<_> = shape.iter().map(String::as_str).zip(&values).collect();
+        topic_id(tenant, filter.kind.as_deref().unwrap_or(EVERY_TYPE), &keys)
+    });
+    each.chain(open).collect()
+}
+
+/// Evaluates what needs no run.
+pub(in crate::workflow) fn constant(formula: &Formula, dot: &Value) -> Option<Value> {
+    let limits = Limits::default();
+    match &formula.form {
+        Form::Expression(expression) => expression.evaluate(dot, &[], 0, &limits).ok(),
+        Form::Template(template) => template.evaluate(dot, &[], 0, &limits).ok(),
     }
 }
 

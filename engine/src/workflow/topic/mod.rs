@@ -27,7 +27,7 @@ mod interests;
 mod tests;
 
 pub use interests::Interests;
-pub(in crate::workflow) use interests::shape_of;
+pub(in crate::workflow) use interests::{constant, shape_of, topics_of};
 
 /// The prefix of topics' ids.
 pub const TOPIC: Prefix = Prefix::new("topic");
