@@ -120,7 +120,7 @@ async fn an_ended_run_keeps_its_state_and_loses_its_events_in_time() {
         let run = text(&launched, "runId").to_owned();
         let before = ended(&server, &run).await;
         assert_eq!(before["status"], "completed");
-        let events = format!("/api/v1/runs/{run}/events");
+        let events = format!("/api/v1/runs/{run}/journal");
         let gone = until("the end of its events", || async {
             let answer = server.http.get(&events).await;
             (answer.status == 410).then_some(answer)

@@ -153,7 +153,7 @@ async fn the_tasks_of_a_launch_come_in_the_order_in_which_they_began() {
     let page = server.http.get(&format!("/api/v1/runs/{}/tasks?limit=5", launch.run)).await;
     assert_eq!(items(&page.body), &tasks[..5]);
     assert!(page.headers["link"].contains(text(&page.body, "next")));
-    let events = every(&server, &format!("/api/v1/runs/{}/events", launch.run)).await;
+    let events = every(&server, &format!("/api/v1/runs/{}/journal", launch.run)).await;
     assert_eq!((text(&events[0], "type"), text(&events[events.len() - 1], "type")), ("started", "completed"));
 }
 

@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use promptsales_engine::clock::Timestamp;
+use promptsales_engine::codec;
 use promptsales_engine::effect::{EffectKey, EffectState};
 use promptsales_engine::entity::Fault;
 use promptsales_engine::id::{Prefix, StreamId, StreamKey};
 use promptsales_engine::journal::Json;
 use promptsales_engine::runtime::Command;
-use promptsales_engine::workflow::machine::TaskList;
+use promptsales_engine::workflow::machine::{Lifecycle, RunEvent, TaskList};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -55,9 +56,22 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             get(tasks),
         )
         .answer(200, page_of(&json!({ "type": "object" }))),
-        Endpoint::new("get", "/api/v1/runs/{id}/events", "Lists the events of a run", get(events))
-            .query(PAGE)
-            .answer(200, page_of(&json!({ "type": "object" }))),
+        Endpoint::new(
+            "get",
+            "/api/v1/runs/{id}/events",
+            "Lists the lifecycle events of a run, as CloudEvents of the Open Workflow Specification",
+            get(events),
+        )
+        .query(PAGE)
+        .answer(200, page_of(&json!({ "type": "object", "required": ["id", "source", "type", "data"] }))),
+        Endpoint::new(
+            "get",
+            "/api/v1/runs/{id}/journal",
+            "Lists all events that a run is a fold of",
+            get(journal),
+        )
+        .query(PAGE)
+        .answer(200, page_of(&json!({ "type": "object" }))),
         act("/api/v1/runs/{id}/pause", "Holds a run where it is", post(pause)),
         act("/api/v1/runs/{id}/resume", "Lets a held run go on", post(resume)),
         act("/api/v1/runs/{id}/cancel", "Cancels a run; what it did is undone", post(cancel))
@@ -214,6 +228,7 @@ async fn tasks(
     Ok(Page::new(items, next, format!("/api/v1/runs/{id}/tasks?limit={limit}")).into_response())
 }
 
+/// Lists lifecycle events; the cursor is the number of the journalled event that the last of them comes of.
 async fn events(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -221,7 +236,47 @@ async fn events(
     caller: Caller,
 ) -> Result<Response, Problem> {
     let stream = address(&caller, &id)?;
-    events_page(&app, &stream, &page, format!("/api/v1/runs/{id}/events")).await
+    let (limit, after) = (page.limit()?, page.after()?.unwrap_or(0));
+    let all = app.node().events(&stream, 0, usize::MAX).await?;
+    let first = all.first().ok_or_else(|| no_run(&stream.id))?;
+    let begun = first.body.data.value();
+    let [workflow, version, digest] =
+        ["workflow", "version", "digest"].map(|field| begun[field].as_str().unwrap_or_default());
+    let pinned = app.definitions().pinned(&caller.tenant, workflow, version, digest);
+    let namespace = pinned.map(|definition| definition.namespace.clone()).unwrap_or_default();
+    let mut fold = Lifecycle::new(stream.id, &namespace);
+    let (mut items, mut next) = (Vec::new(), None);
+    for event in &all {
+        let read = codec::read_named::<RunEvent>(&event.body.name, event.body.data.text());
+        let read = read.map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
+        let made = fold.apply(&read, event.at);
+        if event.seq <= after || made.is_empty() {
+            continue;
+        }
+        if items.len() >= limit {
+            break;
+        }
+        items.extend(made.into_iter().enumerate().map(|(n, (kind, data))| {
+            json!({
+                "specversion": "1.0", "id": format!("{}.{n}", event.seq), "source": format!("/runs/{}", stream.id),
+                "type": kind, "subject": stream.id, "time": event.at, "datacontenttype": "application/json",
+                "data": data,
+            })
+        }));
+        next = Some(event.seq);
+    }
+    let next = next.filter(|seq| items.len() >= limit && *seq < all.last().map_or(0, |last| last.seq));
+    Ok(Page::new(items, next, format!("/api/v1/runs/{id}/events?limit={limit}")).into_response())
+}
+
+async fn journal(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(page): Query<PageQuery>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let stream = address(&caller, &id)?;
+    events_page(&app, &stream, &page, format!("/api/v1/runs/{id}/journal")).await
 }
 
 async fn pause(

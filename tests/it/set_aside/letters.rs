@@ -129,7 +129,7 @@ async fn a_retry_while_still_poison_is_another_letter_and_one_when_mended_goes_o
     assert_eq!(run["status"], json!("completed"), "{run}");
     let shown = settled(&server, &second).await;
     assert_eq!(shown["answer"]["rejected"], Value::Null);
-    let events = server.http.get(&format!("/api/v1/runs/{}/events?limit=100", runs[0])).await.ok();
+    let events = server.http.get(&format!("/api/v1/runs/{}/journal?limit=100", runs[0])).await.ok();
     let signals = items(&events).iter().filter(|event| event["type"] == "signal-received");
     assert_eq!(signals.filter(|event| event["principal"] == "dev").count(), 1, "{events}");
 }

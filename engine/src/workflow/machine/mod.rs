@@ -25,6 +25,7 @@ mod fold;
 mod for_each;
 mod fork;
 mod input;
+mod lifecycle;
 mod listen;
 mod path;
 mod raise;
@@ -46,6 +47,7 @@ mod tests;
 
 pub use command::RunCommand;
 pub use event::{EVENTS, RunEvent};
+pub use lifecycle::{Lifecycle, LifecycleEvent};
 pub use path::reference;
 pub use state::{End, RunState};
 pub use tasks::{TaskItem, TaskList, TaskStatus};

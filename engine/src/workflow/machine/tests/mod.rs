@@ -7,6 +7,7 @@ mod events;
 mod flow;
 mod frozen;
 mod language;
+mod lifecycle;
 mod limits;
 mod random;
 mod retries;
