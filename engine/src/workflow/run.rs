@@ -217,12 +217,14 @@ impl Machine for RunMachine {
             }
             (None, Input::Timer { .. } | Input::Reply { .. } | Input::Effect { .. }) => Ok(Step::default()),
             // What comes for a run that has ended is acknowledged, and changes nothing.
-            (Some(state), Input::Reply { outcome, .. }) if state.end.is_some() => {
+            (Some(state), Input::Reply { outcome, .. }) if state.end.is_some() && state.failed.is_none() => {
                 // A run that it had asked for, and does not need any more.
                 let orphan = orphan(&StepResult::Command(outcome.clone()), cx);
                 Ok(Step { messages: orphan.into_iter().collect(), ..Step::default() })
             }
-            (Some(state), Input::Effect { .. }) if state.end.is_some() => Ok(Step::default()),
+            (Some(state), Input::Effect { .. }) if state.end.is_some() && state.failed.is_none() => {
+                Ok(Step::default())
+            }
             (Some(_), _) => match self.pinned(&cx.stream.tenant) {
                 Some(definition) => self.go_on(&definition, input, cx),
                 None => self.hold(input, cx),

@@ -76,10 +76,11 @@ impl<'a> Turn<'a> {
 
     /// Finds the call of an earlier attempt that this task takes up again.
     pub(super) fn resumption(&self, at: &str) -> Option<Resumption> {
-        if !self.state.around(at).any(|(_, frame)| frame.retries) {
+        let frame = self.state.frames.get(at)?;
+        if frame.again == 0 && !self.state.around(at).any(|(_, frame)| frame.retries) {
             return None;
         }
-        let key = &self.state.frames.get(at)?.key;
+        let key = &frame.key;
         let earlier = |(number, call): &(&u64, &Call)| {
             call.key == *key && call.unwinding.is_none() && !self.state.is_at_work(**number, call)
         };

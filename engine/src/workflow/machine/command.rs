@@ -70,14 +70,84 @@ pub enum RunCommand {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// Ends the run at once; nothing is undone.
+    Terminate {
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Holds the run: what is under way may end, nothing new begins.
-    Pause {},
+    Pause {
+        /// Whether its timers go on meanwhile.
+        #[serde(default)]
+        timers: PausedTimers,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Lets a paused run go on.
-    Resume {},
-    /// Tries again to undo what could not be undone.
-    Retry {},
-    /// Takes what could not be undone for undone: a person has seen to it.
-    Skip {},
+    Resume {
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Tries again what failed: the task with which the run ended in an error, or what could not be undone.
+    Retry {
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Completes an active task, or the one that failed, without doing what it does; or takes what could not be
+    /// undone for undone: a person has seen to it.
+    Skip {
+        /// The task, by its instance path or its JSON pointer; the one that failed, or what could not be undone, if
+        /// absent.
+        #[serde(default)]
+        task: Option<String>,
+        /// What it puts out; its input if absent.
+        #[serde(default)]
+        output: Option<Value>,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Changes the run's context by a JSON Merge Patch (RFC 7396), or the input of an active task.
+    Patch {
+        /// The patch of the context.
+        #[serde(default)]
+        context: Option<Value>,
+        /// The task whose input is changed, by its instance path or its JSON pointer.
+        #[serde(default)]
+        task: Option<String>,
+        /// The task's new input.
+        #[serde(default)]
+        input: Option<Value>,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Goes on with another task of a list in which one is active; that one is cancelled.
+    Move {
+        /// The task to go on with, by its JSON pointer.
+        to: String,
+        /// The data that it begins with; that of the task that is left if absent.
+        #[serde(default)]
+        input: Option<Value>,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+}
+
+/// What a pause does to the timers of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PausedTimers {
+    /// They go on: what comes due meanwhile comes at once when the run goes on.
+    #[default]
+    Keep,
+    /// They stand still: all comes so much later as the pause was long.
+    Freeze,
 }
 
 /// Starts a run; the version has been chosen.
@@ -134,6 +204,18 @@ impl Turn<'_> {
     ///
     /// Why it is refused; nothing has changed.
     pub(in crate::workflow) fn command(&mut self, command: RunCommand) -> Result<Value, Rejected> {
+        if self.state.failed.is_some()
+            && let RunCommand::Retry { reason } = command
+        {
+            return self.reopen(reason);
+        }
+        if let (Some(failed), RunCommand::Skip { task: None, output, reason }) =
+            (&self.state.failed, &command)
+        {
+            let (failed, output, reason) = (failed.clone(), output.clone(), reason.clone());
+            self.emit(RunEvent::Reopened { path: failed.clone(), reason: reason.clone() });
+            return self.skip(failed, output, reason).map(|()| self.go_on_after_act());
+        }
         if self.state.end.is_some() {
             let status = self.state.status().name();
             return Err(conflict("run_ended", format!("the run has ended: it is {status}")));
@@ -146,27 +228,41 @@ impl Turn<'_> {
             RunCommand::ChildEnded { child, ending } => self.child_ended(child, ending),
             RunCommand::Signal { name, data } => self.signal(name, data)?,
             RunCommand::Cancel { reason } => self.cancel(reason),
-            RunCommand::Pause {} => {
+            RunCommand::Terminate { reason } => {
+                self.emit(RunEvent::CancelRequested { reason: reason.clone(), terminate: true });
+                self.emit(RunEvent::Cancelled { reason });
+            }
+            RunCommand::Pause { timers, reason } => {
                 if self.state.paused.is_none() {
-                    self.emit(RunEvent::Paused {});
+                    self.emit(RunEvent::Paused { freeze: timers == PausedTimers::Freeze, reason });
                 }
             }
-            RunCommand::Resume {} => {
+            RunCommand::Resume { reason } => {
                 if self.state.paused.is_some() {
-                    self.emit(RunEvent::Resumed {});
+                    self.emit(RunEvent::Resumed { reason });
                 }
             }
-            RunCommand::Retry {} => {
+            RunCommand::Retry { .. } => {
                 let again = |call| RunEvent::CompensationRetried { call, asked: true };
                 self.attend(again, "nothing_to_retry")?;
             }
-            RunCommand::Skip {} => {
+            RunCommand::Skip { task: None, .. } => {
                 let over = |call| RunEvent::CompensationEnded { call, undone: false };
                 self.attend(over, "nothing_to_skip")?;
             }
+            RunCommand::Skip { task: Some(task), output, reason } => {
+                let at = self.active(&task)?;
+                self.skip(at, output, reason)?;
+            }
+            RunCommand::Patch { context, task, input, reason } => self.patch(context, task, input, reason)?,
+            RunCommand::Move { to, input, reason } => self.move_to(&to, input, reason)?,
         }
+        Ok(self.go_on_after_act())
+    }
+
+    pub(super) fn go_on_after_act(&mut self) -> Value {
         self.run();
-        Ok(json!({ "status": self.state.status().name() }))
+        json!({ "status": self.state.status().name() })
     }
 
     fn signal(&mut self, name: String, data: Value) -> Result<(), Rejected> {
@@ -189,7 +285,7 @@ impl Turn<'_> {
     }
 
     fn cancel(&mut self, reason: Option<String>) {
-        self.emit(RunEvent::CancelRequested { reason: reason.clone() });
+        self.emit(RunEvent::CancelRequested { reason: reason.clone(), terminate: false });
         if self.is_undoing("") {
             return;
         }
@@ -224,6 +320,6 @@ impl RunState {
     }
 }
 
-fn conflict(code: &'static str, message: String) -> Rejected {
+pub(super) fn conflict(code: &'static str, message: String) -> Rejected {
     Rejected { kind: RejectionKind::Conflict, code: code.into(), message, detail: Json::null() }
 }

@@ -111,6 +111,9 @@ pub enum RunEvent {
         path: String,
         /// The error.
         error: WorkflowError,
+        /// True if nothing caught it: the run ends with it, and the task is kept, so that it can be tried again.
+        #[serde(default, skip_serializing_if = "is_false")]
+        kept: bool,
     },
     /// A loop knows its items.
     LoopStarted {
@@ -337,14 +340,71 @@ pub enum RunEvent {
         undone: bool,
     },
     /// A person paused the run.
-    Paused {},
+    Paused {
+        /// True if time stands still for it: what it waits for comes so much later as the pause was long.
+        #[serde(default, skip_serializing_if = "is_false")]
+        freeze: bool,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A person let the run go on.
-    Resumed {},
+    Resumed {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person had the run go on that had ended in an error.
+    Reopened {
+        /// The task that is tried again.
+        path: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person completed a task in the place of what it does.
+    SkipRequested {
+        /// The task.
+        path: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person changed the run's data.
+    DataPatched {
+        /// The new context; absent if it stays.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        context: Option<Data>,
+        /// The task whose input is changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+        /// Its new input.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        input: Option<Data>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person had the run go on with another task; the one that was active in its list was cancelled.
+    Moved {
+        /// The list.
+        list: String,
+        /// The task's place in it.
+        to: usize,
+        /// The data that it begins with.
+        data: Data,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Somebody asked for the run's end.
     CancelRequested {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// True if nothing is undone.
+        #[serde(default, skip_serializing_if = "is_false")]
+        terminate: bool,
     },
     /// The run used its share of one transition up; it goes on by itself.
     Yielded {
@@ -362,6 +422,9 @@ pub enum RunEvent {
     Faulted {
         /// The error.
         error: WorkflowError,
+        /// The task that can be tried again; absent if none can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<String>,
     },
     /// The run ended in an error, and all that it did has been undone.
     Compensated {
@@ -406,6 +469,10 @@ pub const EVENTS: &[(&str, u16)] = &[
     ("compensation-ended", 1),
     ("paused", 1),
     ("resumed", 1),
+    ("reopened", 1),
+    ("skip-requested", 1),
+    ("data-patched", 1),
+    ("moved", 1),
     ("cancel-requested", 1),
     ("yielded", 1),
     ("continued", 1),

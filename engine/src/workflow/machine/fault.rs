@@ -20,6 +20,8 @@ impl Turn<'_> {
         if error.instance.is_none() {
             error.instance = Some(if at.is_empty() { "/do".to_owned() } else { path::reference(at) });
         }
+        let kept = self.is_uncaught(at, &error);
+        let failed = at.to_owned();
         let mut at = at.to_owned();
         loop {
             let calls = self.state.to_unwind(&at);
@@ -28,11 +30,11 @@ impl Turn<'_> {
                 return self.emit(RunEvent::UnwindingStarted { path: at, calls, then });
             }
             if at.is_empty() {
-                return self.fail(error);
+                return self.fail_at(error, kept.then_some(failed));
             }
             let Some(frame) = self.state.frames.get(&at) else { return };
             let (parent, part) = (frame.parent.clone(), frame.part);
-            self.emit(RunEvent::TaskFaulted { path: at, error: error.clone() });
+            self.emit(RunEvent::TaskFaulted { path: at, error: error.clone(), kept });
             if part == Part::Body {
                 match self.catch(&parent, error) {
                     Caught::Yes => return,
@@ -43,10 +45,42 @@ impl Turn<'_> {
         }
     }
 
+    /// True if nothing around a task catches an error or undoes what was done: the run ends with it, and can be taken
+    /// up again where it ended.
+    fn is_uncaught(&self, at: &str, error: &WorkflowError) -> bool {
+        let saga = self.state.frames.get("").is_some_and(|root| root.saga);
+        let Some(frame) = self.state.frames.get(at).filter(|_| !saga && !self.is_undoing("")) else {
+            return false;
+        };
+        if !self.state.to_unwind("").is_empty() {
+            return false;
+        }
+        let mut error = error.clone();
+        let mut inner = frame;
+        for (path, outer) in self.state.around(at) {
+            if inner.part == Part::Body {
+                match self.would_catch(path, error) {
+                    Caught::Yes => return false,
+                    Caught::No(passed) => error = passed,
+                }
+            }
+            inner = outer;
+        }
+        true
+    }
+
     /// Ends the run in an error.
     pub(super) fn fail(&mut self, error: WorkflowError) {
+        self.fail_at(error, None);
+    }
+
+    fn fail_at(&mut self, error: WorkflowError, kept: Option<String>) {
         let saga = self.state.frames.get("").is_some_and(|root| root.saga);
         let undone = self.state.to_unwind("").is_empty();
-        self.emit(if saga && undone { RunEvent::Compensated { error } } else { RunEvent::Faulted { error } });
+        self.emit(if saga && undone {
+            RunEvent::Compensated { error }
+        } else {
+            RunEvent::Faulted { error, kept }
+        });
     }
 }

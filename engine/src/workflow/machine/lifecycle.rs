@@ -25,6 +25,8 @@ pub struct Lifecycle {
     name: String,
     /// The active tasks by their instance path, in the order in which they began.
     active: BTreeMap<String, u64>,
+    /// What was active when the run ended in an error, and is again if it goes on.
+    parked: BTreeMap<String, u64>,
     begun: u64,
     keys: BTreeMap<String, serde_json::Map<String, Value>>,
 }
@@ -37,6 +39,7 @@ impl Lifecycle {
             namespace: namespace.to_owned(),
             name: String::new(),
             active: BTreeMap::new(),
+            parked: BTreeMap::new(),
             begun: 0,
             keys: BTreeMap::new(),
         }
@@ -73,7 +76,10 @@ impl Lifecycle {
                     }
                 }
             }
-            RunEvent::TaskFaulted { path, error } => {
+            RunEvent::TaskFaulted { path, error, kept } => {
+                if *kept && self.parked.is_empty() {
+                    self.parked.clone_from(&self.active);
+                }
                 self.cancel_inside(path, at, &mut out);
                 if self.active.remove(path).is_some() {
                     let (kind, mut data) =
@@ -91,12 +97,22 @@ impl Lifecycle {
             RunEvent::ListenStarted { .. } | RunEvent::SignalConsumed { .. } => {
                 self.correlate(event, at, &mut out);
             }
-            RunEvent::Paused {} => self.hold("suspended", "suspendedAt", at, &mut out),
-            RunEvent::Resumed {} => self.hold("resumed", "resumedAt", at, &mut out),
+            RunEvent::Paused { .. } => self.hold("suspended", "suspendedAt", at, &mut out),
+            RunEvent::Resumed { .. } => self.hold("resumed", "resumedAt", at, &mut out),
+            RunEvent::Reopened { path, .. } => self.reopen(path, at, &mut out),
+            RunEvent::Moved { list, .. } => {
+                let moved: Vec<_> =
+                    self.active.keys().filter(|path| path::list_of(path) == list).cloned().collect();
+                for path in moved {
+                    self.cancel_inside(&path, at, &mut out);
+                    self.active.remove(&path);
+                    out.push(self.task("io.serverlessworkflow.task.cancelled.v1", &path, "cancelledAt", at));
+                }
+            }
             RunEvent::Completed { .. } => {
                 self.end("io.serverlessworkflow.workflow.completed.v1", "completedAt", at, &mut out);
             }
-            RunEvent::Faulted { error } | RunEvent::Compensated { error } => {
+            RunEvent::Faulted { error, .. } | RunEvent::Compensated { error } => {
                 self.end("io.serverlessworkflow.workflow.faulted.v1", "faultedAt", at, &mut out);
                 if let Some((_, data)) = out.last_mut() {
                     data["error"] = json!(error);
@@ -121,11 +137,20 @@ impl Lifecycle {
             | RunEvent::CompensationFailed { .. }
             | RunEvent::CompensationRetried { .. }
             | RunEvent::CompensationEnded { .. }
+            | RunEvent::SkipRequested { .. }
+            | RunEvent::DataPatched { .. }
             | RunEvent::CancelRequested { .. }
             | RunEvent::Yielded { .. }
             | RunEvent::Continued {} => {}
         }
         out
+    }
+
+    /// A task that failed is tried again, and what was active with it goes on.
+    fn reopen(&mut self, failed: &str, at: Timestamp, out: &mut Vec<LifecycleEvent>) {
+        self.active = std::mem::take(&mut self.parked);
+        out.push(self.workflow("io.serverlessworkflow.workflow.resumed.v1", "resumedAt", at));
+        out.push(self.task("io.serverlessworkflow.task.retried.v1", failed, "retriedAt", at));
     }
 
     fn task(&self, kind: &'static str, path: &str, when: &str, at: Timestamp) -> LifecycleEvent {

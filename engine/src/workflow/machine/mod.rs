@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::expression;
 
+mod acts;
 mod call;
 mod command;
 mod emit;
@@ -45,7 +46,7 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-pub use command::RunCommand;
+pub use command::{PausedTimers, RunCommand};
 pub use event::{EVENTS, RunEvent};
 pub use lifecycle::{Lifecycle, LifecycleEvent};
 pub use path::reference;

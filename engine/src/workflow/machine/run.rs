@@ -50,12 +50,16 @@ impl Turn<'_> {
         let place = format!("{}.{}", self.cx.seq, self.step.events.len());
         let id =
             |to: StreamId, what: &str| MessageId::derive(&[&run.to_string(), &to.to_string(), what, &place]);
+        if self.had_ended && self.state.end.is_some() {
+            return;
+        }
         let ended = self.state.end.is_some();
         for topic in wanted.difference(topics) {
             let body = json!({ "run": run, "since": self.state.started_at });
             self.send(id(*topic, "subscribe"), *topic, "subscribe", &body);
         }
-        let (gone, what) = match ended {
+        // One that may be taken up again keeps its places at the topics.
+        let (gone, what) = match ended && self.state.failed.is_none() {
             true => (self.state.topics.clone(), "forget"),
             false => (topics.difference(&wanted).copied().collect(), "unsubscribe"),
         };

@@ -38,6 +38,12 @@ pub struct RunState {
     pub end: Option<End>,
     /// Since when it is paused.
     pub paused: Option<Timestamp>,
+    /// True if time stands still for it while it is paused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
+    /// The task that failed, of a run that ended in an error and can go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     pub(super) frames: BTreeMap<String, Frame>,
     pub(super) lists: BTreeMap<String, List>,
     pub(super) agenda: VecDeque<Work>,
@@ -104,7 +110,14 @@ pub(super) struct Frame {
     pub(super) input: Data,
     pub(super) saga: bool,
     pub(super) retries: bool,
+    /// How often a person had it begin anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) again: u32,
     pub(super) phase: Phase,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How far an active task is.
@@ -378,11 +391,18 @@ impl RunState {
             Phase::Listening(listening) if !listening.closed => listening.topics.clone(),
             _ => Vec::new(),
         };
-        if self.topics.is_empty() { BTreeSet::new() } else { self.frames.values().flat_map(topics).collect() }
+        if self.topics.is_empty() || self.end.is_some() {
+            BTreeSet::new()
+        } else {
+            self.frames.values().flat_map(topics).collect()
+        }
     }
 
     /// The runs whose end is waited for; those with `true` are not needed any more.
     pub(super) fn children(&self) -> BTreeMap<StreamId, bool> {
+        if self.end.is_some() {
+            return BTreeMap::new();
+        }
         let from = self.pending.range("run_".to_owned()..).take_while(|(id, _)| id.starts_with("run_"));
         let each = from.filter_map(|(id, number)| {
             let call = self.calls.get(number)?;
@@ -393,6 +413,6 @@ impl RunState {
 
     /// The timers that the run wants to be set.
     pub(super) fn wanted_timers(&self) -> BTreeMap<String, Timestamp> {
-        if self.paused.is_some() { BTreeMap::new() } else { self.timers.clone() }
+        if self.paused.is_some() || self.end.is_some() { BTreeMap::new() } else { self.timers.clone() }
     }
 }

@@ -60,6 +60,8 @@ pub struct TaskList {
     items: Vec<TaskItem>,
     /// The items by their path without attempts.
     by_key: BTreeMap<String, usize>,
+    /// What was active when the run ended in an error, and is again if it goes on.
+    parked: Vec<(String, usize, TaskStatus)>,
     /// The active ones by their instance path.
     active: BTreeMap<String, usize>,
     /// The items of calls that may be undone.
@@ -104,7 +106,12 @@ impl TaskList {
                     self.complete_around(path, at);
                 }
             }
-            RunEvent::TaskFaulted { path, .. } => self.end(path, TaskStatus::Faulted, at),
+            RunEvent::TaskFaulted { path, kept, .. } => {
+                if *kept {
+                    self.park();
+                }
+                self.end(path, TaskStatus::Faulted, at);
+            }
             RunEvent::WaitStarted { path, .. }
             | RunEvent::ListenStarted { path, .. }
             | RunEvent::RetryScheduled { path, .. } => {
@@ -130,6 +137,14 @@ impl TaskList {
                     self.items[*item].status = TaskStatus::Compensated;
                 }
             }
+            RunEvent::Reopened { path, .. } => self.reopen(path),
+            RunEvent::Moved { list, .. } => {
+                let moved: Vec<String> =
+                    self.active.keys().filter(|path| path::list_of(path) == list).cloned().collect();
+                for path in moved {
+                    self.end(&path, TaskStatus::Cancelled, at);
+                }
+            }
             RunEvent::Completed { .. }
             | RunEvent::Faulted { .. }
             | RunEvent::Compensated { .. }
@@ -148,8 +163,10 @@ impl TaskList {
             | RunEvent::CompensationFailed { .. }
             | RunEvent::CompensationRetried { .. }
             | RunEvent::CompensationEnded { undone: false, .. }
-            | RunEvent::Paused {}
-            | RunEvent::Resumed {}
+            | RunEvent::Paused { .. }
+            | RunEvent::Resumed { .. }
+            | RunEvent::SkipRequested { .. }
+            | RunEvent::DataPatched { .. }
             | RunEvent::CancelRequested { .. }
             | RunEvent::Yielded { .. }
             | RunEvent::Continued {} => {}
@@ -176,6 +193,28 @@ impl TaskList {
             started_at: at,
             ended_at: None,
         });
+    }
+
+    /// A task that failed is tried again, and what was active with it goes on.
+    fn reopen(&mut self, failed: &str) {
+        for (path, index, status) in std::mem::take(&mut self.parked) {
+            self.items[index].status = status;
+            self.items[index].ended_at = None;
+            self.active.insert(path, index);
+        }
+        if let Some(item) = self.active.get(failed) {
+            self.items[*item].attempts += 1;
+            self.items[*item].status = TaskStatus::Running;
+        }
+    }
+
+    /// Notes what is active when the run ends in an error.
+    fn park(&mut self) {
+        if self.parked.is_empty() {
+            let each =
+                self.active.iter().map(|(path, index)| (path.clone(), *index, self.items[*index].status));
+            self.parked = each.collect();
+        }
     }
 
     fn set(&mut self, at_path: &str, status: TaskStatus) {

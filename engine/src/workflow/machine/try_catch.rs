@@ -89,6 +89,23 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// What [`Self::catch`] would make of an error.
+    pub(super) fn would_catch(&self, at: &str, error: WorkflowError) -> Caught {
+        let Some(Frame { phase: Phase::Try { attempt, stage: Stage::Trying }, .. }) =
+            self.state.frames.get(at)
+        else {
+            return Caught::No(error);
+        };
+        let Kind::Try(catch) = &self.node(at).kind else { return Caught::No(error) };
+        let mut scene = self.scene(at);
+        scene.extra = vec![(catch.variable.clone(), error_value(&error))];
+        match self.decide(at, catch, *attempt, &error, &scene) {
+            Ok(Verdict::Pass) => Caught::No(error),
+            Ok(Verdict::Retry(_) | Verdict::Handle) => Caught::Yes,
+            Err(e) => Caught::No(WorkflowError { instance: Some(super::path::reference(at)), ..e }),
+        }
+    }
+
     fn decide(
         &self,
         at: &str,

@@ -48,6 +48,8 @@ pub(in crate::workflow) struct Turn<'a> {
     timers: BTreeMap<String, Timestamp>,
     topics: BTreeSet<StreamId>,
     children: BTreeMap<StreamId, bool>,
+    /// True if the run had ended before.
+    pub(super) had_ended: bool,
     bytes: usize,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Turn<'a> {
             timers: state.wanted_timers(),
             topics: state.wanted_topics(),
             children: state.children(),
+            had_ended: state.end.is_some(),
             state,
             definition,
             actions,
@@ -94,6 +97,9 @@ impl<'a> Turn<'a> {
 
     /// Goes on until the outside is needed, or this transition's share is used up.
     pub(in crate::workflow) fn run(&mut self) {
+        if self.state.end.is_some() {
+            return;
+        }
         if self.state.timers.contains_key("yield") && self.state.paused.is_none() {
             self.emit(RunEvent::Continued {});
         }

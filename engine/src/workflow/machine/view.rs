@@ -122,6 +122,9 @@ impl RunState {
 
     /// What the run waits for, in the order of its tasks, then of its calls.
     pub fn waiting_for(&self) -> Vec<WaitingFor> {
+        if self.end.is_some() {
+            return Vec::new();
+        }
         let mut frames: Vec<_> = self.frames.iter().collect();
         frames.sort_by_key(|(_, frame)| frame.order);
         let tasks = frames.into_iter().filter_map(|(path, frame)| self.task_wait(path, frame));

@@ -168,11 +168,14 @@ impl RunState {
         let RunEvent::CallStarted { path, call, action, arguments, compensates } = event else {
             return Err("not a call's start".to_owned());
         };
-        let key = self.frame(path)?.key.clone();
+        let frame = self.frame(path)?;
+        let key = frame.key.clone();
+        // What begins anew is another call: its steps are not taken for those of the one before.
+        let identity = if frame.again > 0 { format!("{path}!{}", frame.again) } else { path.clone() };
         let started = Call {
             path: path.clone(),
             key,
-            identity: path.clone(),
+            identity,
             action: action.clone(),
             arguments: arguments.clone(),
             compensates: *compensates,

@@ -7,6 +7,7 @@ use super::state::{End, Frame, Phase, RunState, Signal, Stage, Work};
 use super::terms::{Data, Part, TaskType};
 use crate::clock::Timestamp;
 
+mod acts;
 mod calls;
 mod frames;
 mod tasks;
@@ -38,6 +39,7 @@ impl RunState {
             input: data.clone(),
             saga: *saga,
             retries: false,
+            again: 0,
             phase: Phase::Begun,
         };
         Ok(Self {
@@ -52,6 +54,8 @@ impl RunState {
             ended_at: None,
             end: None,
             paused: None,
+            frozen: false,
+            failed: None,
             frames: BTreeMap::from([(String::new(), root)]),
             lists: BTreeMap::new(),
             agenda: VecDeque::from([Work::Task(String::new())]),
@@ -73,7 +77,12 @@ impl RunState {
     /// When the event cannot follow.
     pub fn apply(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), String> {
         if self.end.is_some() {
-            return Err("the run has ended".to_owned());
+            return match event {
+                // What was under way when it ended is kept with it.
+                RunEvent::StepAnswered { .. } if self.failed.is_some() => self.apply_call(event, at),
+                RunEvent::Reopened { path, .. } if self.failed.is_some() => self.reopen(path, at),
+                _ => Err("the run has ended".to_owned()),
+            };
         }
         match event {
             RunEvent::Started { .. } => Err("the run has begun already".to_owned()),
@@ -110,14 +119,19 @@ impl RunState {
                 Ok(())
             }
             RunEvent::SignalConsumed { .. } => self.consume(event),
-            RunEvent::Paused {} => {
+            RunEvent::Paused { freeze, .. } => {
                 self.paused = Some(at);
+                self.frozen = *freeze;
                 Ok(())
             }
-            RunEvent::Resumed {} | RunEvent::CancelRequested { .. } => {
-                self.paused = None;
+            RunEvent::Resumed { .. } | RunEvent::CancelRequested { .. } => {
+                self.thaw(at);
                 Ok(())
             }
+            RunEvent::Reopened { .. } => Err("the run has not ended".to_owned()),
+            RunEvent::SkipRequested { path, .. } => self.frame(path).map(|_| ()),
+            RunEvent::DataPatched { context, path, input, .. } => self.patch(context, path, input),
+            RunEvent::Moved { list, to, data, .. } => self.turn_to(list, *to, data),
             RunEvent::Yielded { at } => {
                 self.timers.insert("yield".to_owned(), *at);
                 Ok(())
@@ -127,7 +141,14 @@ impl RunState {
                 Ok(())
             }
             RunEvent::Completed { output } => self.finish(End::Completed { output: output.clone() }, at),
-            RunEvent::Faulted { error } => self.finish(End::Faulted { error: error.clone() }, at),
+            RunEvent::Faulted { error, kept: None } => self.finish(End::Faulted { error: error.clone() }, at),
+            RunEvent::Faulted { error, kept } => {
+                self.end = Some(End::Faulted { error: error.clone() });
+                self.ended_at = Some(at);
+                self.failed = kept.clone();
+                self.agenda.clear();
+                Ok(())
+            }
             RunEvent::Compensated { error } => self.finish(End::Compensated { error: error.clone() }, at),
             RunEvent::Cancelled { reason } => self.finish(End::Cancelled { reason: reason.clone() }, at),
         }

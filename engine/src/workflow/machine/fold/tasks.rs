@@ -36,6 +36,7 @@ impl RunState {
                 self.remove_within(path, true);
                 self.arrive(path, &parent, part, *go, then.clone(), output)
             }
+            RunEvent::TaskFaulted { path, kept: true, .. } => self.frame(path).map(|_| ()),
             RunEvent::TaskFaulted { path, .. } => {
                 self.frame(path)?;
                 self.remove_within(path, true);
@@ -161,6 +162,7 @@ impl RunState {
             raw,
             saga: *saga,
             retries: *retries,
+            again: 0,
             phase,
         };
         self.frames.insert(path.clone(), frame);

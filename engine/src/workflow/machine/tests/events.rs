@@ -184,6 +184,11 @@ fn who_is_cancelled_or_timed_out_listens_no_more() {
     assert_eq!(world.topics()[0]["listeners"][0]["active"], true);
     world.tick();
     assert_eq!(world.status(run), "faulted");
+    assert_eq!(world.topics()[0]["listeners"][0]["active"], false, "it may be taken up again");
+    world.command(run, "retry", &json!({}));
+    world.settle();
+    world.event(&event("x", 1, json!(1)));
+    assert_eq!(world.output(run), json!([1]));
     assert_eq!(world.topics()[0]["listeners"], json!([]));
 }
 

@@ -78,9 +78,18 @@ const SAMPLES: &[(&str, &str)] = &[
     ),
     ("compensation-retried", r#"{"call":1,"asked":true}"#),
     ("compensation-ended", r#"{"call":1,"undone":true}"#),
+    ("task-faulted", r#"{"path":"/do/0/a","error":ERROR,"kept":true}"#),
+    ("faulted", r#"{"error":ERROR,"kept":"/do/0/a"}"#),
     ("paused", "{}"),
+    ("paused", r#"{"freeze":true,"reason":"why"}"#),
     ("resumed", "{}"),
+    ("resumed", r#"{"reason":"why"}"#),
+    ("reopened", r#"{"path":"/do/0/a","reason":"why"}"#),
+    ("skip-requested", r#"{"path":"/do/0/a","reason":"why"}"#),
+    ("data-patched", r#"{"context":null,"path":"/do/0/a","input":1,"reason":"why"}"#),
+    ("moved", r#"{"list":"/do","to":2,"data":null,"reason":"why"}"#),
     ("cancel-requested", r#"{"reason":"enough"}"#),
+    ("cancel-requested", r#"{"reason":"enough","terminate":true}"#),
     ("yielded", r#"{"at":"2025-11-22T07:20:00.000Z"}"#),
     ("continued", "{}"),
     ("completed", r#"{"output":null}"#),
@@ -105,5 +114,5 @@ fn every_event_has_a_sample() {
         assert_eq!(*version, 1, "{name}: keep the old sample and add one of the new version");
         assert!(SAMPLES.iter().any(|(sample, _)| sample == name), "{name}");
     }
-    assert_eq!(EVENTS.len(), 35);
+    assert_eq!(EVENTS.len(), 39);
 }

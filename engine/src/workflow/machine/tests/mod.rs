@@ -1,5 +1,6 @@
 //! Tests of the machine, in given/when/then. Each input is checked for what must always hold (`bed.rs`).
 
+mod acts;
 mod bed;
 mod calls;
 mod commands;
