@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use promptsales_engine::effect::Connector;
 
+pub mod http;
 pub mod sandbox;
 
 /// Every connector, all of them played by one sandbox of the outside world.

@@ -1,0 +1,1 @@
+//! Calls to real servers on this machine.
