@@ -1,8 +1,8 @@
 //! `a2a`: methods of agents of the Agent2Agent protocol, over its JSON-RPC transport.
 
 use hyper::Method;
-use hyper::header::HeaderValue;
 use hyper::header::ACCEPT;
+use hyper::header::HeaderValue;
 use promptsales_engine::effect::CallError;
 use serde_json::{Map, Value, json};
 
@@ -57,7 +57,9 @@ pub(super) async fn call(trip: &Trip<'_>, request: &Value) -> Result<Value, Call
 /// Whether a repeat is harmless: a message may be taken for another one.
 pub(super) fn repeat(request: &Value) -> Repeat {
     match request.get("method").and_then(Value::as_str) {
-        Some("message/send" | "message/stream" | "tasks/pushNotificationConfig/set") | None => Repeat::Harmful,
+        Some("message/send" | "message/stream" | "tasks/pushNotificationConfig/set") | None => {
+            Repeat::Harmful
+        }
         Some(_) => Repeat::Harmless,
     }
 }

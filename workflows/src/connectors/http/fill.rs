@@ -26,7 +26,7 @@ const END_ENCODED: &str = "%EE%80%81";
 ///
 /// [`CallError::Refused`] with `unknown_secret`.
 pub(super) fn fill(request: &Value, secrets: &Secrets, veil: &mut Veil) -> Result<Value, CallError> {
-    Fill { secrets, veil }.value(request, None)
+    Fill { secrets, veil }.value(request, Part::Request)
 }
 
 /// What an authentication scheme takes from a secret: the members in place of `{ use: NAME }`.
@@ -42,27 +42,48 @@ pub(super) fn members(name: &str, secrets: &Secrets) -> Result<Value, CallError>
     }
 }
 
+/// What a value is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The request.
+    Request,
+    /// What the request carries, in which no name means anything.
+    Carried,
+    /// It is a URI.
+    Uri,
+}
+
+impl Part {
+    /// The part that a field of this one is.
+    fn of(self, field: &str) -> Self {
+        match (self, field) {
+            (Self::Carried, _) | (_, "body" | "headers" | "parameters" | "query") => Self::Carried,
+            (_, "uri" | "endpoint" | "server" | "authority") => Self::Uri,
+            _ => Self::Request,
+        }
+    }
+}
+
 struct Fill<'a> {
     secrets: &'a Secrets,
     veil: &'a mut Veil,
 }
 
 impl Fill<'_> {
-    /// The value of a field, or of what lies in one.
-    fn value(&mut self, value: &Value, field: Option<&str>) -> Result<Value, CallError> {
+    fn value(&mut self, value: &Value, part: Part) -> Result<Value, CallError> {
         Ok(match value {
             Value::String(text) => match self.whole(text)? {
                 Some(secret) => secret,
-                None if is_uri(field) => self.uri(text)?.into(),
+                None if part == Part::Uri => self.uri(text)?.into(),
                 None => self.text(text, |secret, _| secret)?.into(),
             },
             Value::Array(items) => {
-                Value::Array(items.iter().map(|item| self.value(item, None)).collect::<Result<_, _>>()?)
+                Value::Array(items.iter().map(|item| self.value(item, part)).collect::<Result<_, _>>()?)
             }
             Value::Object(fields) => {
                 let mut filled = serde_json::Map::new();
                 for (name, field) in fields {
-                    let field = self.value(field, Some(name))?;
+                    let field = self.value(field, part.of(name))?;
                     filled.insert(self.text(name, |secret, _| secret)?, field);
                 }
                 Value::Object(filled)
@@ -74,7 +95,8 @@ impl Fill<'_> {
     /// The secret that a text stands for, where it is nothing else: it keeps its shape.
     fn whole(&mut self, text: &str) -> Result<Option<Value>, CallError> {
         let inner = text.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END));
-        let name = inner.and_then(|inner| inner.strip_prefix(MARK)).filter(|name| !name.contains([BEGIN, END]));
+        let name =
+            inner.and_then(|inner| inner.strip_prefix(MARK)).filter(|name| !name.contains([BEGIN, END]));
         name.map(|name| self.secret(name)).transpose()
     }
 
@@ -92,7 +114,8 @@ impl Fill<'_> {
         let mut rest = text;
         while let Some(begin) = rest.find(BEGIN) {
             let after = &rest[begin + BEGIN.len_utf8()..];
-            let Some((name, behind)) = after.strip_prefix(MARK).and_then(|after| after.split_once(END)) else {
+            let Some((name, behind)) = after.strip_prefix(MARK).and_then(|after| after.split_once(END))
+            else {
                 filled.push_str(&rest[..begin + BEGIN.len_utf8()]);
                 rest = after;
                 continue;
@@ -115,10 +138,6 @@ impl Fill<'_> {
         }
         Ok(value)
     }
-}
-
-fn is_uri(field: Option<&str>) -> bool {
-    matches!(field, Some("uri" | "endpoint" | "server" | "authority"))
 }
 
 /// The text with marks that were taken for a part of the URI and encoded as such.
@@ -153,8 +172,11 @@ mod tests {
     fn secrets() -> (tempfile::TempDir, Secrets) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets.json");
-        std::fs::write(&path, r#"{ "key": "k&1/2", "db": { "user": "ada", "port": 5 }, "hook": "https://h.example/x?y=1" }"#)
-            .unwrap();
+        std::fs::write(
+            &path,
+            r#"{ "key": "k&1/2", "db": { "user": "ada", "port": 5 }, "hook": "https://h.example/x?y=1" }"#,
+        )
+        .unwrap();
         (folder, Secrets::open(&path).unwrap())
     }
 
@@ -165,13 +187,13 @@ mod tests {
         let request = json!({
             "endpoint": { "uri": "https://a.example/\u{e000}secret:key\u{e001}?k=%EE%80%80secret%3Akey%EE%80%81" },
             "headers": { "x": "Key \u{e000}secret:key\u{e001}, \u{e000}secret:db.user\u{e001}" },
-            "body": { "db": "\u{e000}secret:db\u{e001}", "list": ["\u{e000}secret:db.port\u{e001}"], "n": 1 },
+            "body": { "db": "\u{e000}secret:db\u{e001}", "list": ["\u{e000}secret:db.port\u{e001}"], "n": 1, "uri": "x/\u{e000}secret:key\u{e001}" },
             "other": "\u{e000} alone, \u{e000}other:x\u{e001}"
         });
         let expected = json!({
             "endpoint": { "uri": "https://a.example/k%261/2?k=k%261/2" },
             "headers": { "x": "Key k&1/2, ada" },
-            "body": { "db": { "user": "ada", "port": 5 }, "list": [5], "n": 1 },
+            "body": { "db": { "user": "ada", "port": 5 }, "list": [5], "n": 1, "uri": "x/k&1/2" },
             "other": "\u{e000} alone, \u{e000}other:x\u{e001}"
         });
         assert_eq!(fill(&request, &secrets, &mut veil).unwrap(), expected);
@@ -192,7 +214,9 @@ mod tests {
         for name in ["nothing", "db.nothing"] {
             let request = json!({ "body": format!("\u{e000}secret:{name}\u{e001}") });
             let error = fill(&request, &secrets, &mut Veil::default()).unwrap_err();
-            assert!(matches!(&error, CallError::Refused { code, message } if code == "unknown_secret" && message.contains(name)));
+            assert!(
+                matches!(&error, CallError::Refused { code, message } if code == "unknown_secret" && message.contains(name))
+            );
         }
         assert!(members("key", &secrets).is_err() && members("db", &secrets).is_ok());
     }

@@ -19,7 +19,12 @@ use super::trip::Trip;
 const VERSION: &str = "2025-06-18";
 const SESSION: &str = "mcp-session-id";
 const METHODS: [&str; 7] = [
-    "tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list", "resources/read",
+    "tools/list",
+    "tools/call",
+    "prompts/list",
+    "prompts/get",
+    "resources/list",
+    "resources/read",
     "resources/templates/list",
 ];
 
@@ -38,7 +43,10 @@ pub(super) async fn call(trip: &Trip<'_>, request: &Value) -> Result<Value, Call
     }
     let transport = required(request, "transport")?;
     let Some(http) = given(transport, "http") else {
-        return Err(refused("transport_not_supported", "only the transport `http` is there, no processes are started"));
+        return Err(refused(
+            "transport_not_supported",
+            "only the transport `http` is there, no processes are started",
+        ));
     };
     let Endpoint { url, scheme } = Endpoint::read(required(http, "endpoint")?, trip)?;
     let mut ask = Ask::new(Method::POST, url);
@@ -69,8 +77,15 @@ pub(super) async fn call(trip: &Trip<'_>, request: &Value) -> Result<Value, Call
     }
     let ready = rpc::notify(trip, &ask, scheme.as_ref(), "notifications/initialized").await;
     ready.map_err(|error| before("greeting the server", error))?;
-    let procedure =
-        Procedure { ask: &ask, scheme: scheme.as_ref(), name, parameters, repeat: repeat(request), until, results: Results::One };
+    let procedure = Procedure {
+        ask: &ask,
+        scheme: scheme.as_ref(),
+        name,
+        parameters,
+        repeat: repeat(request),
+        until,
+        results: Results::One,
+    };
     let result = rpc::call(trip, &procedure).await;
     if session.is_some() {
         ask.method = Method::DELETE;
@@ -104,8 +119,13 @@ fn timeout(request: &Value) -> Result<Option<Duration>, CallError> {
         Value::String(text) => iso_seconds(text).ok_or_else(wrong)?,
         Value::Object(fields) => {
             let of = |name: &str| fields.get(name).map_or(Some(0.0), Value::as_f64);
-            let units =
-                [("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0), ("seconds", 1.0), ("milliseconds", 0.001)];
+            let units = [
+                ("days", 86_400.0),
+                ("hours", 3_600.0),
+                ("minutes", 60.0),
+                ("seconds", 1.0),
+                ("milliseconds", 0.001),
+            ];
             units.iter().map(|(name, unit)| Some(of(name)? * unit)).sum::<Option<f64>>().ok_or_else(wrong)?
         }
         _ => return Err(wrong()),
@@ -144,9 +164,20 @@ mod tests {
         let read = |value: Value| timeout(&json!({ "timeout": value }));
         assert_eq!(read(json!("PT1M2.5S")).unwrap(), Some(Duration::from_millis(62_500)));
         assert_eq!(read(json!("P1DT1H")).unwrap(), Some(Duration::from_secs(90_000)));
-        assert_eq!(read(json!({ "seconds": 2, "milliseconds": 5 })).unwrap(), Some(Duration::from_millis(2_005)));
+        assert_eq!(
+            read(json!({ "seconds": 2, "milliseconds": 5 })).unwrap(),
+            Some(Duration::from_millis(2_005))
+        );
         assert_eq!(read(Value::Null).unwrap(), None);
-        for wrong in [json!("2s"), json!("P"), json!("PT"), json!("PT5"), json!("P1M"), json!(5), json!({ "seconds": "x" })] {
+        for wrong in [
+            json!("2s"),
+            json!("P"),
+            json!("PT"),
+            json!("PT5"),
+            json!("P1M"),
+            json!(5),
+            json!({ "seconds": "x" }),
+        ] {
             assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
     }

@@ -15,8 +15,17 @@ use super::trip::{Redirects, Trip};
 
 /// Headers that are the connection's, not the caller's.
 const NOT_FOR_CALLERS: [&str; 11] = [
-    "connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-connection", "te",
-    "trailer", "transfer-encoding", "upgrade",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// What an answer is wanted as.
@@ -50,7 +59,8 @@ impl Endpoint {
 
 /// A URL without credentials in it.
 pub(super) fn url(text: &str) -> Result<Url, CallError> {
-    let url = Url::parse(text).map_err(|error| bad_request(format!("`{text}` is no absolute URI: {error}")))?;
+    let url =
+        Url::parse(text).map_err(|error| bad_request(format!("`{text}` is no absolute URI: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(bad_request("credentials belong into `authentication`, not into a URI"));
     }
@@ -109,12 +119,7 @@ pub(super) fn method(name: &str) -> Result<(Method, Repeat), CallError> {
 }
 
 /// Adds a header of the caller's; one with a secret is marked as sensitive.
-pub(super) fn add_header(
-    ask: &mut Ask,
-    trip: &Trip<'_>,
-    name: &str,
-    value: &str,
-) -> Result<(), CallError> {
+pub(super) fn add_header(ask: &mut Ask, trip: &Trip<'_>, name: &str, value: &str) -> Result<(), CallError> {
     let name = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| bad_request(format!("`{name}` is no name of a header")))?;
     if NOT_FOR_CALLERS.contains(&name.as_str()) {
@@ -175,7 +180,8 @@ pub(super) fn add_body(ask: &mut Ask, body: &Value) -> Result<(), CallError> {
             (stated, bytes)
         }
     };
-    let value = HeaderValue::from_str(&content_type).map_err(|_| bad_request("the content type is no text"))?;
+    let value =
+        HeaderValue::from_str(&content_type).map_err(|_| bad_request("the content type is no text"))?;
     ask.headers.insert(CONTENT_TYPE, value);
     ask.body = bytes;
     Ok(())

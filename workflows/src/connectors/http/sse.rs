@@ -52,7 +52,8 @@ mod tests {
         let expected = ["{\"a\":\n\"é\"}", "x"];
         for size in 1..text.len() {
             let mut events = Events::default();
-            let found: Vec<String> = text.as_bytes().chunks(size).flat_map(|piece| events.take(piece)).collect();
+            let found: Vec<String> =
+                text.as_bytes().chunks(size).flat_map(|piece| events.take(piece)).collect();
             assert_eq!(found, expected, "in pieces of {size}");
         }
     }

@@ -25,8 +25,7 @@ const REDIRECTS: usize = 5;
 const STEP: Duration = Duration::from_secs(10);
 
 /// The headers that a redirect to another origin takes along.
-const TRAVELLING: [HeaderName; 5] =
-    [ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, USER_AGENT];
+const TRAVELLING: [HeaderName; 5] = [ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, USER_AGENT];
 
 /// Whether redirects are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +121,8 @@ impl<'a> Trip<'a> {
 
     /// Makes a request without credentials or redirects before the call itself; the answer may be an error's.
     pub(super) async fn ask(&self, what: &str, ask: &Ask) -> Result<Answer, CallError> {
-        let answered = exchange(&self.parts.dial, ask, self.step_until(), self.parts.outgoing.max_answer).await;
+        let answered =
+            exchange(&self.parts.dial, ask, self.step_until(), self.parts.outgoing.max_answer).await;
         answered.map_err(|error| before(what, error))
     }
 

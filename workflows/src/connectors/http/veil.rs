@@ -25,12 +25,14 @@ impl Veil {
         if secret.is_empty() {
             return;
         }
-        let quoted = Value::from(secret).to_string();
         let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let encoded = component(secret);
         let in_path = encoded.replace("%2F", "/");
-        let quoted = quoted[1..quoted.len() - 1].to_owned();
-        self.0.extend([secret.to_owned(), quoted, encoded, in_path, form, STANDARD.encode(secret)]);
+        // JSON may stand in a text of JSON.
+        let quoted = quoted_within(secret);
+        let twice = quoted_within(&quoted);
+        let plain = secret.to_owned();
+        self.0.extend([plain, quoted, twice, encoded, in_path, form, STANDARD.encode(secret)]);
     }
 
     /// Hides every text within a value.
@@ -92,6 +94,12 @@ impl Veil {
         found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         found.iter().fold(text.to_owned(), |text, secret| text.replace(*secret, COVERED))
     }
+}
+
+/// A text as it stands within a text of JSON.
+fn quoted_within(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 #[cfg(test)]

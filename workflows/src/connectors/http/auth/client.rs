@@ -72,7 +72,8 @@ pub(super) fn identify(
             secret.as_ref().map(|secret| put("client_secret", secret));
         }
         Client::Basic { id, secret } => {
-            let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let encoded =
+                |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
             let both = STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)));
             trip.hide(&both);
             let value = HeaderValue::from_str(&format!("Basic {both}"));

@@ -8,8 +8,6 @@ mod digest;
 mod oauth;
 mod tokens;
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -27,7 +25,13 @@ use super::trip::Trip;
 
 /// The parts of a scheme that are secret, wherever the scheme stands.
 const SECRET_PARTS: [&str; 7] = [
-    "/password", "/token", "/client/secret", "/client/assertion", "/subject/token", "/actor/token", "/refresh_token",
+    "/password",
+    "/token",
+    "/client/secret",
+    "/client/assertion",
+    "/subject/token",
+    "/actor/token",
+    "/refresh_token",
 ];
 
 /// How a request shows who sends it.
@@ -65,13 +69,13 @@ impl Scheme {
             let message = format!("`authentication` is one of {}", schemes.join(", "));
             return Err(bad_request(message));
         };
-        let members = match given(stated, "use") {
-            None => Cow::Borrowed(stated),
+        let members = texts(&match given(stated, "use") {
+            None => stated.clone(),
             Some(secret) => {
                 let secret = secret.as_str().ok_or_else(|| bad_request("`use` is no name"))?;
-                Cow::Owned(fill::members(secret, &trip.parts.secrets)?)
+                fill::members(secret, &trip.parts.secrets)?
             }
-        };
+        });
         for secret in SECRET_PARTS.iter().filter_map(|path| members.pointer(path)?.as_str()) {
             trip.hide(secret);
         }
@@ -82,6 +86,16 @@ impl Scheme {
             "oauth2" => Self::OAuth(Box::new(OAuth::read(&members, oauth::Kind::OAuth2)?)),
             _ => Self::OAuth(Box::new(OAuth::read(&members, oauth::Kind::OpenId)?)),
         })
+    }
+}
+
+/// The members with numbers as texts: a password may look like one.
+fn texts(members: &Value) -> Value {
+    match members {
+        Value::Number(number) => number.to_string().into(),
+        Value::Array(items) => items.iter().map(texts).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), texts(field))).collect(),
+        other => other.clone(),
     }
 }
 
@@ -150,7 +164,8 @@ pub(super) async fn answer(
 
 fn authorize(ask: &mut Ask, credentials: &str) -> Result<(), CallError> {
     let value = HeaderValue::from_str(credentials);
-    let mut value = value.map_err(|_| refused("bad_request", "the credentials cannot be sent in a header"))?;
+    let mut value =
+        value.map_err(|_| refused("bad_request", "the credentials cannot be sent in a header"))?;
     value.set_sensitive(true);
     ask.headers.insert(AUTHORIZATION, value);
     Ok(())

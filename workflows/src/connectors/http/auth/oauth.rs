@@ -169,12 +169,7 @@ fn no(trip: &Trip<'_>, answer: &Answer) -> CallError {
     }
 }
 
-fn token(
-    trip: &Trip<'_>,
-    oauth: &OAuth,
-    answer: &Answer,
-    issuer: Option<&str>,
-) -> Result<Token, CallError> {
+fn token(trip: &Trip<'_>, oauth: &OAuth, answer: &Answer, issuer: Option<&str>) -> Result<Token, CallError> {
     let wrong = |message: String| refused("authentication_failed", format!("getting a token: {message}"));
     // What a broken answer holds may be the token: its words are not repeated.
     let body: Value =
@@ -186,7 +181,9 @@ fn token(
         true => issuer.into_iter().collect(),
         false => oauth.issuers.iter().map(String::as_str).collect(),
     };
-    if let Some(said) = issuer_of(token).filter(|said| !allowed.is_empty() && !allowed.contains(&said.as_str())) {
+    if let Some(said) =
+        issuer_of(token).filter(|said| !allowed.is_empty() && !allowed.contains(&said.as_str()))
+    {
         return Err(wrong(format!("the issuer `{said}` is not one of those expected")));
     }
     let kind = body.get("token_type").and_then(Value::as_str).unwrap_or("Bearer");
@@ -195,7 +192,8 @@ fn token(
         Some(Value::String(text)) => text.parse().ok(),
         other => other.and_then(Value::as_f64),
     };
-    let good = seconds.filter(|seconds| *seconds >= 0.0).map(|seconds| Duration::from_secs_f64(seconds.min(1e9)));
+    let good =
+        seconds.filter(|seconds| *seconds >= 0.0).map(|seconds| Duration::from_secs_f64(seconds.min(1e9)));
     let until = trip.parts.cx.monotonic() + good.unwrap_or(UNSAID).min(LONGEST);
     Ok(Token { credentials: format!("{kind} {token}"), until })
 }
@@ -220,7 +218,8 @@ async fn discovered(trip: &Trip<'_>, oauth: &OAuth) -> Result<(Url, Option<Strin
         return Err(before(STEP, no(trip, &answer)));
     }
     let configuration = answer.json(trip).map_err(|error| before(STEP, error))?;
-    let endpoint = text(&configuration, "token_endpoint").and_then(url).map_err(|error| before(STEP, error))?;
+    let endpoint =
+        text(&configuration, "token_endpoint").and_then(url).map_err(|error| before(STEP, error))?;
     let issuer = configuration.get("issuer").and_then(Value::as_str).map(str::to_owned);
     Ok((endpoint, issuer))
 }

@@ -63,6 +63,12 @@ impl Tokens {
         self.slots().remove(&key(oauth));
     }
 
+    /// Forgets all.
+    #[cfg(test)]
+    pub(in crate::connectors::http) fn forget_all(&self) {
+        self.slots().clear();
+    }
+
     fn slot(&self, key: Key) -> Slot {
         let mut slots = self.slots();
         if slots.len() >= KEPT && !slots.contains_key(&key) {

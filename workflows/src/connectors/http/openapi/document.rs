@@ -119,15 +119,11 @@ fn read(bytes: &[u8]) -> Result<Value, CallError> {
             })?
         }
     };
-    let version = |name: &str| root.get(name).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
+    let version =
+        |name: &str| root.get(name).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
     match (version("openapi"), version("swagger")) {
         (Some(version), _) if version.starts_with("3.") => Ok(root),
         (None, Some(version)) if version.starts_with('2') => Ok(root),
         _ => Err(bad("it is not of OpenAPI 3 or Swagger 2".to_owned())),
     }
-}
-
-#[cfg(test)]
-pub(super) fn of_text(at: &str, text: &str) -> Document {
-    Document { at: Url::parse(at).unwrap(), root: read(text.as_bytes()).unwrap() }
 }

@@ -65,7 +65,8 @@ impl<'a> Operation<'a> {
     pub(super) fn find(document: &'a Document, id: &str) -> Result<Self, CallError> {
         let paths = document.root.get("paths").and_then(Value::as_object);
         for (path, item) in paths.into_iter().flatten() {
-            let item = document.resolved(item)?;
+            // What others refer to is no matter of this one.
+            let Ok(item) = document.resolved(item) else { continue };
             let has_id = |name: &&str| {
                 item.get(*name).and_then(|value| value.get("operationId")).and_then(Value::as_str) == Some(id)
             };
@@ -90,7 +91,8 @@ fn parameters<'a>(
     for list in [operation, item].iter().filter_map(|of| of.get("parameters")?.as_array()) {
         for value in list {
             let parameter = parameter(document, document.resolved(value)?)?;
-            let is_known = |other: &Parameter<'_>| other.name == parameter.name && other.place == parameter.place;
+            let is_known =
+                |other: &Parameter<'_>| other.name == parameter.name && other.place == parameter.place;
             if !found.iter().any(is_known) {
                 found.push(parameter);
             }
@@ -112,7 +114,8 @@ fn parameter<'a>(document: &Document, value: &'a Value) -> Result<Parameter<'a>,
         _ => return Err(bad(format!("it does not say where the parameter `{name}` goes"))),
     };
     let is_required = value.get("required").and_then(Value::as_bool).unwrap_or(false) || place == Place::Path;
-    let style = if document.is_swagger() { of_collection(of("collectionFormat")) } else { of_style(value, place) };
+    let style =
+        if document.is_swagger() { of_collection(of("collectionFormat")) } else { of_style(value, place) };
     let explode = value.get("explode").and_then(Value::as_bool);
     let is_exploded = explode.unwrap_or(matches!(place, Place::Query | Place::Cookie));
     Ok(Parameter { name, place, style, is_required, is_exploded })

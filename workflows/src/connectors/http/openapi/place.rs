@@ -133,9 +133,10 @@ fn pairs(parameter: &Parameter<'_>, value: &Value) -> Vec<(String, String)> {
     let name = parameter.name;
     match (parameter.style, value) {
         (Style::Json, value) => vec![(name.to_owned(), value.to_string())],
-        (Style::Deep, Value::Object(fields)) => {
-            fields.iter().filter_map(|(field, value)| Some((format!("{name}[{field}]"), plain(value)?))).collect()
-        }
+        (Style::Deep, Value::Object(fields)) => fields
+            .iter()
+            .filter_map(|(field, value)| Some((format!("{name}[{field}]"), plain(value)?)))
+            .collect(),
         (Style::Repeated, Value::Object(fields)) => {
             fields.iter().filter_map(|(field, value)| Some((field.clone(), plain(value)?))).collect()
         }
@@ -157,7 +158,9 @@ fn joined(parameter: &Parameter<'_>, value: &Value, write: impl Fn(&str) -> Stri
         Value::Array(items) => items.iter().filter_map(plain).map(|text| write(&text)).collect(),
         Value::Object(fields) => {
             let mark = if parameter.is_exploded { "=" } else { between.as_str() };
-            let field = |(name, value): (&String, &Value)| Some(format!("{}{mark}{}", write(name), write(&plain(value)?)));
+            let field = |(name, value): (&String, &Value)| {
+                Some(format!("{}{mark}{}", write(name), write(&plain(value)?)))
+            };
             fields.iter().filter_map(field).collect()
         }
         one => plain(one).map(|text| write(&text)).into_iter().collect(),

@@ -13,7 +13,8 @@ use super::operation::Operation;
 ///
 /// [`CallError::Refused`] with `bad_document`.
 pub(super) fn base(document: &Document, operation: &Operation<'_>) -> Result<Url, CallError> {
-    let stated = if document.is_swagger() { swagger(document, operation) } else { servers(document, operation) };
+    let stated =
+        if document.is_swagger() { swagger(document, operation) } else { servers(document, operation) };
     let url = document.at.join(&stated).map_err(|_| bad(format!("`{stated}` is no place of a service")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(format!("`{stated}` is no place of an HTTP service")));
@@ -42,7 +43,8 @@ fn swagger(document: &Document, operation: &Operation<'_>) -> String {
     let path = of("basePath").unwrap_or("/");
     let Some(host) = of("host") else { return path.to_owned() };
     let schemes = operation.value.get("schemes").or_else(|| document.root.get("schemes"));
-    let schemes: Vec<&str> = schemes.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let schemes: Vec<&str> =
+        schemes.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let scheme = match schemes.as_slice() {
         [] => document.at.scheme(),
         several if several.contains(&"https") => "https",
