@@ -36,6 +36,14 @@ pub(super) fn before(step: &str, error: CallError) -> CallError {
     }
 }
 
+/// An error of a step after the call itself: what was asked for may have been done.
+pub(super) fn after(error: CallError) -> CallError {
+    match error {
+        CallError::Failed { code, message } => CallError::Unknown { code, message },
+        other => other,
+    }
+}
+
 /// Whether a request can be repeated without harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {

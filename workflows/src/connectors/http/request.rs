@@ -28,6 +28,9 @@ const NOT_FOR_CALLERS: [&str; 11] = [
     "upgrade",
 ];
 
+/// What makes a repeat known as one to a service (draft-ietf-httpapi-idempotency-key-header).
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// What an answer is wanted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
@@ -149,7 +152,7 @@ pub(super) fn add_defaults(headers: &mut HeaderMap, key: EffectKey, repeat: Repe
     if repeat == Repeat::Harmful
         && let Ok(key) = HeaderValue::from_str(&key.to_string())
     {
-        headers.entry("idempotency-key").or_insert(key);
+        headers.entry(IDEMPOTENCY_KEY).or_insert(key);
     }
 }
 

@@ -84,13 +84,16 @@ impl Secrets {
         let mut now = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(path) = &self.0.path else { return now.named.clone() };
         let found = version(path);
-        if found.as_ref().ok() != now.version.as_ref() {
-            match found.and_then(|found| Ok((found, read(path)?))) {
-                Ok((found, named)) => *now = Read { version: Some(found), named: Arc::new(named) },
-                Err(error) => {
-                    let cause = &error as &dyn std::error::Error;
-                    tracing::warn!(error = cause, "the secrets stay as they were");
-                }
+        let before = std::mem::replace(&mut now.version, found.as_ref().ok().copied());
+        if now.version == before {
+            return now.named.clone();
+        }
+        match found.and_then(|_| read(path)) {
+            Ok(named) => now.named = Arc::new(named),
+            // Said once for each change.
+            Err(error) => {
+                let cause = &error as &dyn std::error::Error;
+                tracing::warn!(error = cause, "the secrets stay as they were");
             }
         }
         now.named.clone()

@@ -14,8 +14,9 @@ use url::Url;
 
 use super::auth::{self, Scheme};
 use super::exchange::{Answer, Ask, Opened, exchange, open};
-use super::failure::{Repeat, before, refused};
+use super::failure::{Repeat, after, before, refused};
 use super::parts::Parts;
+use super::request::IDEMPOTENCY_KEY;
 use super::veil::Veil;
 
 /// The most redirects that are followed.
@@ -25,7 +26,8 @@ const REDIRECTS: usize = 5;
 const STEP: Duration = Duration::from_secs(10);
 
 /// The headers that a redirect to another origin takes along.
-const TRAVELLING: [HeaderName; 5] = [ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, USER_AGENT];
+const TRAVELLING: [HeaderName; 6] =
+    [ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, IDEMPOTENCY_KEY, USER_AGENT];
 
 /// Whether redirects are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl<'a> Trip<'a> {
     }
 
     /// Sends the request of the call itself and takes the answer, which may be an error's; with what was sent in the
-    /// end.
+    /// end. Once a redirect has made another request of it, nothing that fails says that it was not carried out.
     pub(super) async fn send(
         &self,
         mut ask: Ask,
@@ -78,8 +80,11 @@ impl<'a> Trip<'a> {
     ) -> Result<(Ask, Answer), CallError> {
         let mut scheme = scheme;
         let cap = self.parts.outgoing.max_answer;
+        let method = ask.method.clone();
         for _ in 0..=REDIRECTS {
-            let (sent, opened) = self.open(&ask, scheme, self.until, cap).await?;
+            let opened = self.open(&ask, scheme, self.until, cap).await;
+            let (sent, opened) =
+                opened.map_err(|error| if ask.method == method { error } else { after(error) })?;
             let target = match redirects {
                 Redirects::Followed => target(&ask.url, opened.status, &opened.headers),
                 Redirects::Errors => None,

@@ -83,6 +83,21 @@ async fn a_body_with_credentials_does_not_travel_either() {
 }
 
 #[tokio::test]
+async fn what_fails_after_a_post_was_taken_leaves_its_outcome_unknown() {
+    let busy = Server::start(|_| Reply::status(503)).await;
+    let server = sending_on(busy.at("/result")).await;
+    for (status, expected) in [(303, "unknown"), (307, "failed")] {
+        let request = following("POST", &server.at(&format!("/{status}")));
+        let outcome = call(&connector(), "send", &request).await;
+        assert_eq!(code(&outcome), (expected, "http_503"), "{status}");
+    }
+    assert_eq!(busy.seen()[1].header("idempotency-key"), key().to_string());
+    let server = sending_on("http://127.0.0.1:1/".to_owned()).await;
+    let outcome = call(&connector(), "send", &following("POST", &server.at("/302"))).await;
+    assert_eq!(code(&outcome), ("unknown", "unreachable"));
+}
+
+#[tokio::test]
 async fn redirects_end() {
     let server = sending_on("/302".to_owned()).await;
     let outcome = call(&connector(), "read", &following("GET", &server.at("/302"))).await;
