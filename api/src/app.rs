@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
-use promptsales_engine::effect::Connectors;
+use promptsales_engine::effect::{Connector, Connectors};
 use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
 use promptsales_engine::id::{StreamKey, TenantId};
 use promptsales_engine::journal::{self, Journal, Json, Origin, Outcome};
@@ -23,6 +23,7 @@ use promptsales_engine::workflow::run::Runs;
 use promptsales_engine::workflow::schedule::{Plan, Schedule, schedule_id};
 use promptsales_engine::workflow::topic::Topic;
 use promptsales_engine::workflow::versions::Definitions;
+use promptsales_workflows::connectors::http::{HttpConnector, Secrets};
 use promptsales_workflows::connectors::{self, sandbox::Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, TryLockError};
@@ -127,8 +128,11 @@ impl App {
         };
         let engine = config.engine();
         let sandbox = Sandbox::open(Some(&config.data_dir.join("sandbox.jsonl")), config.sandbox.clone())?;
+        let secrets = config.secrets.as_deref().map(Secrets::open).transpose()?.unwrap_or_default();
+        let http = HttpConnector::new(config.outgoing.clone(), secrets)?.with_context(cx.clone());
+        let outside = connectors::with_http(sandbox, http);
         let folder = config.database.is_none().then(|| config.data_dir.clone());
-        let app = Self::compose(journal, leasing, sandbox, engine, cx.clone(), folder).await?;
+        let app = Self::compose(journal, leasing, outside, engine, cx.clone(), folder).await?;
         app.0.streams.get_or_init(|| Streams::new(config.streams));
         let upkeep = app.0.metrics.clone();
         cx.clone().spawn("metrics", async move {
@@ -148,7 +152,7 @@ impl App {
     pub async fn compose(
         journal: Arc<dyn Journal>,
         leasing: Option<Leasing>,
-        sandbox: Arc<Sandbox>,
+        outside: Vec<Arc<dyn Connector>>,
         config: runtime::Config,
         cx: Context,
         folder: Option<PathBuf>,
@@ -159,7 +163,7 @@ impl App {
             Known { tenant: tenant.clone(), actions: actions.clone(), definitions: definitions.clone() };
         let prepare: Option<Arc<dyn Prepare>> = Some(Arc::new(prepare));
         let shared = leasing.is_some();
-        let connectors = Connectors::new(connectors::all(sandbox))?;
+        let connectors = Connectors::new(outside)?;
         // Before the node: it looks its series up at the start.
         let metrics = recorder::handle();
         let openapi = openapi::document(&routes::endpoints(), &catalog);

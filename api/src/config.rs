@@ -15,6 +15,7 @@ use promptsales_engine::journal::postgres::Target;
 use promptsales_engine::partition::Ownership;
 use promptsales_engine::runtime::{self, Leasing};
 use promptsales_engine::workflow::run::Run;
+use promptsales_workflows::connectors::http::Outgoing;
 use promptsales_workflows::connectors::sandbox::SandboxConfig;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -70,12 +71,15 @@ pub struct ServeArgs {
     /// A YAML file with settings; flags and environment go before it.
     #[arg(long, env = "PROMPTSALES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Development: no authentication, on a loopback address only.
+    /// Development: no authentication, on a loopback address only; workflows may call local addresses.
     #[arg(long, env = "PROMPTSALES_DEV", value_parser = clap::builder::BoolishValueParser::new())]
     pub dev: bool,
     /// How the sandbox of the outside behaves, as JSON.
     #[arg(long, env = "PROMPTSALES_SANDBOX", value_name = "JSON")]
     pub sandbox: Option<String>,
+    /// A YAML or JSON file of the secrets that workflows call services with: names with texts or maps.
+    #[arg(long, env = "PROMPTSALES_SECRETS", value_name = "FILE")]
+    pub secrets: Option<PathBuf>,
     /// What goes to the log: `info`, `debug`, `promptsales_engine=trace`, ...
     #[arg(long, env = "PROMPTSALES_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -148,6 +152,7 @@ struct File {
     stream_clients: Option<usize>,
     dev: Option<bool>,
     sandbox: Option<SandboxConfig>,
+    secrets: Option<PathBuf>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -186,6 +191,10 @@ pub struct Config {
     pub streams: StreamLimits,
     /// How the sandbox of the outside behaves.
     pub sandbox: SandboxConfig,
+    /// The file of the secrets that services are called with.
+    pub secrets: Option<PathBuf>,
+    /// What calls to services may do.
+    pub outgoing: Outgoing,
     /// What goes to the log.
     pub log: String,
     /// The form of the log.
@@ -201,7 +210,8 @@ impl Config {
     pub fn resolve(args: ServeArgs) -> anyhow::Result<Self> {
         let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let listen = args.listen.or(file.listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
-        if !(args.dev || file.dev.unwrap_or(false)) {
+        let dev = args.dev || file.dev.unwrap_or(false);
+        if !dev {
             bail!("there is no authentication yet: start with --dev, on a loopback address");
         }
         if !listen.ip().is_loopback() {
@@ -225,6 +235,8 @@ impl Config {
             keep_runs: keep_runs.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600)),
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("data")),
             sandbox,
+            secrets: args.secrets.or(file.secrets),
+            outgoing: Outgoing { allow_local: dev, ..Outgoing::default() },
             log: args.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
@@ -341,6 +353,14 @@ mod tests {
         assert!(Config::resolve(args(true, "0.0.0.0:0")).is_err());
         assert!(Config::resolve(args(true, "127.0.0.1:0")).is_ok());
         assert!(Config::resolve(args(true, "[::1]:0")).is_ok());
+    }
+
+    #[test]
+    fn secrets_stand_in_a_file_and_development_reaches_local_addresses() {
+        let secrets = Some(PathBuf::from("secrets.yaml"));
+        let config = Config::resolve(ServeArgs { secrets, ..args(true, "127.0.0.1:0") }).unwrap();
+        assert_eq!(config.secrets.as_deref(), Some(Path::new("secrets.yaml")));
+        assert!(config.outgoing.allow_local && !Outgoing::default().allow_local);
     }
 
     #[test]

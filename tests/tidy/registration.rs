@@ -54,6 +54,11 @@ const HELPERS: &[Allowed] = &[
         reason: "what the actions' compensations share",
     },
     Allowed {
+        path: "workflows/src/connectors/http/mod.rs",
+        name: "http",
+        reason: "takes settings, listed by `connectors::with_http`",
+    },
+    Allowed {
         path: "workflows/src/connectors/sandbox/mod.rs",
         name: "sandbox",
         reason: "three connectors over one sandbox, listed by `connectors::all`",

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use promptsales_engine::journal::memory::{MemoryJournal, MemoryStore};
 use promptsales_engine::runtime::{Config, Context, Leasing};
 use promptsales_engine::testkit::{EPOCH, node_address, node_id};
+use promptsales_workflows::connectors;
 use promptsales_workflows::connectors::sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
@@ -25,7 +26,8 @@ async fn start(store: &MemoryStore, number: u64) -> Place {
     let leasing = Leasing { ownership: journal.clone(), node, address };
     let sandbox = Sandbox::open(None, SandboxConfig::default()).unwrap();
     let cx = Context::simulated(EPOCH, number);
-    let app = App::compose(journal, Some(leasing), sandbox, Config::default(), cx, None).await.unwrap();
+    let outside = connectors::all(sandbox);
+    let app = App::compose(journal, Some(leasing), outside, Config::default(), cx, None).await.unwrap();
     Place { edge: edge(app.clone()), app }
 }
 

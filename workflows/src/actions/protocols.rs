@@ -117,8 +117,10 @@ fn error(failure: &EffectFailure, otherwise: u16) -> WorkflowError {
     let status = code.strip_prefix("http_").and_then(|status| status.parse().ok());
     let (name, status) = match code {
         "unknown_secret" => ("authorization", 403),
-        "invalid_request" | "invalid_document" | "unknown_operation" => ("configuration", 400),
-        "rpc_error" => ("runtime", 500),
+        "authentication_failed" => ("authentication", 401),
+        "bad_request" | "bad_document" | "unknown_operation" | "missing_parameter" | "transport_not_supported"
+        | "no_such_operation" | "address_not_allowed" => ("configuration", 400),
+        _ if code.starts_with("rpc_") => ("runtime", 500),
         _ => ("communication", status.unwrap_or(otherwise)),
     };
     WorkflowError::standard(name, status, failure.message.clone())
@@ -150,8 +152,8 @@ mod tests {
             (EffectOutcome::Failed(failure("unreachable")), "communication", 503),
             (EffectOutcome::Unknown(failure("deadline")), "communication", 504),
             (EffectOutcome::Refused(failure("unknown_secret")), "authorization", 403),
-            (EffectOutcome::Refused(failure("rpc_error")), "runtime", 500),
-            (EffectOutcome::Refused(failure("invalid_request")), "configuration", 400),
+            (EffectOutcome::Refused(failure("rpc_-32601")), "runtime", 500),
+            (EffectOutcome::Refused(failure("bad_request")), "configuration", 400),
         ];
         for (outcome, name, status) in cases {
             let found = next(&[StepResult::Effect(outcome.clone())]).unwrap_err();

@@ -1,0 +1,132 @@
+//! How calls fail: what each kind means for a retry, and the words for it.
+
+use promptsales_engine::effect::CallError;
+
+/// The most characters of an answer that an error message repeats.
+const EXCERPT: usize = 200;
+
+/// A no for good.
+pub(super) fn refused(code: &'static str, message: impl Into<String>) -> CallError {
+    CallError::Refused { code: code.into(), message: message.into() }
+}
+
+/// Provably not done.
+pub(super) fn failed(code: &'static str, message: impl Into<String>) -> CallError {
+    CallError::Failed { code: code.into(), message: message.into() }
+}
+
+/// Perhaps done.
+pub(super) fn unknown(code: &'static str, message: impl Into<String>) -> CallError {
+    CallError::Unknown { code: code.into(), message: message.into() }
+}
+
+/// A request that is not in its shape.
+pub(super) fn bad_request(message: impl Into<String>) -> CallError {
+    refused("bad_request", message)
+}
+
+/// An error of a step before the call itself: what was asked for has not been done, whatever became of the step.
+pub(super) fn before(step: &str, error: CallError) -> CallError {
+    let with_step = |message: String| format!("{step}: {message}");
+    match error {
+        CallError::Refused { code, message } => CallError::Refused { code, message: with_step(message) },
+        CallError::Failed { code, message } | CallError::Unknown { code, message } => {
+            CallError::Failed { code, message: with_step(message) }
+        }
+    }
+}
+
+/// An error of a step after the call itself: what was asked for may have been done.
+pub(super) fn after(error: CallError) -> CallError {
+    match error {
+        CallError::Failed { code, message } => CallError::Unknown { code, message },
+        other => other,
+    }
+}
+
+/// Whether a request can be repeated without harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It changes nothing, or the same thing again.
+    Harmless,
+    /// Each one may do something more.
+    Harmful,
+}
+
+/// The error that a status stands for.
+pub(super) fn of_status(status: u16, repeat: Repeat, excerpt: &str) -> CallError {
+    let code = format!("http_{status}").into();
+    let message = match excerpt {
+        "" => format!("the service answered {status}"),
+        excerpt => format!("the service answered {status}: {excerpt}"),
+    };
+    match (status, repeat) {
+        (408 | 425 | 429 | 502 | 503 | 504, _) | (500..=599, Repeat::Harmless) => {
+            CallError::Failed { code, message }
+        }
+        (500..=599, Repeat::Harmful) => CallError::Unknown { code, message },
+        _ => CallError::Refused { code, message },
+    }
+}
+
+/// The begin of a text, on one line.
+pub(super) fn excerpt(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(error: &CallError) -> &'static str {
+        match error {
+            CallError::Refused { .. } => "refused",
+            CallError::Failed { .. } => "failed",
+            CallError::Unknown { .. } => "unknown",
+        }
+    }
+
+    #[test]
+    fn a_status_says_whether_to_try_again() {
+        let cases = [
+            (302, "refused", "refused"),
+            (400, "refused", "refused"),
+            (401, "refused", "refused"),
+            (404, "refused", "refused"),
+            (408, "failed", "failed"),
+            (409, "refused", "refused"),
+            (425, "failed", "failed"),
+            (429, "failed", "failed"),
+            (500, "failed", "unknown"),
+            (501, "failed", "unknown"),
+            (502, "failed", "failed"),
+            (503, "failed", "failed"),
+            (504, "failed", "failed"),
+            (599, "failed", "unknown"),
+            (600, "refused", "refused"),
+        ];
+        for (status, read, send) in cases {
+            assert_eq!(kind(&of_status(status, Repeat::Harmless, "")), read, "{status}");
+            assert_eq!(kind(&of_status(status, Repeat::Harmful, "")), send, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_on_one_line() {
+        assert_eq!(excerpt(" a\n\u{1b}[31m  b\t"), "a [31m b");
+        assert_eq!(excerpt(&"é".repeat(500)).chars().count(), EXCERPT + 3);
+    }
+
+    #[test]
+    fn nothing_is_unknown_before_the_call() {
+        let error = before("getting a token", unknown("timeout", "no answer"));
+        assert!(
+            matches!(error, CallError::Failed { message, .. } if message == "getting a token: no answer")
+        );
+    }
+}
