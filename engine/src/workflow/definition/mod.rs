@@ -11,6 +11,8 @@ mod faults;
 mod fields;
 mod ir;
 mod kinds;
+mod nearest;
+mod places;
 mod problem;
 mod source;
 mod span;
@@ -25,12 +27,14 @@ pub use ir::{
     Backoff, CallSpec, Case, Catch, Compensate, Definition, ErrorFilter, ForSpec, Formula, Kind, Node,
     NodeId, Parallel, Retry, Schema, Shaping, Span, Then,
 };
+pub use places::Position;
 pub use problem::{Problem, Severity};
 pub use source::MAX_SOURCE_BYTES;
 pub use version::{compare_semver, is_semver};
 
 pub(in crate::workflow) use fields::kind_of;
 pub(in crate::workflow) use ir::{Form, clip};
+pub(in crate::workflow) use nearest::suggestion;
 pub(in crate::workflow) use problem::Problems;
 pub(in crate::workflow) use span::parse_iso;
 
@@ -46,9 +50,7 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
     let document = match source::read(source) {
         Ok(document) => document,
         Err(problem) => {
-            let mut problems = Problems::default();
-            problems.error(&problem.pointer, problem.message, problem.fix);
-            return Draft { definition: None, problems };
+            return Draft { definition: None, problems: Problems::from(problem) };
         }
     };
     let mut compiler = compiler::Compiler::default();

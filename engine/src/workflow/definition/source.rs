@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::Severity;
-use super::problem::Problem;
+use super::places::Position;
+use super::problem::{Problem, Severity};
 
 /// The longest definition, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
@@ -22,7 +22,7 @@ const MAX_VALUES: usize = 50_000;
 pub(super) fn read(source: &str) -> Result<Value, Problem> {
     if source.len() > MAX_SOURCE_BYTES {
         let message = format!("the definition has {} bytes; {MAX_SOURCE_BYTES} are allowed", source.len());
-        return Err(refusal(message, "split it into several workflows"));
+        return Err(refusal(message, "split it into several workflows", Position::START));
     }
     let values = Cell::new(0);
     let tree = Tree { depth: 0, values: &values };
@@ -31,22 +31,39 @@ pub(super) fn read(source: &str) -> Result<Value, Problem> {
         let read = tree.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
         match read {
             Ok(value) => return Ok(value),
-            Err(e) if e.classify() == serde_json::error::Category::Data => return Err(unread("JSON", &e)),
+            Err(e) if e.classify() == serde_json::error::Category::Data => {
+                return Err(unread("JSON", &e, in_json(source, &e)));
+            }
             // A flow mapping of YAML begins with a brace too.
             Err(_) => values.set(0),
         }
     }
     let yaml = serde_yaml_ng::Deserializer::from_str(source);
-    tree.deserialize(yaml).map_err(|e| unread("YAML", &e))
+    tree.deserialize(yaml).map_err(|e| unread("YAML", &e, in_yaml(&e)))
 }
 
-fn unread(language: &str, error: &dyn fmt::Display) -> Problem {
+fn in_yaml(error: &serde_yaml_ng::Error) -> Position {
+    error.location().map_or(Position::START, |at| Position::new(at.line(), at.column()))
+}
+
+fn in_json(source: &str, error: &serde_json::Error) -> Position {
+    // The reader counts bytes.
+    let line = source.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let before = line.char_indices().take_while(|(index, _)| *index < error.column()).count();
+    Position::new(error.line(), before)
+}
+
+fn unread(language: &str, error: &dyn fmt::Display, at: Position) -> Problem {
     let fix = "correct the text there; a definition is one YAML or JSON document";
-    refusal(format!("the definition cannot be read as {language}: {error}"), fix)
+    let error = error.to_string();
+    let Position { line, column } = at;
+    let error = error.trim_end_matches(&format!(" at line {line} column {column}"));
+    refusal(format!("the definition cannot be read as {language}: {error}"), fix, at)
 }
 
-fn refusal(message: String, fix: &str) -> Problem {
-    Problem { severity: Severity::Error, pointer: String::new(), message, fix: fix.to_owned() }
+fn refusal(message: String, fix: &str, at: Position) -> Problem {
+    let Position { line, column } = at;
+    Problem { severity: Severity::Error, pointer: String::new(), line, column, message, fix: fix.to_owned() }
 }
 
 #[derive(Clone, Copy)]
