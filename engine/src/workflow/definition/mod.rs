@@ -36,6 +36,7 @@ pub(in crate::workflow) use fields::kind_of;
 pub(in crate::workflow) use ir::{Form, clip};
 pub(in crate::workflow) use nearest::suggestion;
 pub(in crate::workflow) use problem::Problems;
+pub(in crate::workflow) use source::read_documents;
 pub(in crate::workflow) use span::parse_iso;
 
 /// A definition as far as it could be compiled, and what is wrong with it.

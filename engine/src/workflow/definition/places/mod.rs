@@ -3,6 +3,7 @@
 //! The tree that a definition is compiled from knows no places. They are looked up in a second pass over the text,
 //! which is made only when there is a problem to be shown.
 
+use std::collections::HashSet;
 use std::fmt;
 
 mod json;
@@ -85,6 +86,21 @@ impl Places {
             (at, index) = (place, inside);
         }
         at
+    }
+}
+
+impl Places {
+    /// The first key of a text that repeats one of its mapping.
+    pub(super) fn repeated(&self) -> Option<Position> {
+        let keys = self.spots.iter().filter_map(|spot| match &spot.content {
+            Content::Mapping(fields) => Some(fields),
+            Content::Plain(_) | Content::List(_) => None,
+        });
+        let repeated = keys.filter_map(|fields| {
+            let mut seen = HashSet::new();
+            fields.iter().find(|(name, ..)| !seen.insert(name)).map(|(_, at, _)| *at)
+        });
+        repeated.min()
     }
 }
 

@@ -77,7 +77,7 @@ fn texts_that_cannot_be_read_are_placed_where_the_reader_stopped() {
         ("a: 1\nb: [1, 2\nc: 3\n", 3),
         ("a: 1\n b: 2\n", 2),
         ("{ \"a\": 1,\n  \"ä\": 2, \"a\": 3 }", 2),
-        ("a: 1\nb:\n  x: 1\n  x: 2\n", 3),
+        ("a: 1\nb:\n  x: 1\n  x: 2\n", 4),
         ("a: .nan\n", 1),
     ];
     for (source, line) in cases {
