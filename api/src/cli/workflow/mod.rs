@@ -8,6 +8,7 @@ use super::client::{Client, ServerArgs, json_of, read_text};
 
 mod check;
 mod excerpt;
+mod test;
 
 /// `promptsales workflow ...`
 #[derive(Debug, Args)]
@@ -25,6 +26,17 @@ enum WorkflowCommand {
         /// The files; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
+    },
+    /// Plays scenarios of a definition without a server: exits with 0 if all pass, 1 if not, 2 if a file cannot be read.
+    Test {
+        /// The definition; `-` reads standard input.
+        file: String,
+        /// A file of scenarios; may be given several times.
+        #[arg(long, required = true, value_name = "FILE")]
+        scenario: Vec<String>,
+        /// Shows what happened where a scenario passed, too.
+        #[arg(long)]
+        trace: bool,
     },
     /// Registers a definition (YAML or JSON); `-` reads standard input.
     Register {
@@ -60,6 +72,7 @@ pub(super) async fn run(args: WorkflowArgs) -> anyhow::Result<Ended> {
     let client = Client::new(args.server);
     match args.command {
         WorkflowCommand::Check { files } => check::run(&files, json),
+        WorkflowCommand::Test { file, scenario, trace } => test::run(&file, &scenario, trace, json),
         WorkflowCommand::Register { file } => {
             let text = read_text(&file)?;
             let request = client.request(Method::POST, "/api/v1/workflows").body(text);
