@@ -97,6 +97,7 @@ impl Log {
             RunEvent::WaitStarted { path, until } => {
                 ("waits", format!("{path} until {}", iso(until.since(self.start))))
             }
+            RunEvent::ListenStarted { path, .. } => ("listens", path.clone()),
             RunEvent::SignalReceived { name, data, .. } => {
                 ("signal", format!("{name} {}", clip(&data.to_string())))
             }

@@ -309,6 +309,9 @@ impl<'a> Play<'a> {
         if !self.broken {
             self.miss_what_is_left();
         }
+        for wait in self.machine.state().map(|state| state.waiting_for()).unwrap_or_default() {
+            self.log.note(self.now, "waits for", &format!("{} {}", wait.path, wait.what));
+        }
         let view = self.machine.view().unwrap_or_default();
         let ended = self.machine.state().and_then(|state| state.ended_at).unwrap_or(self.now);
         Ending {

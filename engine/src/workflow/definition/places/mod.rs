@@ -147,17 +147,17 @@ impl Builder {
             self.places.root.get_or_insert(spot);
             return;
         };
-        let text = match &self.places.spots[spot].content {
-            Content::Plain(text) => text.clone(),
-            Content::List(_) | Content::Mapping(_) => String::new(),
-        };
-        match &mut self.places.spots[open.spot].content {
-            Content::Plain(_) => {}
-            Content::List(items) => items.push((at, spot)),
-            Content::Mapping(fields) => match open.key.take() {
-                Some((name, at)) => fields.push((name, at, spot)),
-                None => open.key = Some((text, at)),
-            },
+        match (&mut self.places.spots[open.spot].content, open.key.take()) {
+            (Content::Plain(_), _) => {}
+            (Content::List(items), _) => items.push((at, spot)),
+            (Content::Mapping(fields), Some((name, at))) => fields.push((name, at, spot)),
+            (Content::Mapping(_), None) => {
+                let text = match &self.places.spots[spot].content {
+                    Content::Plain(text) => text.clone(),
+                    Content::List(_) | Content::Mapping(_) => String::new(),
+                };
+                open.key = Some((text, at));
+            }
         }
     }
 

@@ -40,6 +40,7 @@ fn block_style_comments_and_scalars_of_many_lines_are_followed() {
         ("/do/9/gone", "8:1", "do:"),
     ];
     assert_at(source, &cases);
+    assert_eq!(Places::of("\u{feff}a: 1\r\nb:\r\n  - c: 2\r\n").find("/b/0/c").to_string(), "3:5");
 }
 
 #[test]
@@ -159,7 +160,7 @@ impl Writer {
                 let name = self.name('v', *style);
                 self.text.push_str(&name);
             }
-            Tree::Alias => self.text.push_str("~"),
+            Tree::Alias => self.text.push('~'),
             Tree::List(_, items) if items.is_empty() => self.text.push_str("[]"),
             Tree::Mapping(_, fields) if fields.is_empty() => self.text.push_str("{ }"),
             Tree::List(own, items) if *own || flow => {
@@ -222,8 +223,61 @@ fn each(value: &Value, at: &str, found: &mut Vec<(String, Option<String>)>) {
     }
 }
 
+/// What texts that mean something to a parser, or nearly do, are made of.
+const SCRAPS: &[&str] = &[
+    "a",
+    "b: ",
+    "- ",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    ": ",
+    "? ",
+    "&a ",
+    "*a",
+    "*a : ",
+    "!!str ",
+    "|\n",
+    ">-\n",
+    "'",
+    "\"",
+    "\\u00e4",
+    "#",
+    " # c",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "\t",
+    "\r\n",
+    "ä",
+    "\u{feff}",
+    "~",
+    "1",
+    "<<: ",
+    "\u{85}",
+    "\\",
+    "{\"a\": ",
+    "\"b\": 1",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_text_takes_the_search_down(
+        text in prop::collection::vec(prop::sample::select(SCRAPS.to_vec()), 0..60).prop_map(|scraps| scraps.concat()),
+        pointer in "(/[0-9a-z~]{0,2}){0,4}",
+    ) {
+        let places = Places::of(&text);
+        let at = places.find(&pointer);
+        prop_assert!(at >= Position::START);
+        let _ = (places.repeated(), read(&text));
+    }
 
     #[test]
     fn every_pointer_leads_to_its_own_text(tree in tree()) {
