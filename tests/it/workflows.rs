@@ -118,6 +118,9 @@ do:
         let found = problems.iter().find(|problem| text(problem, "pointer").starts_with(pointer));
         let found = found.unwrap_or_else(|| panic!("nothing at {pointer}: {}", refused.body));
         assert!(!text(found, "message").is_empty() && !text(found, "fix").is_empty(), "{found}");
+        let line = 4 + pointer[4..5].parse::<u64>().unwrap();
+        assert_eq!(found["line"], line, "{found}");
+        assert!(found["column"].as_u64().unwrap() > 3, "{found}");
     }
     assert_eq!(server.http.get("/api/v1/workflows/wrong").await.problem(404), "not_found");
 }

@@ -1,5 +1,9 @@
 //! What holds for every definition that the product ships.
 
+use std::sync::Arc;
+
+use promptsales_engine::workflow::check::check;
+use promptsales_engine::workflow::scenario::{self, Report, Scenario};
 use serde_json::Value;
 
 fn documents() -> Vec<(&'static str, Value)> {
@@ -79,5 +83,57 @@ fn every_then_leads_to_a_task_of_its_list() {
                 }
             }
         });
+    }
+}
+
+/// The scenarios of every file in `scenarios`, with the definition of the same name.
+fn scenarios() -> Vec<(&'static str, &'static str, Vec<Scenario>)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let with_definition = files.map(|path| {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let found = super::definitions().iter().find(|(name, _)| *name == stem);
+        let (name, source) = found.unwrap_or_else(|| panic!("there is no definition `{stem}`"));
+        let text = std::fs::read_to_string(path).unwrap();
+        (*name, *source, scenario::read(&text).unwrap_or_else(|e| panic!("{stem}: {e}")))
+    });
+    with_definition.collect()
+}
+
+/// Plays scenarios, and gives the reports of those that fail.
+fn failing(source: &str, scenarios: &[Scenario]) -> Vec<Report> {
+    let actions = crate::actions::register().unwrap();
+    let checked = check(source, &actions).unwrap_or_else(|e| panic!("{:#?}", e.problems));
+    let definition = Arc::new(checked.definition);
+    let reports = scenarios.iter().map(|one| scenario::play(&definition, &actions, one));
+    reports.filter(|report| !report.passed()).collect()
+}
+
+#[test]
+fn every_scenario_passes() {
+    let all = scenarios();
+    assert!(all.iter().any(|(name, ..)| *name == "launch-campaign"));
+    for (name, source, scenarios) in all {
+        let failing = failing(source, &scenarios);
+        assert!(failing.is_empty(), "{name}: {failing:#?}");
+    }
+}
+
+#[test]
+fn the_scenarios_of_the_launch_notice_a_change_of_it() {
+    let all = scenarios();
+    let (_, source, scenarios) = all.iter().find(|(name, ..)| *name == "launch-campaign").unwrap();
+    for (from, to) in [
+        ("hours: 72", "hours: 71"),
+        ("then: requestApproval", "then: approveByRule"),
+        ("then: approveByRule", "then: planBudget"),
+        ("saga: true", "saga: false"),
+        ("by: ${ .by }\n\n  - planBudget", "by: somebody\n\n  - planBudget"),
+        ("reason: ${ .reason }", "reason: none"),
+        ("select(.piece.channel == $allocation.channel)", "."),
+        ("amount: ${ $context.brief.budget }", "amount: ${ $context.brief.spendLimit }"),
+    ] {
+        assert!(source.contains(from), "{from}");
+        assert!(!failing(&source.replacen(from, to, 1), scenarios).is_empty(), "{from} -> {to}");
     }
 }

@@ -39,45 +39,6 @@ impl ServerArgs {
 /// How long the longest answer may take to come.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
-/// `promptsales workflow ...`
-#[derive(Debug, Args)]
-pub(crate) struct WorkflowArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(subcommand)]
-    command: WorkflowCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum WorkflowCommand {
-    /// Registers a definition (YAML or JSON); `-` reads standard input.
-    Register {
-        /// The file.
-        file: String,
-    },
-    /// Lists the definitions.
-    List {},
-    /// Shows a definition.
-    Show {
-        /// Its name.
-        name: String,
-        /// One version of it; otherwise the latest.
-        #[arg(long)]
-        version: Option<String>,
-    },
-    /// Starts a run.
-    Run {
-        /// The definition's name.
-        name: String,
-        /// The input: JSON, or `@FILE`.
-        #[arg(long, default_value = "{}")]
-        input: String,
-        /// Waits this many seconds for the end.
-        #[arg(long, value_name = "SECONDS")]
-        wait: Option<u32>,
-    },
-}
-
 /// `promptsales run ...`
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -164,32 +125,6 @@ enum EntityCommand {
     },
 }
 
-/// Works with workflows.
-pub(crate) async fn workflow(args: WorkflowArgs) -> anyhow::Result<Ended> {
-    let client = Client::new(args.server);
-    match args.command {
-        WorkflowCommand::Register { file } => {
-            let text = read_text(&file)?;
-            let request = client.request(Method::POST, "/api/v1/workflows").body(text);
-            client.print(client.send(request).await?)
-        }
-        WorkflowCommand::List {} => {
-            let list = client.get("/api/v1/workflows?limit=100").await?;
-            client.table(&list, &["name", "version", "title"])
-        }
-        WorkflowCommand::Show { name, version } => {
-            let tail = version.map_or_else(String::new, |v| format!("/versions/{v}"));
-            client.print(client.get(&format!("/api/v1/workflows/{name}{tail}")).await?)
-        }
-        WorkflowCommand::Run { name, input, wait } => {
-            let tail = wait.map_or_else(String::new, |s| format!("?wait={s}"));
-            let answer =
-                client.post(&format!("/api/v1/workflows/{name}/runs{tail}"), &json_of(&input)?).await?;
-            client.print(answer)
-        }
-    }
-}
-
 /// Works with runs.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
     let client = Client::new(args.server);
@@ -259,7 +194,7 @@ impl Client {
         Self::new(ServerArgs { server: server.to_owned(), key: None, json: false })
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.server.server.trim_end_matches('/'));
         let request = self.http.request(method, url).timeout(std::time::Duration::from_secs(120));
         match &self.server.key {
@@ -311,7 +246,7 @@ impl Client {
         bail!("the server's answer cannot be understood")
     }
 
-    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
         answer_of(self.reach(request).await?).await
     }
 
@@ -365,17 +300,17 @@ async fn answer_of(response: reqwest::Response) -> anyhow::Result<Value> {
 
 fn describe(errors: &[Value]) -> String {
     let line = |e: &Value| {
-        let pointer = e["pointer"].as_str().unwrap_or_default();
-        format!(
-            "\n  {pointer}: {} {}",
-            e["message"].as_str().unwrap_or_default(),
-            e["fix"].as_str().unwrap_or_default()
-        )
+        let part = |name: &str| e[name].as_str().unwrap_or_default();
+        let place = match (&e["line"], &e["column"]) {
+            (Value::Number(line), Value::Number(column)) => format!("{line}:{column} "),
+            _ => String::new(),
+        };
+        format!("\n  {place}{}: {} {}", part("pointer"), part("message"), part("fix"))
     };
     errors.iter().map(line).collect()
 }
 
-fn json_of(text: &str) -> anyhow::Result<Value> {
+pub(super) fn json_of(text: &str) -> anyhow::Result<Value> {
     let read;
     let text = match text.strip_prefix('@') {
         Some(file) => {
@@ -387,7 +322,7 @@ fn json_of(text: &str) -> anyhow::Result<Value> {
     serde_json::from_str(text).context("this is not JSON")
 }
 
-fn read_text(file: &str) -> anyhow::Result<String> {
+pub(super) fn read_text(file: &str) -> anyhow::Result<String> {
     if file == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;

@@ -18,6 +18,7 @@ mod serve;
 mod sim;
 mod top;
 mod transfer;
+mod workflow;
 
 /// Marketing run as software: a durable engine for campaigns, content and leads.
 #[derive(Debug, Parser)]
@@ -55,8 +56,8 @@ enum Command {
     Release(backup::ReleaseArgs),
     /// Shows the supervision tree of a running server, live.
     Top(top::TopArgs),
-    /// Works with workflows of a running server.
-    Workflow(client::WorkflowArgs),
+    /// Works with workflows: checks and tests files, and asks a running server.
+    Workflow(workflow::WorkflowArgs),
     /// Works with runs of a running server.
     Run(client::RunArgs),
     /// Works with entities of a running server.
@@ -91,7 +92,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Held(args) => block_on(backup::held(args)),
         Command::Release(args) => block_on(backup::release(args)),
         Command::Top(args) => block_on(top::run(args)),
-        Command::Workflow(args) => block_on(client::workflow(args)),
+        Command::Workflow(args) => block_on(workflow::run(args)),
         Command::Run(args) => block_on(client::run(args)),
         Command::Entity(args) => block_on(client::entity(args)),
         Command::Deadletter(args) => block_on(operate::deadletter(args)),

@@ -11,6 +11,7 @@ pub mod expression;
 pub mod machine;
 pub mod registration;
 pub mod run;
+pub mod scenario;
 pub mod schedule;
 mod subflow;
 pub mod topic;

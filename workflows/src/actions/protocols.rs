@@ -118,8 +118,13 @@ fn error(failure: &EffectFailure, otherwise: u16) -> WorkflowError {
     let (name, status) = match code {
         "unknown_secret" => ("authorization", 403),
         "authentication_failed" => ("authentication", 401),
-        "bad_request" | "bad_document" | "unknown_operation" | "missing_parameter" | "transport_not_supported"
-        | "no_such_operation" | "address_not_allowed" => ("configuration", 400),
+        "bad_request"
+        | "bad_document"
+        | "unknown_operation"
+        | "missing_parameter"
+        | "transport_not_supported"
+        | "no_such_operation"
+        | "address_not_allowed" => ("configuration", 400),
         _ if code.starts_with("rpc_") => ("runtime", 500),
         _ => ("communication", status.unwrap_or(otherwise)),
     };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Problems;
-use crate::workflow::definition::clip;
+use crate::workflow::definition::{clip, suggestion};
 use crate::workflow::expression::unwrap_expression;
 
 /// Checks arguments against the schema of an action's input. Expressions pass: their values are not known.
@@ -60,10 +60,10 @@ fn check_required(schema: &Value, fields: &Map<String, Value>, at: &str, problem
 
 fn refuse_unknown(name: &str, known: &Map<String, Value>, at: &str, problems: &mut Problems) {
     let known: Vec<&str> = known.keys().map(String::as_str).collect();
-    let fix = match known.join("`, `") {
+    let fix = suggestion(name, known.iter().copied(), || match known.join("`, `") {
         none if none.is_empty() => "remove it; the action takes no arguments".to_owned(),
         names => format!("remove it, or use one of `{names}`"),
-    };
+    });
     problems.error(at, format!("the action has no argument `{name}`"), fix);
 }
 

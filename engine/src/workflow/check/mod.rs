@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::action::Actions;
 use super::definition::{
     Compensate, Definition, Draft, Kind, Node, NodeId, Problem, Problems, Role, Severity, Then, draft,
+    suggestion,
 };
 
 mod arguments;
@@ -43,7 +44,7 @@ pub fn check(source: &str, actions: &Actions) -> Result<Checked, Refused> {
         check_calls(definition, actions, &mut problems);
         check_retries(definition, &mut problems);
     }
-    let problems = problems.into_vec();
+    let problems = problems.in_text(source);
     let refused = problems.iter().any(|problem| problem.severity == Severity::Error);
     match definition {
         Some(definition) if !refused => Ok(Checked { definition, warnings: problems }),
@@ -141,7 +142,10 @@ fn check_then(
         }
         None => {
             let names: Vec<&str> = tasks.iter().map(|id| definition.nodes[*id].name.as_str()).collect();
-            let fix = format!("use `continue`, `exit`, `end`, or one of `{}`", names.join("`, `"));
+            let known = names.iter().copied().chain(["continue", "exit", "end"]);
+            let fix = suggestion(name, known, || {
+                format!("use `continue`, `exit`, `end`, or one of `{}`", names.join("`, `"))
+            });
             problems.error(pointer, format!("there is no task `{name}`"), fix);
         }
     }
@@ -220,34 +224,12 @@ fn check_call(action: &str, with: &Value, at: &str, actions: &Actions, problems:
             problems.error(
                 &format!("{at}/call"),
                 format!("there is no action `{action}`"),
-                suggestion(action, actions),
+                suggestion(action, actions.iter().map(|info| info.name), || {
+                    "use one of the actions that are registered, or register one of this name".to_owned()
+                }),
             );
         }
     }
-}
-
-fn suggestion(action: &str, actions: &Actions) -> String {
-    let near = actions.iter().map(|info| (distance(info.name, action), info.name)).min();
-    match near {
-        Some((edits, name)) if edits <= action.len() / 3 => format!("did you mean `{name}`?"),
-        _ => "use one of the actions that are registered, or register one of this name".to_owned(),
-    }
-}
-
-/// The number of edits between two names (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let change = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn check_retries(definition: &Definition, problems: &mut Problems) {

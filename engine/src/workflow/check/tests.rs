@@ -262,3 +262,40 @@ fn arguments_with_expressions_pass() {
     let body = "do: [{ a: { call: thing.open, with: { name: '${ .n }', size: '${ .s }', colour: red } } }]";
     assert!(check(&definition(body), &actions()).unwrap().warnings.is_empty());
 }
+
+#[test]
+fn what_was_probably_meant_is_suggested() {
+    let cases = [
+        ("do: [{ a: { cal: echo } }]", "/do/0/a/cal", "did you mean `call`?"),
+        ("do: [{ a: { wiat: PT1S } }]", "/do/0/a/wiat", "did you mean `wait`?"),
+        ("do: [{ a: { wait: PT1S, tehn: end } }]", "/do/0/a/tehn", "did you mean `then`?"),
+        ("do: [{ a: { wait: PT1S, then: contineu } }]", "/do/0/a/then", "did you mean `continue`?"),
+        (
+            "do: [{ first: { wait: PT1S, then: secnod } }, { second: { wait: PT1S } }]",
+            "/do/0/first/then",
+            "did you mean `second`?",
+        ),
+        ("do: [{ a: { call: thing.opne } }]", "/do/0/a/call", "did you mean `thing.open`?"),
+        ("do: [{ a: { call: thing.open, with: { nmae: x } } }]", "/do/0/a/with/nmae", "did you mean `name`?"),
+        ("do: [{ a: { wait: PT1S } }]\nuse: { retrys: {} }", "/use/retrys", "did you mean `retries`?"),
+    ];
+    for (body, pointer, fix) in cases {
+        let found = problems(&definition(body));
+        let hit = found.iter().any(|problem| problem.pointer == pointer && problem.fix == fix);
+        assert!(hit, "{body}: expected `{fix}`, found {found:#?}");
+    }
+}
+
+#[test]
+fn problems_say_where_in_the_text_they_stand() {
+    let source = definition("do:\n  - check:\n      call: thing.opne\n      with: &w { name: x }\nextra: 1");
+    let shown: Vec<String> = problems(&source).iter().map(Problem::to_string).collect();
+    let expected = [
+        "4:7 `/do/0/check/call`: there is no action `thing.opne`; did you mean `thing.open`?",
+        "6:1 `/extra`: `extra` is not a field here; remove it, or use one of `document`, `use`, `schedule`, \
+         `evaluate`, `input`, `output`, `timeout`, `do`",
+    ];
+    assert_eq!(shown, expected);
+    let written = serde_json::to_value(&problems(&source)[0]).unwrap();
+    assert_eq!((&written["line"], &written["column"]), (&4.into(), &7.into()));
+}

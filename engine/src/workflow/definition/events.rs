@@ -168,7 +168,7 @@ pub(in crate::workflow) type Evaluate<'a> = &'a dyn Fn(&Formula, &Value) -> Resu
 pub(in crate::workflow) fn consumption_of(value: &Value) -> Option<Consumption> {
     let mut compiler = Compiler::default();
     let found = compiler.consumption(value, "/schedule/on", Place::Schedule);
-    found.filter(|_| compiler.problems.into_vec().is_empty())
+    found.filter(|_| compiler.problems.is_empty())
 }
 
 impl Consumption {

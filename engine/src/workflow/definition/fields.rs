@@ -1,8 +1,11 @@
 //! Reads objects field by field, and knows in the end which fields nobody asked for.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value};
 
-use super::Problems;
+use super::nearest::suggestion;
+use super::problem::Problems;
 
 /// An object of a definition while it is read.
 pub(super) struct Fields<'a> {
@@ -10,13 +13,17 @@ pub(super) struct Fields<'a> {
     pub(super) at: String,
     map: &'a Map<String, Value>,
     asked: Vec<&'static str>,
+    /// The names that were looked for in vain.
+    missed: RefCell<Vec<String>>,
 }
 
 impl<'a> Fields<'a> {
     /// Begins to read a value that must be an object.
     pub(super) fn open(value: &'a Value, at: &str, problems: &mut Problems) -> Option<Self> {
         match value {
-            Value::Object(map) => Some(Self { at: at.to_owned(), map, asked: Vec::new() }),
+            Value::Object(map) => {
+                Some(Self { at: at.to_owned(), map, asked: Vec::new(), missed: Default::default() })
+            }
             other => {
                 let message = format!("expected a mapping, found {}", kind_of(other));
                 problems.error(at, message, "write `name: value` pairs here");
@@ -38,7 +45,11 @@ impl<'a> Fields<'a> {
 
     /// True if the field is there; it does not count as asked for.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.map.contains_key(name)
+        let there = self.map.contains_key(name);
+        if !there {
+            self.missed.borrow_mut().push(name.to_owned());
+        }
+        there
     }
 
     /// Asks for a field that must be there.
@@ -83,9 +94,14 @@ impl<'a> Fields<'a> {
 
     /// Ends: what was not asked for is unknown.
     pub(super) fn close(self, problems: &mut Problems) {
+        let missed = self.missed.borrow();
         for name in self.map.keys().filter(|name| !self.asked.contains(&name.as_str())) {
-            let known = self.asked.join("`, `");
-            let fix = format!("remove it, or use one of `{known}`");
+            let known = self.asked.iter().copied().chain(missed.iter().map(String::as_str));
+            let free = known.filter(|known| !self.map.contains_key(*known));
+            let fix = suggestion(name, free, || match self.asked.join("`, `") {
+                none if none.is_empty() => "remove it".to_owned(),
+                names => format!("remove it, or use one of `{names}`"),
+            });
             problems.error(&join(&self.at, name), format!("`{name}` is not a field here"), fix);
         }
     }

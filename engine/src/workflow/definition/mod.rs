@@ -14,6 +14,8 @@ mod faults;
 mod fields;
 mod ir;
 mod kinds;
+mod nearest;
+mod places;
 mod problem;
 mod protocols;
 mod schedule;
@@ -32,6 +34,7 @@ pub use ir::{
     Backoff, CallSpec, Case, Catch, Compensate, Definition, ErrorFilter, ForSpec, Formula, Kind, Node,
     NodeId, Parallel, Retry, Role, RunSpec, Schema, Shaping, Span, Then,
 };
+pub use places::Position;
 pub use problem::{Problem, Severity};
 pub use schedule::Schedule;
 pub use secrets::{SECRET_CLOSES, SECRET_OPENS};
@@ -41,7 +44,9 @@ pub use version::{compare_semver, is_semver};
 pub(in crate::workflow) use events::consumption_of;
 pub(in crate::workflow) use fields::kind_of;
 pub(in crate::workflow) use ir::{Form, clip};
+pub(in crate::workflow) use nearest::suggestion;
 pub(in crate::workflow) use problem::Problems;
+pub(in crate::workflow) use source::read_documents;
 pub(in crate::workflow) use span::parse_iso;
 
 /// A definition as far as it could be compiled, and what is wrong with it.
@@ -56,9 +61,7 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
     let document = match source::read(source) {
         Ok(document) => document,
         Err(problem) => {
-            let mut problems = Problems::default();
-            problems.error(&problem.pointer, problem.message, problem.fix);
-            return Draft { definition: None, problems };
+            return Draft { definition: None, problems: Problems::from(problem) };
         }
     };
     let mut compiler = compiler::Compiler::default();

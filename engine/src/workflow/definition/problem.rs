@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::places::{Places, Position};
+
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -22,6 +24,10 @@ pub struct Problem {
     pub severity: Severity,
     /// The JSON pointer of the place.
     pub pointer: String,
+    /// The line of that place in the text, from 1; where nothing stands there, of the nearest place around it.
+    pub line: u32,
+    /// Its column, from 1, in characters.
+    pub column: u32,
     /// What is wrong.
     pub message: String,
     /// What to do.
@@ -30,9 +36,19 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}; {}", self.pointer, self.message, self.fix)
+        write!(f, "{} `{}`: {}; {}", self.position(), self.pointer, self.message, self.fix)
     }
 }
+
+impl Problem {
+    /// Where in the text it is.
+    pub fn position(&self) -> Position {
+        Position { line: self.line, column: self.column }
+    }
+}
+
+/// The line of a problem whose place has not been looked up.
+const UNPLACED: u32 = 0;
 
 /// The problems found so far.
 #[derive(Debug, Clone, Default)]
@@ -60,14 +76,35 @@ impl Problems {
         self.add(Severity::Warning, pointer, message.into(), fix.into());
     }
 
-    pub(in crate::workflow) fn into_vec(self) -> Vec<Problem> {
+    /// The problems in the order of the text that they are found in, each with its place there.
+    pub(in crate::workflow) fn in_text(mut self, source: &str) -> Vec<Problem> {
+        if self.0.iter().any(|problem| problem.line == UNPLACED) {
+            let places = Places::of(source);
+            for problem in self.0.iter_mut().filter(|problem| problem.line == UNPLACED) {
+                let Position { line, column } = places.find(&problem.pointer);
+                (problem.line, problem.column) = (line, column);
+            }
+        }
+        self.0.sort_by_key(Problem::position);
         self.0
     }
 
+    /// True if nothing was found.
+    pub(in crate::workflow) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn add(&mut self, severity: Severity, pointer: &str, message: String, fix: String) {
-        let problem = Problem { severity, pointer: pointer.to_owned(), message, fix };
+        let (pointer, line, column) = (pointer.to_owned(), UNPLACED, UNPLACED);
+        let problem = Problem { severity, pointer, line, column, message, fix };
         if self.0.len() < Self::MOST && !self.0.contains(&problem) {
             self.0.push(problem);
         }
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
     }
 }

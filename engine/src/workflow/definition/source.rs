@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::Severity;
-use super::problem::Problem;
+use super::places::{Places, Position};
+use super::problem::{Problem, Severity};
 
 /// The longest definition, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
@@ -18,12 +18,18 @@ const MAX_DEPTH: usize = 96;
 /// The most values in a definition, aliases counted as often as they are used.
 const MAX_VALUES: usize = 50_000;
 
+/// Reads a text of several YAML documents, or of one JSON document, into trees.
+pub(in crate::workflow) fn read_documents(source: &str) -> Result<Vec<Value>, Problem> {
+    check_length(source)?;
+    let values = Cell::new(0);
+    let documents = serde_yaml_ng::Deserializer::from_str(source);
+    let read = documents.map(|document| Tree { depth: 0, values: &values }.deserialize(document));
+    read.collect::<Result<_, _>>().map_err(|e| unread("YAML", &e, in_yaml(source, &e)))
+}
+
 /// Reads a definition's text into a tree.
 pub(super) fn read(source: &str) -> Result<Value, Problem> {
-    if source.len() > MAX_SOURCE_BYTES {
-        let message = format!("the definition has {} bytes; {MAX_SOURCE_BYTES} are allowed", source.len());
-        return Err(refusal(message, "split it into several workflows"));
-    }
+    check_length(source)?;
     let values = Cell::new(0);
     let tree = Tree { depth: 0, values: &values };
     if source.trim_start().starts_with('{') {
@@ -31,23 +37,55 @@ pub(super) fn read(source: &str) -> Result<Value, Problem> {
         let read = tree.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
         match read {
             Ok(value) => return Ok(value),
-            Err(e) if e.classify() == serde_json::error::Category::Data => return Err(unread("JSON", &e)),
+            Err(e) if e.classify() == serde_json::error::Category::Data => {
+                return Err(unread("JSON", &e, in_json(source, &e)));
+            }
             // A flow mapping of YAML begins with a brace too.
             Err(_) => values.set(0),
         }
     }
     let yaml = serde_yaml_ng::Deserializer::from_str(source);
-    tree.deserialize(yaml).map_err(|e| unread("YAML", &e))
+    tree.deserialize(yaml).map_err(|e| unread("YAML", &e, in_yaml(source, &e)))
 }
 
-fn unread(language: &str, error: &dyn fmt::Display) -> Problem {
-    let fix = "correct the text there; a definition is one YAML or JSON document";
-    refusal(format!("the definition cannot be read as {language}: {error}"), fix)
+fn check_length(source: &str) -> Result<(), Problem> {
+    if source.len() > MAX_SOURCE_BYTES {
+        let message = format!("the text has {} bytes; {MAX_SOURCE_BYTES} are allowed", source.len());
+        return Err(refusal(message, "split it into several", Position::START));
+    }
+    Ok(())
 }
 
-fn refusal(message: String, fix: &str) -> Problem {
-    Problem { severity: Severity::Error, pointer: String::new(), message, fix: fix.to_owned() }
+fn in_yaml(source: &str, error: &serde_yaml_ng::Error) -> Position {
+    let twice = || error.to_string().contains(TWICE).then(|| Places::of(source).repeated()).flatten();
+    if let Some(at) = twice() {
+        return at;
+    }
+    error.location().map_or(Position::START, |at| Position::new(at.line(), at.column()))
 }
+
+fn in_json(source: &str, error: &serde_json::Error) -> Position {
+    // The reader counts bytes.
+    let line = source.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let before = line.char_indices().take_while(|(index, _)| *index < error.column()).count();
+    Position::new(error.line(), before)
+}
+
+fn unread(language: &str, error: &dyn fmt::Display, at: Position) -> Problem {
+    let fix = "correct the text there; it has to be one YAML or JSON document";
+    let error = error.to_string();
+    let Position { line, column } = at;
+    let error = error.trim_end_matches(&format!(" at line {line} column {column}"));
+    refusal(format!("the text cannot be read as {language}: {error}"), fix, at)
+}
+
+fn refusal(message: String, fix: &str, at: Position) -> Problem {
+    let Position { line, column } = at;
+    Problem { severity: Severity::Error, pointer: String::new(), line, column, message, fix: fix.to_owned() }
+}
+
+/// What is said of a key that is not the first of its name; its reader tells no place.
+const TWICE: &str = "stands twice in one mapping";
 
 #[derive(Clone, Copy)]
 struct Tree<'a> {
@@ -107,6 +145,10 @@ impl<'de> Visitor<'de> for Tree<'_> {
         Ok(Value::Null)
     }
 
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut items = Vec::new();
@@ -121,7 +163,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         let mut fields = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if fields.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("the key `{key}` stands twice in one mapping")));
+                return Err(A::Error::custom(format_args!("the key `{key}` {TWICE}")));
             }
             fields.insert(key, map.next_value_seed(inner)?);
         }

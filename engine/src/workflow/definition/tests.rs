@@ -2,7 +2,7 @@ use super::*;
 
 fn compiled(source: &str) -> Definition {
     let draft = draft(source);
-    let problems = draft.problems.into_vec();
+    let problems = draft.problems.in_text(source);
     assert!(problems.is_empty(), "{problems:#?}");
     draft.definition.unwrap()
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join};
 use super::ir::{Shaping, Span};
+use super::nearest::suggestion;
 use super::schedule::Schedule;
 use super::version::is_semver;
 
@@ -77,7 +78,9 @@ impl<'a> Compiler<'a> {
         let found = shared.and_then(|map| map.get(name));
         if found.is_none() {
             let message = format!("there is no `{name}` under `/use/{section}`");
-            self.problems.error(at, message, format!("add it to `use.{section}`, or write it inline"));
+            let known = shared.into_iter().flat_map(|map| map.keys().map(String::as_str));
+            let fix = suggestion(name, known, || format!("add it to `use.{section}`, or write it inline"));
+            self.problems.error(at, message, fix);
         }
         found
     }

@@ -17,7 +17,7 @@ struct Bed {
 fn plan(schedule: &str) -> Plan {
     let source = definition(&format!("schedule: {schedule}\ndo: [{{ a: {{ wait: PT1S }} }}]"));
     let drafted = draft(&source);
-    assert!(drafted.problems.clone().into_vec().is_empty(), "{:#?}", drafted.problems);
+    assert!(drafted.problems.is_empty(), "{:#?}", drafted.problems);
     Plan::of(&drafted.definition.unwrap(), &TenantId::default_tenant()).unwrap()
 }
 

@@ -1,0 +1,96 @@
+//! `promptsales workflow`: definitions in files, and those of a running server.
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+
+use super::Ended;
+use super::client::{Client, ServerArgs, json_of, read_text};
+
+mod check;
+mod excerpt;
+mod test;
+
+/// `promptsales workflow ...`
+#[derive(Debug, Args)]
+pub(crate) struct WorkflowArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    command: WorkflowCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum WorkflowCommand {
+    /// Checks definitions without a server: exits with 0 if they can run, 1 if not, 2 if a file cannot be read.
+    Check {
+        /// The files; `-` reads standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// Plays scenarios of a definition without a server: exits with 0 if all pass, 1 if not, 2 if a file cannot be read.
+    Test {
+        /// The definition; `-` reads standard input.
+        file: String,
+        /// A file of scenarios; may be given several times.
+        #[arg(long, required = true, value_name = "FILE")]
+        scenario: Vec<String>,
+        /// Shows what happened where a scenario passed, too.
+        #[arg(long)]
+        trace: bool,
+    },
+    /// Registers a definition (YAML or JSON); `-` reads standard input.
+    Register {
+        /// The file.
+        file: String,
+    },
+    /// Lists the definitions.
+    List {},
+    /// Shows a definition.
+    Show {
+        /// Its name.
+        name: String,
+        /// One version of it; otherwise the latest.
+        #[arg(long)]
+        version: Option<String>,
+    },
+    /// Starts a run.
+    Run {
+        /// The definition's name.
+        name: String,
+        /// The input: JSON, or `@FILE`.
+        #[arg(long, default_value = "{}")]
+        input: String,
+        /// Waits this many seconds for the end.
+        #[arg(long, value_name = "SECONDS")]
+        wait: Option<u32>,
+    },
+}
+
+/// Works with workflows.
+pub(super) async fn run(args: WorkflowArgs) -> anyhow::Result<Ended> {
+    let json = args.server.json();
+    let client = Client::new(args.server);
+    match args.command {
+        WorkflowCommand::Check { files } => check::run(&files, json),
+        WorkflowCommand::Test { file, scenario, trace } => test::run(&file, &scenario, trace, json),
+        WorkflowCommand::Register { file } => {
+            let text = read_text(&file)?;
+            let request = client.request(Method::POST, "/api/v1/workflows").body(text);
+            client.print(client.send(request).await?)
+        }
+        WorkflowCommand::List {} => {
+            let list = client.get("/api/v1/workflows?limit=100").await?;
+            client.table(&list, &["name", "version", "title"])
+        }
+        WorkflowCommand::Show { name, version } => {
+            let tail = version.map_or_else(String::new, |v| format!("/versions/{v}"));
+            client.print(client.get(&format!("/api/v1/workflows/{name}{tail}")).await?)
+        }
+        WorkflowCommand::Run { name, input, wait } => {
+            let tail = wait.map_or_else(String::new, |s| format!("?wait={s}"));
+            let answer =
+                client.post(&format!("/api/v1/workflows/{name}/runs{tail}"), &json_of(&input)?).await?;
+            client.print(answer)
+        }
+    }
+}
