@@ -117,8 +117,8 @@ async fn run(
 }
 
 fn wait(wait: &Value) -> Wait {
-    let until = wait["until"].as_str().map(str::to_owned);
-    Wait { task: text(&wait["task"]).to_owned(), what: text(&wait["what"]).to_owned(), until }
+    let [task, kind, what] = ["task", "kind", "what"].map(|member| text(&wait[member]).to_owned());
+    Wait { task, kind, what, until: wait["until"].as_str().map(str::to_owned) }
 }
 
 fn text(value: &Value) -> &str {

@@ -98,7 +98,7 @@ impl Builder<'_> {
             graph.items.push(Item { rank: 2 * at + 1, ..item });
         }
         let hidden = all.len() - tasks.len();
-        let more = (hidden > 0).then(|| graph.items.len());
+        let more = (hidden > 0).then_some(graph.items.len());
         if more.is_some() {
             let name = format!("{} more", counted(hidden, "task"));
             let lines = vec![Line::plain("too many to be drawn one by one")];
@@ -173,8 +173,14 @@ impl Builder<'_> {
     }
 
     fn card(&self, node: &Node, icon: Icon, mut lines: Vec<Line>, source: &Value) -> Card {
+        // The first line says of what type it is.
+        let kind = node.kind.name();
+        match lines.first_mut() {
+            Some(line) => line.text = format!("{kind} · {}", line.text),
+            None => lines.push(Line::plain(kind)),
+        }
         lines.extend(common(node, source));
-        let mut hint = vec![format!("{} ({}) at {}", node.name, node.kind.name(), node.reference)];
+        let mut hint = vec![format!("{} at {}", node.name, node.reference)];
         if let Kind::Call(call) = &node.kind {
             let summary = self.actions.get(&call.action).map(|info| info.summary.to_owned());
             hint.extend(summary);

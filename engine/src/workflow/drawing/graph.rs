@@ -189,8 +189,8 @@ impl Card {
         let about =
             self.lines.iter().map(|line| Row { icon: line.icon, text: &line.text, role: Role::About });
         let state = self.state.as_ref();
-        let stands = state.filter(|state| !state.text.is_empty());
-        let stands = stands.map(|state| Row { icon: None, text: &state.text, role: Role::State });
+        let stands = state.into_iter().flat_map(|state| &state.lines);
+        let stands = stands.map(|text| Row { icon: None, text, role: Role::State });
         let waits = state.into_iter().flat_map(|state| &state.waits);
         let waits = waits.map(|text| Row { icon: Some(Icon::Clock), text, role: Role::Wait });
         about.chain(stands).chain(waits).collect()

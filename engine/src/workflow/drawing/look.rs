@@ -54,12 +54,10 @@ pub(super) fn look(definition: &Definition, node: &Node) -> Look {
     match &node.kind {
         Kind::Do => Look { icon: Icon::List, lines: Vec::new(), holds: Holds::List("do") },
         Kind::Set { value } => leaf(Icon::Data, set(value, &source["set"])),
-        Kind::Switch { cases } => {
-            leaf(Icon::Choice, format!("chooses one of {}", counted(cases.len(), "way")))
-        }
+        Kind::Switch { cases } => leaf(Icon::Choice, format!("one of {}", counted(cases.len(), "way"))),
         Kind::For(spec) => {
             let mut lines = vec![Line::plain(format!(
-                "for each {} in {}",
+                "each {} in {}",
                 spec.each,
                 formula(&spec.items, &source["for"]["in"])
             ))];
@@ -76,12 +74,12 @@ pub(super) fn look(definition: &Definition, node: &Node) -> Look {
             Look { icon: Icon::Loop, lines, holds: Holds::List("do") }
         }
         Kind::Fork { compete } => {
-            let text = if *compete { "the first to end wins" } else { "side by side, waits for all" };
+            let text = if *compete { "the first to end wins" } else { "all of them, side by side" };
             Look { icon: Icon::Fork, lines: vec![Line::plain(text)], holds: Holds::Branches }
         }
         Kind::Call(call) => leaf(Icon::Call, call.action.clone()),
-        Kind::Wait { span } => leaf(Icon::Clock, format!("waits {}", length(span))),
-        Kind::Listen { signal, .. } => leaf(Icon::Signal, format!("waits for the signal {signal}")),
+        Kind::Wait { span } => leaf(Icon::Clock, length(span)),
+        Kind::Listen { signal, .. } => leaf(Icon::Signal, format!("signal {signal}")),
         Kind::Raise { error } => leaf(Icon::Error, raised(error, definition, &source["raise"]["error"])),
         Kind::Try(_) => Look { icon: Icon::Shield, lines: Vec::new(), holds: Holds::Tries },
         Kind::Broken => leaf(Icon::Other, "cannot be read".to_owned()),
@@ -186,9 +184,9 @@ fn set(value: &Formula, source: &Value) -> String {
     match source.as_object() {
         Some(fields) => {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-            one_line(&format!("sets {}", names.join(", ")), LONGEST)
+            one_line(&names.join(", "), LONGEST)
         }
-        None => format!("sets {}", formula(value, source)),
+        None => formula(value, source),
     }
 }
 
@@ -198,9 +196,9 @@ fn raised(error: &Formula, definition: &Definition, source: &Value) -> String {
     let (kind, status) = (source["type"].as_str(), &source["status"]);
     let title = source["title"].as_str().or_else(|| kind.map(last_part));
     match title {
-        Some(title) if status.is_u64() => one_line(&format!("raises {title} ({status})"), LONGEST),
-        Some(title) => one_line(&format!("raises {title}"), LONGEST),
-        None => format!("raises {}", formula(error, source)),
+        Some(title) if status.is_u64() => one_line(&format!("{title} ({status})"), LONGEST),
+        Some(title) => one_line(title, LONGEST),
+        None => formula(error, source),
     }
 }
 

@@ -33,14 +33,14 @@ pub(super) const STYLE: &str = "
 .psd .ic{stroke:#2d62d3}.psd .if{stroke:#7044cf}.psd .it{stroke:#b06a00}.psd .ie{stroke:#c9354a}.psd .iu{stroke:#0b7d70}
 .psd .bc{fill:#2d62d3}.psd .bf{fill:#7044cf}.psd .bt{fill:#b06a00}.psd .be{fill:#c9354a}.psd .bu{fill:#0b7d70}.psd .bd{fill:#6b7689}
 .psd .dot{stroke:none}.psd .sign{fill:none;stroke:#fff;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}
-.psd .completed .edge{stroke:#1b8a4b;stroke-width:1.5}.psd .completed>.dot{fill:#1b8a4b}.psd .completed>.st{fill:#146c3a}
-.psd .running .edge{stroke:#2d62d3;stroke-width:2.5}.psd .running>.dot{fill:#2d62d3}.psd .running>.st{fill:#2450b0}
-.psd .waiting .edge{stroke:#b06a00;stroke-width:2.5}.psd .waiting>.dot{fill:#b06a00}.psd .waiting>.st{fill:#8a5300}
-.psd .faulted .edge{stroke:#c9354a;stroke-width:2.5}.psd .faulted>.dot{fill:#c9354a}.psd .faulted>.st{fill:#a8283b}
-.psd .compensated .edge{stroke:#0b7d70;stroke-width:2;stroke-dasharray:7 4}.psd .compensated>.dot{fill:#0b7d70}.psd .compensated>.st{fill:#0a6a5f}
-.psd .cancelled .edge{stroke:#5a6577;stroke-width:2}.psd .cancelled>.dot{fill:#5a6577}
-.psd .skipped .edge{stroke:#8592a8;stroke-dasharray:2 3}.psd .skipped>.dot{fill:#8592a8}
-.psd .unreached .edge{stroke:#cfd5e1}.psd .unreached>.dot{fill:#b9c2d2}
+.psd .completed>.edge{stroke:#1b8a4b;stroke-width:1.5}.psd .completed>.dot{fill:#1b8a4b}.psd .completed>.st{fill:#146c3a}
+.psd .running>.edge{stroke:#2d62d3;stroke-width:2.5}.psd .running>.dot{fill:#2d62d3}.psd .running>.st{fill:#2450b0}
+.psd .waiting>.edge{stroke:#b06a00;stroke-width:2.5}.psd .waiting>.dot{fill:#b06a00}.psd .waiting>.st{fill:#8a5300}
+.psd .faulted>.edge{stroke:#c9354a;stroke-width:2.5}.psd .faulted>.dot{fill:#c9354a}.psd .faulted>.st{fill:#a8283b}
+.psd .compensated>.edge{stroke:#0b7d70;stroke-width:2;stroke-dasharray:7 4}.psd .compensated>.dot{fill:#0b7d70}.psd .compensated>.st{fill:#0a6a5f}
+.psd .cancelled>.edge{stroke:#5a6577;stroke-width:2}.psd .cancelled>.dot{fill:#5a6577}
+.psd .skipped>.edge{stroke:#8592a8;stroke-dasharray:2 3}.psd .skipped>.dot{fill:#8592a8}
+.psd .unreached>.edge{stroke:#cfd5e1}.psd .unreached>.dot{fill:#b9c2d2}
 @media (prefers-color-scheme:dark){
 .psd .bg{fill:#12151c}
 .psd text{fill:#a4aec0}
@@ -65,14 +65,14 @@ pub(super) const STYLE: &str = "
 .psd .ic{stroke:#7ea6ff}.psd .if{stroke:#b79bff}.psd .it{stroke:#f0b050}.psd .ie{stroke:#f0798a}.psd .iu{stroke:#35b5a4}
 .psd .bc{fill:#7ea6ff}.psd .bf{fill:#b79bff}.psd .bt{fill:#f0b050}.psd .be{fill:#f0798a}.psd .bu{fill:#35b5a4}.psd .bd{fill:#a4aec0}
 .psd .sign{stroke:#12151c}
-.psd .completed .edge{stroke:#4cc47f}.psd .completed>.dot{fill:#4cc47f}.psd .completed>.st{fill:#7fdca5}
-.psd .running .edge{stroke:#7ea6ff}.psd .running>.dot{fill:#7ea6ff}.psd .running>.st{fill:#a9c4ff}
-.psd .waiting .edge{stroke:#f0b050}.psd .waiting>.dot{fill:#f0b050}.psd .waiting>.st{fill:#f6cb8a}
-.psd .faulted .edge{stroke:#f0798a}.psd .faulted>.dot{fill:#f0798a}.psd .faulted>.st{fill:#f7a6b2}
-.psd .compensated .edge{stroke:#35b5a4}.psd .compensated>.dot{fill:#35b5a4}.psd .compensated>.st{fill:#7fdccd}
-.psd .cancelled .edge{stroke:#a4aec0}.psd .cancelled>.dot{fill:#a4aec0}
-.psd .skipped .edge{stroke:#76839b}.psd .skipped>.dot{fill:#76839b}
-.psd .unreached .edge{stroke:#3a4354}.psd .unreached>.dot{fill:#56627a}
+.psd .completed>.edge{stroke:#4cc47f}.psd .completed>.dot{fill:#4cc47f}.psd .completed>.st{fill:#7fdca5}
+.psd .running>.edge{stroke:#7ea6ff}.psd .running>.dot{fill:#7ea6ff}.psd .running>.st{fill:#a9c4ff}
+.psd .waiting>.edge{stroke:#f0b050}.psd .waiting>.dot{fill:#f0b050}.psd .waiting>.st{fill:#f6cb8a}
+.psd .faulted>.edge{stroke:#f0798a}.psd .faulted>.dot{fill:#f0798a}.psd .faulted>.st{fill:#f7a6b2}
+.psd .compensated>.edge{stroke:#35b5a4}.psd .compensated>.dot{fill:#35b5a4}.psd .compensated>.st{fill:#7fdccd}
+.psd .cancelled>.edge{stroke:#a4aec0}.psd .cancelled>.dot{fill:#a4aec0}
+.psd .skipped>.edge{stroke:#76839b}.psd .skipped>.dot{fill:#76839b}
+.psd .unreached>.edge{stroke:#3a4354}.psd .unreached>.dot{fill:#56627a}
 }
 ";
 
@@ -155,7 +155,7 @@ impl Shown {
             Self::Compensated => "M-1-3.5-3.5-1-1 1.500M-3.5-1H1.500a2 2 0 0 1 0 4.500H0",
             Self::Cancelled => "M-3 0H3",
             Self::Skipped => "M-3-3 0 0-3 3M1-3 4 0 1 3",
-            Self::Unreached => "M0-.1V.1",
+            Self::Unreached => "M-3.5 0V.1M0 0V.1M3.5 0V.1",
         }
     }
 }

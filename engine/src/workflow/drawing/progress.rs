@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::workflow::machine::{TaskItem, TaskStatus, WaitingFor};
+use crate::workflow::machine::{TaskItem, TaskStatus};
 
 /// How far a run is.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     status: String,
     tallies: BTreeMap<String, Tally>,
-    waits: BTreeMap<String, Vec<String>>,
+    waits: BTreeMap<String, Vec<Vec<String>>>,
 }
 
 /// One thing that a run waits for.
@@ -17,16 +17,26 @@ pub struct Progress {
 pub struct Wait {
     /// The JSON pointer of the task; empty for the run itself.
     pub task: String,
+    /// The wire name of what kind of thing it is.
+    pub kind: String,
     /// What for, in words.
     pub what: String,
     /// Until when, as RFC 3339 text, if that is known.
     pub until: Option<String>,
 }
 
-impl From<&WaitingFor> for Wait {
-    fn from(wait: &WaitingFor) -> Self {
-        let until = wait.until.map(|until| until.to_string());
-        Self { task: wait.task.clone(), what: wait.what.clone(), until }
+impl Wait {
+    /// The same in words, a few to a line.
+    fn lines(&self) -> Vec<String> {
+        let what = &self.what;
+        let what = match self.kind.as_str() {
+            "attention" => format!("needs attention: {what}"),
+            "compensation" => what.clone(),
+            "settling" => format!("settles before it is undone: {what}"),
+            _ => format!("waits for {what}"),
+        };
+        let until = self.until.as_ref().map(|until| format!("until {}", brief(until)));
+        std::iter::once(what).chain(until).collect()
     }
 }
 
@@ -104,8 +114,8 @@ impl From<TaskStatus> for Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) shown: Shown,
-    /// In words; empty where there is nothing to say.
-    pub(super) text: String,
+    /// In words; none where there is nothing to say.
+    pub(super) lines: Vec<String>,
     /// What it waits for.
     pub(super) waits: Vec<String>,
 }
@@ -120,10 +130,7 @@ impl Progress {
             tally.attempts = tally.attempts.max(task.attempts);
         }
         for wait in waits {
-            let until =
-                wait.until.as_ref().map_or_else(String::new, |until| format!(" until {}", brief(until)));
-            let text = format!("waits for {}{until}", wait.what);
-            progress.waits.entry(wait.task.clone()).or_default().push(text);
+            progress.waits.entry(wait.task.clone()).or_default().push(wait.lines());
         }
         progress
     }
@@ -144,48 +151,52 @@ impl Progress {
     }
 
     /// What the run as a whole waits for.
-    pub(super) fn run_waits(&self) -> &[String] {
-        self.waits.get("").map_or(&[], Vec::as_slice)
+    pub(super) fn run_waits(&self) -> Vec<String> {
+        self.waits.get("").map_or_else(Vec::new, |waits| waits.concat())
     }
 
     /// The state of the task at a JSON pointer.
     pub(super) fn of(&self, reference: &str) -> State {
-        let mut waits = self.waits.get(reference).cloned().unwrap_or_default();
-        if waits.len() > 2 {
-            let more = waits.len() - 1;
-            waits.truncate(1);
-            waits.push(format!("and {more} more like it"));
-        }
+        let waits = match self.waits.get(reference).map_or(&[][..], Vec::as_slice) {
+            [first, rest @ ..] if rest.len() > 1 => {
+                let more = format!("and {} more like it", rest.len());
+                first.iter().cloned().chain([more]).collect()
+            }
+            few => few.concat(),
+        };
         let Some(tally) = self.tallies.get(reference) else {
-            return State { shown: Shown::Unreached, text: String::new(), waits };
+            return State { shown: Shown::Unreached, lines: Vec::new(), waits };
         };
         let shown = tally.counts.keys().next().copied().unwrap_or(Shown::Unreached);
-        State { shown, text: tally.text(shown), waits }
+        State { shown, lines: tally.lines(shown), waits }
     }
 }
 
 impl Tally {
-    fn text(&self, shown: Shown) -> String {
+    fn lines(&self, shown: Shown) -> Vec<String> {
         let times: u64 = self.counts.values().sum();
-        let mut text = match times {
-            0 | 1 => shown.name().to_owned(),
-            _ => {
-                let each = self.counts.iter().map(|(shown, count)| format!("{count} {}", shown.name()));
-                format!("{times} times: {}", each.collect::<Vec<_>>().join(", "))
-            }
+        let attempts = match self.attempts {
+            0 | 1 => String::new(),
+            attempts if times > 1 => format!(", up to {attempts} attempts"),
+            attempts => format!(", {attempts} attempts"),
         };
-        if self.attempts > 1 {
-            let most = if times > 1 { "up to " } else { "" };
-            text.push_str(&format!(", {most}{} attempts", self.attempts));
+        if times <= 1 {
+            return vec![format!("{}{attempts}", shown.name())];
         }
-        text
+        if self.counts.len() == 1 {
+            return vec![format!("{times} times {}{attempts}", shown.name())];
+        }
+        let counts: Vec<String> =
+            self.counts.iter().map(|(shown, count)| format!("{count} {}", shown.name())).collect();
+        let pairs = counts.chunks(2).map(|pair| pair.join(", "));
+        std::iter::once(format!("{times} times{attempts}")).chain(pairs).collect()
     }
 }
 
-/// A moment without what nobody reads of it: `2026-03-01 12:00`.
+/// A moment without what nobody reads of it: `2026-03-01 12:00 UTC`.
 fn brief(moment: &str) -> String {
     match moment.split_once('T') {
-        Some((day, time)) => format!("{day} {}", time.get(..5).unwrap_or(time)),
+        Some((day, time)) => format!("{day} {} UTC", time.get(..5).unwrap_or(time)),
         None => moment.to_owned(),
     }
 }

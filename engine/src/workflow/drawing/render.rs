@@ -8,7 +8,7 @@ use super::look::length;
 use super::palette::STYLE;
 use super::progress::{Progress, Shown};
 use super::scene::{Placed, Stroke, What, Wire};
-use super::text::{Face, HEADING, LINE, NAME, SMALL, clip, escape, one_line};
+use super::text::{Face, HEADING, LINE, NAME, SMALL, STRONG, clip, escape, one_line};
 use crate::workflow::definition::Definition;
 
 /// Around the drawing.
@@ -20,14 +20,14 @@ const LEAST: i32 = 420;
 
 /// Writes a drawing down.
 pub(super) fn render(definition: &Definition, progress: Option<&Progress>, scene: &Placed) -> String {
-    let waits = progress.map_or(&[][..], Progress::run_waits);
+    let waits = progress.map_or_else(Vec::new, Progress::run_waits);
     let top = TOP + ROW * i32::try_from(waits.len()).unwrap_or(0);
     let inner = scene.width.max(LEAST);
     let legend = if progress.is_some() { legend_rows(inner) } else { 0 };
     let (wide, high) = (inner + 2 * MARGIN, top + scene.height + MARGIN + legend * 24);
     let mut pen = Pen { out: String::with_capacity(16_384) };
     pen.open(definition, progress, wide, high);
-    pen.heading(definition, progress, waits, inner);
+    pen.heading(definition, progress, &waits, inner);
     pen.placed(scene, MARGIN + (inner - scene.width) / 2, top);
     if progress.is_some() {
         pen.legend(top + scene.height + MARGIN, inner);
@@ -94,7 +94,7 @@ impl Pen {
         }
         self.text("", (MARGIN, 60), &line, LINE, inner);
         for (row, wait) in (0..).zip(waits) {
-            self.text("st", (MARGIN, 60 + ROW * (row + 1)), &one_line(wait, 200), LINE, inner);
+            self.text("st", (MARGIN, 60 + ROW * (row + 1)), &one_line(wait, 200), STRONG, inner);
         }
     }
 
@@ -141,7 +141,8 @@ impl Pen {
         let mut lines: Vec<&str> = card.hint.iter().map(String::as_str).collect();
         let state = card.state.as_ref();
         if let Some(state) = state {
-            lines.push(if state.text.is_empty() { state.shown.name() } else { &state.text });
+            lines.push(state.shown.name());
+            lines.extend(state.lines.iter().map(String::as_str));
             lines.extend(state.waits.iter().map(String::as_str));
         }
         self.titled(state.map_or("", |state| state.shown.class()), &lines);
@@ -183,13 +184,16 @@ impl Pen {
         }
         let mut y = HEAD + 7;
         for row in card.rows() {
-            let class = if row.role == Role::About { "" } else { "st" };
+            let (class, face) = match row.role {
+                Role::About => ("", LINE),
+                Role::State | Role::Wait => ("st", STRONG),
+            };
             let mut x = 38;
             if let Some(icon) = row.icon {
                 self.icon(icon, x, y - 10, 12);
                 x += 17;
             }
-            self.text(class, (x, y), row.text, LINE, wide - x - 12);
+            self.text(class, (x, y), row.text, face, wide - x - 12);
             y += ROW;
         }
     }
@@ -233,11 +237,12 @@ impl Pen {
 
     fn legend(&mut self, y: i32, inner: i32) {
         let columns = legend_columns(inner);
+        let step = (inner / columns).min(130);
         for (index, shown) in (0..).zip(Shown::ALL) {
-            let (x, y) = (MARGIN + (index % columns) * (inner / columns), y + (index / columns) * 24);
+            let (x, y) = (MARGIN + (index % columns) * step, y + (index / columns) * 24);
             let _ = write!(self.out, "<g transform=\"translate({x} {y})\" class=\"{}\">", shown.class());
             self.dot(shown, 8, 0);
-            self.text("", (22, 4), shown.name(), LINE, inner / columns - 24);
+            self.text("", (22, 4), shown.name(), LINE, step - 24);
             self.out.push_str("</g>");
         }
     }

@@ -35,8 +35,10 @@ pub(super) struct Face {
 pub(super) const NAME: Face = Face { size: 13, stretch: 1_120 };
 /// What stands under a name.
 pub(super) const LINE: Face = Face { size: 11, stretch: 1_000 };
+/// What stands out under a name.
+pub(super) const STRONG: Face = Face { size: 11, stretch: 1_120 };
 /// What stands on ways and beside tasks.
-pub(super) const SMALL: Face = Face { size: 10, stretch: 1_060 };
+pub(super) const SMALL: Face = Face { size: 10, stretch: 1_120 };
 /// The heading.
 pub(super) const HEADING: Face = Face { size: 18, stretch: 1_120 };
 

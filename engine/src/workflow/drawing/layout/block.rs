@@ -7,7 +7,7 @@ use super::gap::PILL;
 use super::list;
 
 /// The width of a task without tasks of its own.
-const CARD: i32 = 264;
+const CARD: i32 = 280;
 /// The height of a task's name with the space around it.
 pub(in super::super) const HEAD: i32 = 36;
 /// The height of a line under it.

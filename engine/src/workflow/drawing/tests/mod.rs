@@ -66,22 +66,23 @@ do:
     );
     for wanted in [
         "open",
-        "thing.open",
+        "call · thing.open",
         "only if .wanted",
         "at most 2 hours",
-        "sets a, b",
-        "waits 1 hour 30 minutes",
-        "waits for the signal go-on",
-        "for each x in .xs",
+        "set · a, b",
+        "wait · 1 hour 30 minutes",
+        "listen · signal go-on",
+        "for · each x in .xs",
         "side by side, 4 at once",
         "inner",
-        "the first to end wins",
+        "fork · the first to end wins",
         "left",
         "errors: gone, 404",
         "tries again up to 5 times",
         "after 3 seconds, doubling",
         "mend",
-        "raises No (409)",
+        "raise · No (409)",
+        "try",
         "Start",
         "End",
     ] {
@@ -161,13 +162,14 @@ do:
         item("/do/2/ear", "/do/2/ear", TaskStatus::Waiting, 1),
     ];
     let until = Some("2026-03-01T12:00:00.000Z".to_owned());
-    let waits = [Wait { task: "/do/2/ear".to_owned(), what: "go".to_owned(), until }];
+    let (task, kind, what) = ("/do/2/ear".to_owned(), "signal".to_owned(), "go".to_owned());
+    let waits = [Wait { task, kind, what, until }];
     let svg = draw(&compiled(&source), &actions(), Some(&Progress::new("waiting", &tasks, &waits)));
     let (texts, titles) = texts(&svg);
-    for wanted in ["completed, 3 attempts", "waiting", "waits for go until 2026-03-01 12:00"] {
+    for wanted in ["completed, 3 attempts", "waiting", "waits for go", "until 2026-03-01 12:00 UTC"] {
         assert!(has(&texts, wanted), "{wanted}: {texts:?}");
     }
-    let counts = "2 times: 1 faulted, 1 completed, up to 2 attempts";
+    let counts = "2 times, up to 2 attempts · 1 faulted, 1 completed";
     assert!(titles.iter().any(|title| title.contains(counts)), "{titles:?}");
     let document = Document::parse(&svg).unwrap();
     let classes: Vec<_> = document.descendants().filter_map(|node| node.attribute("class")).collect();
