@@ -287,6 +287,11 @@ impl App {
         &self.0.definitions
     }
 
+    /// The actions that workflows can call.
+    pub fn actions(&self) -> Arc<Actions> {
+        self.0.actions.clone()
+    }
+
     /// The tenant that requests work for while there is no authentication.
     pub fn tenant(&self) -> TenantId {
         self.0.tenant.clone()

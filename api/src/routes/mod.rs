@@ -12,6 +12,7 @@ use crate::http::problem::{Code, Problem};
 
 mod admin;
 mod dead_letters;
+mod diagrams;
 mod entities;
 mod events;
 mod launch;
@@ -39,6 +40,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     register(launch::endpoints());
     register(events::endpoints());
     register(workflows::endpoints());
+    register(diagrams::endpoints());
     register(runs::endpoints());
     register(entities::endpoints());
     all

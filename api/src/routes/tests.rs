@@ -39,6 +39,17 @@ impl Place {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> (StatusCode, HeaderMap, Value) {
+        let (status, headers, text) = self.send_for_text(method, path, headers, body).await;
+        (status, headers, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    async fn send_for_text(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> (StatusCode, HeaderMap, String) {
         let mut request =
             Request::builder().method(method).uri(path).header("content-type", "application/json");
         for (name, value) in headers {
@@ -47,7 +58,7 @@ impl Place {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let (parts, body) = self.edge.answer(request.body(body).unwrap()).await.into_parts();
         let bytes = to_bytes(body, 1 << 20).await.unwrap();
-        (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
     }
 
     async fn get(&self, path: &str) -> (StatusCode, HeaderMap, Value) {
@@ -109,4 +120,60 @@ async fn a_standby_sends_callers_to_the_owner_until_it_takes_over() {
     assert_eq!((standby.get("/readyz").await.0, read(&standby).await), (StatusCode::OK, 200));
     let (status, _, run) = standby.send("POST", "/api/v1/workflows/late/runs?wait=5", &[], &json!({})).await;
     assert_eq!((status.as_u16(), &run["status"]), (202, &json!("completed")), "{run}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workflow_and_a_run_of_it_are_drawn() {
+    let place = start(&MemoryStore::with_partitions(1, 16), 1).await;
+    place.app.node().cx().clone().sleep(Duration::from_secs(1)).await;
+    let define = json!({
+        "document": { "dsl": "1.0.3", "namespace": "test", "name": "drawn", "version": "1.0.0" },
+        "do": [
+            { "<first>": { "set": { "a": 1 } } },
+            { "ear": { "listen": { "to": { "one": { "with": { "type": "go" } } } } } }
+        ],
+    });
+    let (status, _, answer) = place.send("POST", "/api/v1/workflows", &[], &define).await;
+    assert_eq!(status.as_u16(), 201, "{answer}");
+    let picture = async |path: &str, tag: &str| {
+        place.send_for_text("GET", path, &[("if-none-match", tag)], &Value::Null).await
+    };
+    let mut tags = Vec::new();
+    for path in ["/api/v1/workflows/drawn/diagram.svg", "/api/v1/workflows/drawn/versions/1.0.0/diagram.svg"]
+    {
+        let (status, headers, svg) = picture(path, "\"other\"").await;
+        assert_eq!(
+            (status.as_u16(), &headers["content-type"]),
+            (200, &"image/svg+xml; charset=utf-8".parse().unwrap())
+        );
+        assert_eq!(headers["content-security-policy"], "default-src 'none'; style-src 'unsafe-inline'");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert!(
+            svg.starts_with("<svg ") && svg.contains("&lt;first&gt;") && !svg.contains("<first>"),
+            "{svg}"
+        );
+        tags.push(headers["etag"].to_str().unwrap().to_owned());
+        let (status, headers, svg) = picture(path, &format!("W/\"x\", {}", tags[0])).await;
+        assert_eq!((status.as_u16(), svg.len(), &headers["etag"]), (304, 0, &tags[0].parse().unwrap()));
+    }
+    assert_eq!(tags[0], tags[1]);
+    let (_, _, run) = place.send("POST", "/api/v1/workflows/drawn/runs", &[], &json!({})).await;
+    let path = format!("/api/v1/runs/{}/diagram.svg", run["runId"].as_str().unwrap());
+    place.app.node().cx().clone().sleep(Duration::from_secs(1)).await;
+    let (status, headers, svg) = picture(&path, "").await;
+    assert_eq!(
+        (status.as_u16(), &headers["content-type"]),
+        (200, &"image/svg+xml; charset=utf-8".parse().unwrap())
+    );
+    assert!(svg.contains("waits for go") && svg.contains(">completed</text>"), "{svg}");
+    for path in [
+        "/api/v1/workflows/none/diagram.svg",
+        "/api/v1/workflows/drawn/versions/2.0.0/diagram.svg",
+        "/api/v1/runs/run_00000000000000000000000000/diagram.svg",
+    ] {
+        let (status, _, problem) = place.get(path).await;
+        assert_eq!((status.as_u16(), &problem["code"]), (404, &json!("not_found")), "{path}");
+    }
+    let (status, _, problem) = place.get("/api/v1/runs/nonsense/diagram.svg").await;
+    assert_eq!((status.as_u16(), &problem["code"]), (400, &json!("invalid_id")));
 }

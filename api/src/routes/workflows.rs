@@ -139,7 +139,7 @@ fn brief(definition: &Definition) -> Value {
     })
 }
 
-fn no_workflow(name: &str, version: Option<&str>) -> Problem {
+pub(super) fn no_workflow(name: &str, version: Option<&str>) -> Problem {
     let version = version.map_or_else(String::new, |v| format!(" in version {v}"));
     Problem::new(Code::NotFound, format!("there is no workflow `{name}`{version}"))
 }

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod check;
 pub mod definition;
+pub mod drawing;
 pub mod expression;
 pub mod machine;
 pub mod registration;
