@@ -11,6 +11,7 @@ mod faults;
 mod golden;
 mod history;
 mod journal;
+mod language;
 mod launch;
 mod pressure;
 mod runs;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Ended;
 
@@ -39,66 +39,6 @@ impl ServerArgs {
 /// How long the longest answer may take to come.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
-/// `promptsales run ...`
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(subcommand)]
-    command: RunCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum RunCommand {
-    /// Lists runs, the newest first.
-    List {
-        /// Only runs of this status.
-        #[arg(long)]
-        status: Option<String>,
-        /// Only runs of this workflow.
-        #[arg(long)]
-        workflow: Option<String>,
-    },
-    /// Shows a run and its tasks.
-    Show {
-        /// The run's id.
-        id: String,
-    },
-    /// Holds a run where it is.
-    Pause {
-        /// The run's id.
-        id: String,
-    },
-    /// Lets a held run go on.
-    Resume {
-        /// The run's id.
-        id: String,
-    },
-    /// Cancels a run; what it did is undone.
-    Cancel {
-        /// The run's id.
-        id: String,
-        /// Why.
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// Tries again what needs attention.
-    Retry {
-        /// The run's id.
-        id: String,
-    },
-    /// Sends a signal.
-    Signal {
-        /// The run's id.
-        id: String,
-        /// The signal's name.
-        name: String,
-        /// Its data: JSON, or `@FILE`.
-        #[arg(long, default_value = "{}")]
-        data: String,
-    },
-}
-
 /// `promptsales entity ...`
 #[derive(Debug, Args)]
 pub(crate) struct EntityArgs {
@@ -123,42 +63,6 @@ enum EntityCommand {
         #[arg(long)]
         events: bool,
     },
-}
-
-/// Works with runs.
-pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
-    let client = Client::new(args.server);
-    let act = async |id: &str, verb: &str, body: Value| {
-        client.print(client.post(&format!("/api/v1/runs/{id}/{verb}"), &body).await?)
-    };
-    match args.command {
-        RunCommand::List { status, workflow } => {
-            let mut path = "/api/v1/runs?limit=100".to_owned();
-            for (name, value) in [("status", status), ("workflow", workflow)] {
-                if let Some(value) = value {
-                    path.push_str(&format!("&{name}={value}"));
-                }
-            }
-            let list = client.get(&path).await?;
-            client.table(&list, &["id", "workflow", "version", "status", "startedAt", "endedAt"])
-        }
-        RunCommand::Show { id } => {
-            let run = client.get(&format!("/api/v1/runs/{id}")).await?;
-            let tasks = client.get(&format!("/api/v1/runs/{id}/tasks?limit=100")).await?;
-            if client.server.json {
-                return client.print(json!({ "run": run, "tasks": tasks["items"] }));
-            }
-            client.print(run)?;
-            client.table(&tasks, &["reference", "type", "status", "attempts", "startedAt", "endedAt"])
-        }
-        RunCommand::Pause { id } => act(&id, "pause", json!({})).await,
-        RunCommand::Resume { id } => act(&id, "resume", json!({})).await,
-        RunCommand::Cancel { id, reason } => {
-            act(&id, "cancel", reason.map_or(json!({}), |reason| json!({ "reason": reason }))).await
-        }
-        RunCommand::Retry { id } => act(&id, "retry", json!({})).await,
-        RunCommand::Signal { id, name, data } => act(&id, &format!("signals/{name}"), json_of(&data)?).await,
-    }
 }
 
 /// Works with entities.
@@ -187,6 +91,11 @@ pub(crate) struct Client {
 impl Client {
     pub(super) fn new(server: ServerArgs) -> Self {
         Self { http: reqwest::Client::new(), server }
+    }
+
+    /// True if answers are printed as JSON.
+    pub(super) fn json(&self) -> bool {
+        self.server.json
     }
 
     /// A client for the program's own use, of a server at an address.

@@ -14,6 +14,7 @@ mod check;
 mod client;
 mod demo;
 mod operate;
+mod runs;
 mod serve;
 mod sim;
 mod top;
@@ -59,7 +60,7 @@ enum Command {
     /// Works with workflows: checks and tests files, and asks a running server.
     Workflow(workflow::WorkflowArgs),
     /// Works with runs of a running server.
-    Run(client::RunArgs),
+    Run(runs::RunArgs),
     /// Works with entities of a running server.
     Entity(client::EntityArgs),
     /// Works with commands that were set aside since they brought their entity down.
@@ -93,7 +94,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Release(args) => block_on(backup::release(args)),
         Command::Top(args) => block_on(top::run(args)),
         Command::Workflow(args) => block_on(workflow::run(args)),
-        Command::Run(args) => block_on(client::run(args)),
+        Command::Run(args) => block_on(runs::run(args)),
         Command::Entity(args) => block_on(client::entity(args)),
         Command::Deadletter(args) => block_on(operate::deadletter(args)),
         Command::Quarantine(args) => block_on(operate::quarantine(args)),

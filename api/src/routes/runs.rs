@@ -3,13 +3,13 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use promptsales_engine::clock::Timestamp;
 use promptsales_engine::codec;
 use promptsales_engine::effect::{EffectKey, EffectState};
 use promptsales_engine::entity::Fault;
 use promptsales_engine::id::{Prefix, StreamId, StreamKey};
-use promptsales_engine::journal::Json;
+use promptsales_engine::journal::{Json, Outcome};
 use promptsales_engine::runtime::Command;
 use promptsales_engine::workflow::machine::{Lifecycle, RunEvent, TaskList};
 use serde::Deserialize;
@@ -24,6 +24,7 @@ use crate::http::endpoint::{Endpoint, page_of};
 use crate::http::paging::{PAGE, Page, PageQuery, encoded, json_text};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
+use crate::http::token;
 
 /// The prefix of a run's id.
 pub(super) const RUN: Prefix = Prefix::new("run");
@@ -72,14 +73,33 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         )
         .query(PAGE)
         .answer(200, page_of(&json!({ "type": "object" }))),
-        act("/api/v1/runs/{id}/pause", "Holds a run where it is", post(pause)),
-        act("/api/v1/runs/{id}/resume", "Lets a held run go on", post(resume)),
-        act("/api/v1/runs/{id}/cancel", "Cancels a run; what it did is undone", post(cancel))
-            .body(json!({ "type": "object", "properties": { "reason": { "type": "string" } } })),
-        act("/api/v1/runs/{id}/retry", "Tries again what needs attention", post(retry)),
+        act("/api/v1/runs/{id}/pause", "Holds a run where it is", acting("pause"))
+            .body(fields(json!({ "timers": { "enum": ["keep", "freeze"] } }))),
+        act("/api/v1/runs/{id}/resume", "Lets a held run go on", acting("resume")).body(fields(json!({}))),
+        act("/api/v1/runs/{id}/cancel", "Cancels a run; what it did is undone", acting("cancel"))
+            .body(fields(json!({}))),
+        act("/api/v1/runs/{id}/terminate", "Ends a run at once; nothing is undone", acting("terminate"))
+            .body(fields(json!({}))),
+        act("/api/v1/runs/{id}/retry", "Tries again what failed or needs attention", acting("retry"))
+            .body(fields(json!({}))),
+        act("/api/v1/runs/{id}/skip", "Completes a task without doing what it does", acting("skip"))
+            .body(fields(json!({ "task": { "type": "string" }, "output": {} }))),
+        act("/api/v1/runs/{id}/patch", "Changes the data of a run", acting("patch"))
+            .body(fields(json!({ "context": {}, "task": { "type": "string" }, "input": {} }))),
+        act("/api/v1/runs/{id}/move", "Has a run go on with another task", acting("move"))
+            .body(fields(json!({ "to": { "type": "string" }, "input": {} }))),
+        Endpoint::new("post", "/api/v1/runs/{id}/restart", "Starts a run with the same input", post(restart))
+            .body(fields(json!({ "version": { "type": "string" } })))
+            .answer(202, json!({ "type": "object", "required": ["runId"] })),
         act("/api/v1/runs/{id}/signals/{name}", "Sends a signal; the body is its data", post(signal))
             .body(json!({})),
     ]
+}
+
+/// The fields of an act, each of which says why.
+fn fields(mut own: Value) -> Value {
+    own["reason"] = json!({ "type": "string" });
+    json!({ "type": "object", "properties": own, "additionalProperties": false })
 }
 
 /// The schema of a run.
@@ -279,40 +299,55 @@ async fn journal(
     events_page(&app, &stream, &page, format!("/api/v1/runs/{id}/journal")).await
 }
 
-async fn pause(
-    app: State<App>,
-    id: Path<String>,
-    caller: Caller,
-    body: JsonBody,
-) -> Result<Response, Problem> {
-    act(app, id, caller, "pause", body.0).await
+/// A handler that sends a run a command whose fields are the body.
+fn acting(name: &'static str) -> MethodRouter<App> {
+    post(move |app: State<App>, id: Path<String>, caller: Caller, body: JsonBody| async move {
+        act(app, id, caller, name, body.0).await
+    })
 }
 
-async fn resume(
-    app: State<App>,
-    id: Path<String>,
+/// Starts a run with the input of another one, of the version that it had or of another.
+async fn restart(
+    State(app): State<App>,
+    Path(id): Path<String>,
     caller: Caller,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    act(app, id, caller, "resume", body.0).await
+    let stream = address(&caller, &id)?;
+    let Restart { version, reason } = body.read()?;
+    let view = app.node().read(&stream).await?.ok_or_else(|| no_run(&stream.id))?;
+    let run = view.state.value();
+    let info = app.node().info();
+    let new = match caller.key_parts() {
+        Some(parts) => info.secret.derive(RUN, None, "created under key", &parts),
+        None => app.node().cx().new_id(RUN, None),
+    };
+    let version = version.map_or_else(|| run["version"].clone(), Value::String);
+    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    let start = json!({
+        "workflow": run["workflow"], "version": version, "input": run["input"],
+        "cause": format!("restart of {}{why}", stream.id),
+    });
+    let new = StreamKey::new(caller.tenant.clone(), new);
+    let (origin, body) = (caller.origin.clone(), Json::from(&start));
+    let dedup = caller.dedup(&info.secret, body.text());
+    let command =
+        Command { stream: new.clone(), name: "start".into(), body, external_key: None, origin, dedup };
+    let answer = app.node().command(command).await?;
+    if let Outcome::Rejected(rejected) = answer.outcome {
+        return Err(rejected.into());
+    }
+    let answered = json!({ "runId": new.id, "restartOf": stream.id });
+    let mut response = (StatusCode::ACCEPTED, axum::Json(answered)).into_response();
+    response.headers_mut().insert(token::HEADER, token::write(info, &new, answer.position));
+    Ok(response)
 }
 
-async fn cancel(
-    app: State<App>,
-    id: Path<String>,
-    caller: Caller,
-    body: JsonBody,
-) -> Result<Response, Problem> {
-    act(app, id, caller, "cancel", body.0).await
-}
-
-async fn retry(
-    app: State<App>,
-    id: Path<String>,
-    caller: Caller,
-    body: JsonBody,
-) -> Result<Response, Problem> {
-    act(app, id, caller, "retry", body.0).await
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Restart {
+    version: Option<String>,
+    reason: Option<String>,
 }
 
 async fn signal(

@@ -181,6 +181,18 @@ impl Consumption {
         self.filters.iter().chain(until)
     }
 
+    /// What it waits for, for a person.
+    pub(in crate::workflow) fn in_words(&self) -> String {
+        let names: Vec<&str> =
+            self.filters.iter().map(|filter| filter.kind.as_deref().unwrap_or("any type")).collect();
+        match self.strategy {
+            _ if self.is_open() => "any event".to_owned(),
+            Strategy::One => names.concat(),
+            Strategy::Any => names.join(" or "),
+            Strategy::All => names.join(" and "),
+        }
+    }
+
     /// True if it takes every event.
     pub fn is_open(&self) -> bool {
         self.strategy == Strategy::Any && self.filters.is_empty()

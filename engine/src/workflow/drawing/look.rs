@@ -49,7 +49,7 @@ impl Holds {
 
 /// Says what a task looks like.
 pub(super) fn look(definition: &Definition, node: &Node) -> Look {
-    let source = definition.document.pointer(&node.reference).unwrap_or(&Value::Null);
+    let source = definition.document.pointer(node.text()).unwrap_or(&Value::Null);
     let leaf = |icon, text: String| Look { icon, lines: vec![Line::plain(text)], holds: Holds::Nothing };
     match &node.kind {
         Kind::Do => Look { icon: Icon::List, lines: Vec::new(), holds: Holds::List("do") },
@@ -79,7 +79,18 @@ pub(super) fn look(definition: &Definition, node: &Node) -> Look {
         }
         Kind::Call(call) => leaf(Icon::Call, call.action.clone()),
         Kind::Wait { span } => leaf(Icon::Clock, length(span)),
-        Kind::Listen { signal, .. } => leaf(Icon::Signal, format!("signal {signal}")),
+        Kind::Emit { event } => {
+            let kind = source["emit"]["event"]["with"]["type"].as_str();
+            let kind = kind.map_or_else(|| formula(event, &Value::Null), str::to_owned);
+            leaf(Icon::Signal, format!("sends {kind}"))
+        }
+        Kind::Listen(spec) => {
+            let acts = spec.foreach.as_ref().is_some_and(|foreach| foreach.acts);
+            let holds = if acts { Holds::List("foreach/do") } else { Holds::Nothing };
+            let lines = vec![Line::plain(format!("waits for {}", spec.to.in_words()))];
+            Look { icon: Icon::Signal, lines, holds }
+        }
+        Kind::Run(run) => leaf(Icon::Call, format!("workflow {}", run.name)),
         Kind::Raise { error } => leaf(Icon::Error, raised(error, definition, &source["raise"]["error"])),
         Kind::Try(_) => Look { icon: Icon::Shield, lines: Vec::new(), holds: Holds::Tries },
         Kind::Broken => leaf(Icon::Other, "cannot be read".to_owned()),

@@ -179,6 +179,7 @@ impl<'a> Turn<'a> {
                 let (id, target) = (run.to_string(), run.to_string());
                 let name = "end".to_owned();
                 self.emit(RunEvent::StepRequested { call: number, undo, step, id, target, name });
+                self.take_early_ending(run);
             }
             StepRequest::Effect { connector, operation, request } => {
                 let key = EffectKey::derive(&parts);

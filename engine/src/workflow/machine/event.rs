@@ -255,6 +255,14 @@ pub enum RunEvent {
         #[schemars(with = "Value")]
         result: StepResult,
     },
+    /// A run that a call has started told of its end before the answer to the start came.
+    ChildEnded {
+        /// The other run.
+        #[schemars(with = "String")]
+        child: StreamId,
+        /// How it ended.
+        ending: Data,
+    },
     /// A call ended.
     CallEnded {
         /// The call.
@@ -458,6 +466,7 @@ pub const EVENTS: &[(&str, u16)] = &[
     ("call-resumed", 1),
     ("step-requested", 1),
     ("step-answered", 1),
+    ("child-ended", 1),
     ("call-ended", 1),
     ("error-caught", 1),
     ("retry-scheduled", 1),

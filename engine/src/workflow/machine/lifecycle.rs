@@ -132,6 +132,7 @@ impl Lifecycle {
             | RunEvent::CallResumed { .. }
             | RunEvent::StepRequested { .. }
             | RunEvent::StepAnswered { .. }
+            | RunEvent::ChildEnded { .. }
             | RunEvent::CallEnded { .. }
             | RunEvent::CompensationStarted { .. }
             | RunEvent::CompensationFailed { .. }

@@ -45,7 +45,7 @@ impl<'a> Turn<'a> {
         match self.topics(at, &spec.to) {
             Ok(topics) => {
                 let foreach = spec.foreach.as_ref().is_some_and(|foreach| foreach.acts);
-                let (path, signal) = (at.to_owned(), in_words(&spec.to));
+                let (path, signal) = (at.to_owned(), spec.to.in_words());
                 self.emit(RunEvent::ListenStarted { path, signal, topics, foreach });
                 self.deliver_signals();
             }
@@ -312,17 +312,5 @@ impl<'a> Turn<'a> {
             "time": signal.at,
             "data": signal.data,
         })
-    }
-}
-
-/// What a strategy waits for, for a person.
-fn in_words(to: &Consumption) -> String {
-    let names: Vec<&str> =
-        to.filters.iter().map(|filter| filter.kind.as_deref().unwrap_or("any type")).collect();
-    match to.strategy {
-        _ if to.is_open() => "any event".to_owned(),
-        Strategy::One => names.join(""),
-        Strategy::Any => names.join(" or "),
-        Strategy::All => names.join(" and "),
     }
 }

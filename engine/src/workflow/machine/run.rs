@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::state::{End, RunState};
+use super::event::RunEvent;
+use super::state::{Call, End, RunState};
 use super::turn::Turn;
 use crate::id::StreamId;
 use crate::journal::{Accepted, Json, Message, MessageId, Outcome};
@@ -33,13 +34,31 @@ impl Turn<'_> {
         self.begin_or_resume(at, resumed, RUN, Arc::new(arguments), compensates);
     }
 
-    /// Takes the end of a run in that this one has started.
+    /// Takes the end of a run in that this one has started. It may come before the answer to the start.
     pub(super) fn child_ended(&mut self, child: StreamId, ending: Value) {
-        let reply = Accepted { seq: 0, events: Vec::new(), reply: Json::from(&ending) };
+        if self.state.pending.contains_key(&child.to_string()) {
+            return self.take_ending(child, &ending);
+        }
+        let start = format!("{child} start");
+        let asked = |call: &Call| call.waiting.as_ref().is_some_and(|waiting| waiting.what == start);
+        if self.state.calls.values().any(asked) {
+            self.emit(RunEvent::ChildEnded { child, ending: Arc::new(ending) });
+        }
+    }
+
+    fn take_ending(&mut self, child: StreamId, ending: &Value) {
+        let reply = Accepted { seq: 0, events: Vec::new(), reply: Json::from(ending) };
         let result = StepResult::Command(Outcome::Accepted(reply));
         if let Some(event) = self.state.answer_to(&child.to_string(), result) {
             self.answered_children.insert(child);
             self.emit(event);
+        }
+    }
+
+    /// Goes on at once with a run whose end is known already.
+    pub(super) fn take_early_ending(&mut self, child: StreamId) {
+        if let Some(ending) = self.state.early.get(&child).cloned() {
+            self.take_ending(child, &ending);
         }
     }
 

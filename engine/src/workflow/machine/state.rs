@@ -49,6 +49,9 @@ pub struct RunState {
     pub(super) agenda: VecDeque<Work>,
     pub(super) calls: BTreeMap<u64, Call>,
     pub(super) pending: BTreeMap<String, u64>,
+    /// How runs ended that told so before the answer to their start came.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) early: BTreeMap<StreamId, Data>,
     pub(super) signals: VecDeque<Signal>,
     pub(super) timers: BTreeMap<String, Timestamp>,
     /// The topics at which it has ever listened.

@@ -158,6 +158,7 @@ impl TaskList {
             | RunEvent::SignalConsumed { .. }
             | RunEvent::StepRequested { .. }
             | RunEvent::StepAnswered { .. }
+            | RunEvent::ChildEnded { .. }
             | RunEvent::CallEnded { .. }
             | RunEvent::CompensationStarted { .. }
             | RunEvent::CompensationFailed { .. }

@@ -5,6 +5,7 @@ use super::super::state::{Call, CallState, Holder, Phase, RunState, Undo, Waitin
 use super::super::terms::CallEnd;
 use super::Misfit;
 use crate::clock::Timestamp;
+use crate::id::StreamId;
 
 impl RunState {
     pub(super) fn apply_call(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Misfit> {
@@ -150,6 +151,9 @@ impl RunState {
         let (path, unwinding) = (call.path.clone(), call.unwinding.clone());
         let waiting = waiting.ok_or("the call waits for no answer")?;
         self.pending.remove(&waiting.id);
+        if let Ok(child) = waiting.id.parse::<StreamId>() {
+            self.early.remove(&child);
+        }
         match unwinding {
             Some(at) => {
                 if let Phase::Unwinding { unsettled, .. } = &mut self.frame(&at)?.phase

@@ -61,6 +61,7 @@ impl RunState {
             agenda: VecDeque::from([Work::Task(String::new())]),
             calls: BTreeMap::new(),
             pending: BTreeMap::new(),
+            early: BTreeMap::new(),
             signals: VecDeque::new(),
             timers: deadline.iter().map(|due| ("timeout:".to_owned(), *due)).collect(),
             topics: BTreeSet::new(),
@@ -80,6 +81,10 @@ impl RunState {
             return match event {
                 // What was under way when it ended is kept with it.
                 RunEvent::StepAnswered { .. } if self.failed.is_some() => self.apply_call(event, at),
+                RunEvent::ChildEnded { child, ending } if self.failed.is_some() => {
+                    self.early.insert(*child, ending.clone());
+                    Ok(())
+                }
                 RunEvent::Reopened { path, .. } if self.failed.is_some() => self.reopen(path, at),
                 _ => Err("the run has ended".to_owned()),
             };
@@ -97,6 +102,10 @@ impl RunState {
             | RunEvent::ErrorCaught { .. }
             | RunEvent::RetryScheduled { .. }
             | RunEvent::RetryStarted { .. } => self.apply_task(event, at),
+            RunEvent::ChildEnded { child, ending } => {
+                self.early.insert(*child, ending.clone());
+                Ok(())
+            }
             RunEvent::CallStarted { .. }
             | RunEvent::CallResumed { .. }
             | RunEvent::StepRequested { .. }
@@ -163,6 +172,7 @@ impl RunState {
         self.agenda.clear();
         self.calls.clear();
         self.pending.clear();
+        self.early.clear();
         self.signals.clear();
         self.timers.clear();
         Ok(())

@@ -61,6 +61,7 @@ const SAMPLES: &[(&str, &str)] = &[
         "step-answered",
         r#"{"call":1,"undo":true,"step":0,"result":{"effect":{"unknown":{"code":"deadline","message":"m"}}}}"#,
     ),
+    ("child-ended", r#"{"child":"run_00000000000000000000000000","ending":{"status":"completed"}}"#),
     ("call-ended", r#"{"call":1,"end":"completed","output":null}"#),
     ("call-ended", r#"{"call":1,"end":"failed"}"#),
     ("error-caught", r#"{"path":"/do/0/t","error":ERROR,"handles":false}"#),
@@ -114,5 +115,5 @@ fn every_event_has_a_sample() {
         assert_eq!(*version, 1, "{name}: keep the old sample and add one of the new version");
         assert!(SAMPLES.iter().any(|(sample, _)| sample == name), "{name}");
     }
-    assert_eq!(EVENTS.len(), 39);
+    assert_eq!(EVENTS.len(), 40);
 }

@@ -124,3 +124,13 @@ fn whatever_the_order_of_messages_no_child_is_left_behind() {
         assert_eq!(world.status(world.others(run)[0]), "cancelled", "seed {seed}");
     }
 }
+
+#[test]
+fn whatever_the_order_of_messages_the_parent_hears_of_a_child_that_ends_at_once() {
+    for seed in 0..300 {
+        let sources = [parent(""), one("child", "do: [{ s: { set: { y: '${ .x + 1 }' } } }]")];
+        let mut world = World::new(&sources).shuffled(seed);
+        let run = world.start("parent", json!({ "n": 4 }));
+        assert_eq!(world.output(run), json!({ "y": 5 }), "seed {seed}");
+    }
+}

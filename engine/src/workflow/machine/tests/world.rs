@@ -24,6 +24,8 @@ pub(super) struct World {
     machines: BTreeMap<StreamId, Box<dyn Machine>>,
     pub(super) events: BTreeMap<StreamId, Vec<NewEvent>>,
     outbox: VecDeque<Message>,
+    /// Answers that are on their way, where messages go in a random order.
+    replies: Vec<(StreamId, Input)>,
     timers: BTreeMap<(StreamId, String), Timestamp>,
     pub(super) now: Timestamp,
     started: u64,
@@ -48,6 +50,7 @@ impl World {
             machines: BTreeMap::new(),
             events: BTreeMap::new(),
             outbox: VecDeque::new(),
+            replies: Vec::new(),
             timers: BTreeMap::new(),
             now: Timestamp::from_ms(1_763_796_000_000),
             started: 0,
@@ -92,6 +95,15 @@ impl World {
                 Some(chance) if last > 0 => chance.random_range(0..last),
                 _ => 0,
             };
+            let answers = self.replies.len();
+            let answer = self.chance.as_mut().filter(|_| answers > 0).and_then(|chance| {
+                (last == 0 || chance.random_bool(0.5)).then(|| chance.random_range(0..answers))
+            });
+            if let Some(answer) = answer {
+                let (to, input) = self.replies.swap_remove(answer);
+                self.give(to, &input);
+                continue;
+            }
             let Some(message) = self.outbox.remove(chosen) else { return };
             let input = Input::Command {
                 name: message.command.clone(),
@@ -99,7 +111,11 @@ impl World {
                 external_key: None,
             };
             let outcome = self.give(message.to, &input);
-            self.give(message.from.id, &Input::Reply { id: message.id, outcome });
+            let reply = (message.from.id, Input::Reply { id: message.id, outcome });
+            match &mut self.chance {
+                Some(_) => self.replies.push(reply),
+                None => drop(self.give(reply.0, &reply.1)),
+            }
         }
         panic!("messages never end");
     }

@@ -1,0 +1,219 @@
+//! The workflow language against the real server: events, other workflows, services, schedules, drawings, and what
+//! people can do to runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use promptsales_tests::{Server, Settings, until};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::steps::{ended, every, register, start, text, waiting};
+
+fn source(name: &str, body: &str) -> String {
+    format!("document: {{ dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0' }}\n{body}")
+}
+
+async fn served(sources: &[(&str, &str)]) -> Server {
+    let server = Server::start(Settings::default()).await;
+    for (name, body) in sources {
+        register(&server, &source(name, body)).await.ok();
+    }
+    server
+}
+
+async fn send(server: &Server, kind: &str, id: &str, data: Value) {
+    let event = json!({ "specversion": "1.0", "source": "/shop", "id": id, "type": kind, "data": data });
+    let json = [("content-type", "application/cloudevents+json")];
+    server.http.send(Method::POST, "/api/v1/events", &json, Some(event.to_string())).await.unwrap().ok();
+}
+
+const LISTENS: &str = "do: [{ l: { listen: { to: { one: { with: { type: paid }, correlate: { order: { from: .data.order, expect: '${ .id }' } } } } } } }]";
+
+#[tokio::test]
+async fn an_event_from_outside_comes_to_the_run_that_waits_for_it_once_over_kill_9() {
+    let mut server = served(&[("buys", LISTENS)]).await;
+    let mut runs = Vec::new();
+    for n in 0..5 {
+        runs.push(start(&server, "buys", &json!({ "id": format!("o-{n}") })).await);
+    }
+    // This one comes before the run that waits for it listens: it is started behind a wait.
+    register(&server, &source("waits", &LISTENS.replace("do: [", "do: [{ w: { wait: { seconds: 1 } } }, ")))
+        .await
+        .ok();
+    let late = start(&server, "waits", &json!({ "id": "early" })).await;
+    send(&server, "paid", "0", json!({ "order": "early" })).await;
+    for n in [3, 1] {
+        send(&server, "paid", &n.to_string(), json!({ "order": format!("o-{n}"), "n": n })).await;
+    }
+    server.kill().await;
+    server.restart().await;
+    for n in [3, 1] {
+        // What is sent again is recognised.
+        send(&server, "paid", &n.to_string(), json!({ "order": format!("o-{n}"), "n": 99 })).await;
+        let run = ended(&server, &runs[n]).await;
+        assert_eq!(run["output"], json!([{ "order": format!("o-{n}"), "n": n }]));
+    }
+    assert_eq!(ended(&server, &late).await["output"], json!([{ "order": "early" }]));
+    for n in [0, 2, 4] {
+        waiting(&server, &runs[n], "signal").await;
+    }
+}
+
+#[tokio::test]
+async fn one_run_emits_what_another_hears_and_runs_a_third() {
+    let hears = "do: [{ l: { listen: { to: { any: [ { with: { type: step } } ], until: { one: { with: { type: done } } } } }, foreach: { item: e, do: [ { d: { run: { workflow: { namespace: test, name: doubles, input: { n: '${ $e }' } } } } } ] } } }]";
+    let emits = "do: [{ f: { for: { each: n, in: '[1,2,3]' }, do: [ { e: { emit: { event: { with: { type: step, data: '${ $n }' } } } } } ] } }, { d: { emit: { event: { with: { type: done } } } } }]";
+    let server =
+        served(&[("hears", hears), ("emits", emits), ("doubles", "do: [{ s: { set: '${ .n * 2 }' } }]")])
+            .await;
+    let hearing = start(&server, "hears", &json!({})).await;
+    waiting(&server, &hearing, "signal").await;
+    let emitting = start(&server, "emits", &json!({})).await;
+    assert_eq!(ended(&server, &emitting).await["output"]["type"], "done");
+    let run = ended(&server, &hearing).await;
+    let mut found: Vec<i64> = run["output"].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect();
+    found.sort_unstable();
+    assert!(found.iter().all(|n| [2, 4, 6].contains(n)), "{run}");
+    let events = every(&server, &format!("/api/v1/runs/{emitting}/events")).await;
+    assert_eq!(text(&events[0], "type"), "io.serverlessworkflow.workflow.started.v1");
+    assert_eq!(text(events.last().unwrap(), "type"), "io.serverlessworkflow.workflow.completed.v1");
+}
+
+/// A service that counts what it is asked, and fails the first so many times.
+async fn service(fails: usize) -> (String, Arc<AtomicUsize>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let n = count.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 16 * 1024];
+                let read = socket.read(&mut buffer).await.unwrap_or(0);
+                let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
+                let line = head.lines().next().unwrap_or_default().to_owned();
+                let token = head.lines().find(|l| l.to_ascii_lowercase().starts_with("authorization:"));
+                let body = json!({ "asked": line, "token": token.is_some_and(|t| t.ends_with("s3cr3t")) })
+                    .to_string();
+                let status = if n < fails { "404 Not Found" } else { "200 OK" };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = socket.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_service_is_called_with_a_secret_that_is_nowhere_to_be_read() {
+    let (address, _) = service(0).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = folder.path().join("secrets.yaml");
+    std::fs::write(&secrets, "shop: { token: s3cr3t }\n").unwrap();
+    let env = vec![("PROMPTSALES_SECRETS".to_owned(), secrets.display().to_string())];
+    let server = Server::start(Settings { env, ..Settings::default() }).await;
+    let body = format!(
+        "use: {{ secrets: [ shop ] }}\ndo: [{{ c: {{ call: http, with: {{ method: get, endpoint: {{ uri: '{address}/pets/{{petId}}', authentication: {{ bearer: {{ token: '${{ $secrets.shop.token }}' }} }} }}, query: {{ q: '${{ .q }}' }} }} }} }}]"
+    );
+    register(&server, &source("calls", &body)).await.ok();
+    let run = start(&server, "calls", &json!({ "petId": "a b", "q": "x&y" })).await;
+    let ended = ended(&server, &run).await;
+    assert_eq!(
+        ended["output"],
+        json!({ "asked": "GET /pets/a%20b?q=x%26y HTTP/1.1", "token": true }),
+        "{ended}"
+    );
+    let told = format!("{ended}{:?}", every(&server, &format!("/api/v1/runs/{run}/journal")).await);
+    assert!(!told.contains("s3cr3t") && !server.log().contains("s3cr3t"));
+}
+
+#[tokio::test]
+async fn a_run_that_failed_is_retried_skipped_moved_or_restarted() {
+    let (address, asked) = service(2).await;
+    let body = format!(
+        "do: [{{ c: {{ call: http, with: {{ method: get, endpoint: '{address}/x' }} }} }}, {{ s: {{ set: {{ done: true }} }} }}]"
+    );
+    let server = served(&[("calls", &body)]).await;
+    let run = start(&server, "calls", &json!({})).await;
+    let failed = ended(&server, &run).await;
+    assert_eq!((text(&failed, "status"), &failed["error"]["status"]), ("faulted", &json!(404)));
+    assert!(text(&failed["error"], "type").ends_with("/errors/communication"));
+    let act = async |run: &str, verb: &str, body: Value| {
+        server.http.post(&format!("/api/v1/runs/{run}/{verb}"), &body).await
+    };
+    act(&run, "retry", json!({ "reason": "again" })).await.ok();
+    until("the second failure", || async { (asked.load(Ordering::SeqCst) == 2).then_some(()) }).await;
+    ended(&server, &run).await;
+    act(&run, "retry", json!({})).await.ok();
+    until("the end", || async {
+        let run = server.http.get(&format!("/api/v1/runs/{run}")).await.ok();
+        (run["status"] == "completed").then_some(())
+    })
+    .await;
+    let skipped = start(&server, "calls", &json!({})).await;
+    ended(&server, &skipped).await;
+    let again = act(&run, "restart", json!({ "reason": "once more" })).await.expect(202.try_into().unwrap());
+    assert_eq!(ended(&server, text(&again, "runId")).await["output"], json!({ "done": true }));
+    assert_eq!(act(&run, "retry", json!({})).await.problem(409), "run_ended");
+    assert_eq!(act(&run, "move", json!({ "too": 1 })).await.problem(422), "invalid_command");
+    let journal = every(&server, &format!("/api/v1/runs/{run}/journal")).await;
+    let reopened = journal.iter().find(|event| event["type"] == "reopened").unwrap();
+    assert_eq!((text(&reopened["data"], "reason"), text(reopened, "principal")), ("again", "dev"));
+}
+
+#[tokio::test]
+async fn runs_begin_by_themselves_over_kill_9_until_the_latest_version_says_otherwise() {
+    let mut server =
+        served(&[("ticks", "schedule: { every: { seconds: 1 } }\ndo: [{ s: { set: { n: 1 } } }]")]).await;
+    let count = async |server: &Server| every(server, "/api/v1/runs?workflow=ticks").await.len();
+    until("two runs", || async { (count(&server).await >= 2).then_some(()) }).await;
+    server.kill().await;
+    server.restart().await;
+    let before = count(&server).await;
+    until("two more", || async { (count(&server).await >= before + 2).then_some(()) }).await;
+    let shown = server.http.get("/api/v1/workflows/ticks").await.ok();
+    assert_eq!(shown["schedule"]["active"], true, "{shown}");
+    let next = source("ticks", "do: [{ s: { set: { n: 2 } } }]").replace("1.0.0", "2.0.0");
+    register(&server, &next).await.ok();
+    until("the schedule's end", || async {
+        let shown = server.http.get("/api/v1/workflows/ticks").await.ok();
+        (shown["schedule"]["active"] == false).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_starts_a_run_with_it_as_its_input() {
+    let body = "schedule: { on: { one: { with: { type: low, data: '${ .bpm < 60 }' } } } }\ndo: [{ s: { set: { who: '${ $workflow.input[0].data.who }' } } }]";
+    let server = served(&[("alarms", body)]).await;
+    send(&server, "low", "1", json!({ "bpm": 70, "who": "Ana" })).await;
+    send(&server, "low", "2", json!({ "bpm": 40, "who": "Eva" })).await;
+    send(&server, "low", "2", json!({ "bpm": 40, "who": "Eva" })).await;
+    let runs = until("the run", || async {
+        let runs = every(&server, "/api/v1/runs?workflow=alarms&status=completed").await;
+        (!runs.is_empty()).then_some(runs)
+    })
+    .await;
+    assert_eq!((runs.len(), &runs[0]["output"]), (1, &json!({ "who": "Eva" })));
+}
+
+#[tokio::test]
+async fn definitions_and_runs_are_drawn() {
+    let server = served(&[("buys", LISTENS)]).await;
+    let run = start(&server, "buys", &json!({ "id": "o-1" })).await;
+    waiting(&server, &run, "signal").await;
+    for path in [
+        "/api/v1/workflows/launch-campaign/diagram.svg".to_owned(),
+        format!("/api/v1/runs/{run}/diagram.svg"),
+    ] {
+        let drawn = reqwest::get(format!("{}{path}", server.url)).await.unwrap();
+        assert_eq!(drawn.headers()["content-type"], "image/svg+xml; charset=utf-8");
+        assert!(drawn.text().await.unwrap().starts_with("<svg"), "{path}");
+    }
+}
