@@ -4,6 +4,9 @@
 //! compiled in a registry ([`versions`]). A run ([`run`]) is pinned to a version; its machine ([`machine`]) is a pure
 //! function that the host feeds with inputs and whose events it commits.
 
+//!
+#![doc = include_str!("profile.md")]
+
 pub mod action;
 pub mod check;
 pub mod definition;
@@ -20,3 +23,6 @@ pub mod versions;
 
 #[cfg(test)]
 mod fixtures;
+
+#[cfg(test)]
+mod profile;

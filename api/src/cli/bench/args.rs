@@ -106,6 +106,36 @@ pub(super) struct EventsArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(flatten)]
+    pub(super) load: RunLoadArgs,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// How a server is loaded with runs.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunLoadArgs {
+    /// Keep-alive connections, each with one run under way.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) connections: u32,
+    /// Measured seconds of each load.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(super) seconds: u64,
+    /// Seconds of each load that are not measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub(super) warmup: u64,
+}
+
+impl RunLoadArgs {
+    /// What all loads have in common.
+    pub(super) fn plan(&self, work: Work) -> Plan {
+        let (warmup, measured) = (Duration::from_secs(self.warmup), Duration::from_secs(self.seconds));
+        Plan { connections: self.connections, warmup, measured, work }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct StartArgs {
     /// Times that the server is killed and started again.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]

@@ -177,7 +177,7 @@ async fn work(
             key
         });
         match connection.exchange(bytes).await {
-            Ok(answer) if answer.status == 200 => shared.note(key, serial, answer.body),
+            Ok(answer) if answer.status == shared.work.status() => shared.note(key, serial, answer.body),
             Ok(answer) if answer.status == 429 => {
                 // What is not measured of admitted requests is not of others.
                 tally.refused += u64::from(start >= shared.measure_from);
@@ -281,7 +281,7 @@ impl Shared {
         match self.work {
             Work::Record(_) => self.ledger.acknowledge(key, body),
             Work::Events => self.ledger.take(serial, body),
-            Work::Read | Work::List => {}
+            Work::Read | Work::List | Work::Run | Work::Launch => {}
         }
     }
 

@@ -24,6 +24,7 @@ mod preload;
 mod reads;
 mod report;
 mod request;
+mod runs;
 mod site;
 mod soak;
 mod start;
@@ -33,8 +34,8 @@ mod trial;
 use std::time::Instant;
 
 use args::{
-    ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, OverloadArgs, ReadsArgs, SoakArgs,
-    StartArgs,
+    ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, OverloadArgs, ReadsArgs, RunsArgs,
+    SoakArgs, StartArgs,
 };
 use by_hand::ByHandArgs;
 use clap::{Args, Subcommand};
@@ -57,6 +58,8 @@ enum Bench {
     Reads(ReadsArgs),
     /// CloudEvents in batches of a hundred.
     Events(EventsArgs),
+    /// Runs of workflows, awaited, and launches of campaigns.
+    Runs(RunsArgs),
     /// The start after kill -9 under load, the first cold commands, the first touch of a long lead.
     Start(StartArgs),
     /// Memory of live leads, and of many addressable ones under a cap.
@@ -86,6 +89,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Bench::Commands(args) => &args.common,
         Bench::Reads(args) => &args.common,
         Bench::Events(args) => &args.common,
+        Bench::Runs(args) => &args.common,
         Bench::Start(args) => &args.common,
         Bench::Actors(args) => &args.common,
         Bench::Overload(args) => &args.common,
@@ -111,6 +115,7 @@ async fn measure(site: &Site, bench: &Bench, common: &Common) -> anyhow::Result<
         Bench::Commands(args) => Box::pin(commands::run(site, args)).await?,
         Bench::Reads(args) => Box::pin(reads::run(site, args)).await?,
         Bench::Events(args) => Box::pin(events::run(site, args)).await?,
+        Bench::Runs(args) => Box::pin(runs::run(site, args)).await?,
         Bench::Start(args) => Box::pin(start::run(site, args)).await?,
         Bench::Actors(args) => Box::pin(actors::run(site, args)).await?,
         Bench::Overload(args) => Box::pin(overload::run(site, args)).await?,

@@ -75,6 +75,11 @@ impl Row {
         }
     }
 
+    /// The latency below which half of the requests stay, in milliseconds.
+    pub(super) fn p50_ms(&self) -> f64 {
+        self.p50_us as f64 / 1_000.0
+    }
+
     /// The latency below which 99 % of the requests stay, in milliseconds.
     pub(super) fn p99_ms(&self) -> f64 {
         self.p99_us as f64 / 1_000.0

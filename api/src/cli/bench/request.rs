@@ -7,6 +7,9 @@ pub(super) const BATCH: u32 = 100;
 /// The fields of the command that is measured.
 pub(super) const ACTIVITY: &str = r#"{"activity":"opened","score":1,"tag":"spring"}"#;
 
+/// What campaigns are launched with.
+const BRIEF: &str = r#"{"name":"Spring","targetAudience":"all","campaignMessage":"Now","channels":["instagram","facebook"],"locales":["en"],"budget":{"amountMinor":50000,"currency":"USD"},"spendLimit":{"amountMinor":100000,"currency":"USD"},"landingUrl":"https://shop.example/spring"}"#;
+
 const KEY_DIGITS: usize = 8;
 const SERIAL_DIGITS: usize = 12;
 const JSON: &str = "application/json";
@@ -28,6 +31,20 @@ pub(super) enum Work {
     List,
     /// A batch of CloudEvents, each about some lead.
     Events,
+    /// A run of a workflow, whose end is waited for.
+    Run,
+    /// A launch of a campaign.
+    Launch,
+}
+
+impl Work {
+    /// The status that it is answered with.
+    pub(super) fn status(self) -> u16 {
+        match self {
+            Self::Record(_) | Self::Read | Self::List | Self::Events => 200,
+            Self::Run | Self::Launch => 202,
+        }
+    }
 }
 
 /// Whether each command carries an idempotency key.
@@ -64,6 +81,14 @@ impl Request {
                 let events = vec![event(prefix, run); BATCH as usize].join(",");
                 let body = format!("[{events}]");
                 Self::find(post(address, "/api/v1/events", BATCH_TYPE, "", &body), prefix, run)
+            }
+            Work::Run => {
+                let path = format!("/api/v1/workflows/{}/runs?wait=30", super::runs::NAME);
+                let body = format!("{{\"brief\":{BRIEF}}}");
+                Self::find(post(address, &path, JSON, "", &body), prefix, run)
+            }
+            Work::Launch => {
+                Self::find(post(address, "/api/v1/campaigns/launch", JSON, "", BRIEF), prefix, run)
             }
         }
     }

@@ -73,7 +73,7 @@ impl Trial<'_> {
 pub(super) async fn probe(base: &str, work: Work, ledger: &Ledger) -> anyhow::Result<usize> {
     let prefix = match work {
         Work::Record(_) => format!("{}-probe", ledger.prefix),
-        Work::Read | Work::List | Work::Events => ledger.prefix.clone(),
+        Work::Read | Work::List | Work::Events | Work::Run | Work::Launch => ledger.prefix.clone(),
     };
     let address = resolve(base).await?;
     let mut request = Request::new(address, &prefix, &fresh("probe"), work);
@@ -81,7 +81,12 @@ pub(super) async fn probe(base: &str, work: Work, ledger: &Ledger) -> anyhow::Re
         let mut connection = Connection::open(address).await?;
         let answer = connection.exchange(request.patch(0, || 0)).await?;
         let text = || String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]).into_owned();
-        anyhow::ensure!(answer.status == 200, "{work:?} was answered with {}: {}", answer.status, text());
+        anyhow::ensure!(
+            answer.status == work.status(),
+            "{work:?} was answered with {}: {}",
+            answer.status,
+            text()
+        );
         Ok(answer.body.len())
     };
     let answered = tokio::time::timeout(PATIENCE, exchange).await;

@@ -292,8 +292,8 @@ fn problems_say_where_in_the_text_they_stand() {
     let shown: Vec<String> = problems(&source).iter().map(Problem::to_string).collect();
     let expected = [
         "4:7 `/do/0/check/call`: there is no action `thing.opne`; did you mean `thing.open`?",
-        "6:1 `/extra`: `extra` is not a field here; remove it, or use one of `document`, `use`, `schedule`, \
-         `evaluate`, `input`, `output`, `timeout`, `do`",
+        "6:1 `/extra`: `extra` is not a field here; remove it, or use one of `document`, `evaluate`, \
+         `use`, `schedule`, `input`, `output`, `timeout`, `do`",
     ];
     assert_eq!(shown, expected);
     let written = serde_json::to_value(&problems(&source)[0]).unwrap();

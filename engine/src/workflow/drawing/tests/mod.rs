@@ -71,7 +71,7 @@ do:
         "at most 2 hours",
         "set · a, b",
         "wait · 1 hour 30 minutes",
-        "listen · signal go-on",
+        "listen · waits for go-on",
         "for · each x in .xs",
         "side by side, 4 at once",
         "inner",

@@ -145,3 +145,22 @@ fn in_the_loose_mode_what_can_be_evaluated_is() {
     let body = "evaluate: { mode: loose }\ndo: [{ a: { set: { x: .n + 1, y: plain text, z: .n.deep, w: '${ .n }' } } }]";
     assert_eq!(output(body, json!({ "n": 1 })), json!({ "x": 2, "y": "plain text", "z": ".n.deep", "w": 1 }));
 }
+
+#[test]
+fn retry_policies_errors_and_timeouts_are_shared_by_name() {
+    let body = "
+use:
+  errors: { shut: { type: 'https://a.example/shut', status: 503 } }
+  retries: { twice: { delay: PT1S, backoff: { exponential: {} }, limit: { attempt: { count: 2 } } } }
+  timeouts: { short: { after: PT10S } }
+do:
+  - t: { try: [{ r: { raise: { error: shut } } }], catch: { retry: twice, do: [{ w: { timeout: short, wait: PT1H } }] } }";
+    let mut bed = Bed::started(&definition(body), json!({}));
+    assert_eq!(bed.due_in("retry:/do/0/t"), 1_000);
+    bed.tick();
+    assert_eq!(bed.due_in("retry:/do/0/t"), 2_000);
+    bed.tick();
+    assert_eq!(bed.due_in("timeout:/do/0/t/catch/do/0/w"), 10_000);
+    bed.tick();
+    assert_eq!(bed.error()["status"], 408);
+}
