@@ -10,6 +10,7 @@
 pub mod action;
 pub mod check;
 pub mod definition;
+pub mod difference;
 pub mod drawing;
 pub mod expression;
 pub mod machine;

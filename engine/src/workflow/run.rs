@@ -141,6 +141,48 @@ impl RunMachine {
         Ok(step)
     }
 
+    /// Goes on in another version.
+    fn migrate(&mut self, command: RunCommand, cx: &StepCx<'_>) -> Result<Step, Rejected> {
+        let RunCommand::Migrate { version, tasks, reason } = command else {
+            return Err(not_found(cx.stream.id));
+        };
+        let Some(state) = self.state.as_ref() else { return Err(not_found(cx.stream.id)) };
+        let refuse = |kind, code: &'static str, message| {
+            Err(Rejected { kind, code: code.into(), message, detail: Json::null() })
+        };
+        let definitions = &self.runs.definitions;
+        let Some(new) = definitions.get(&cx.stream.tenant, &state.workflow, version.as_deref()) else {
+            let message = format!("`{}` has no version {}", state.workflow, version.unwrap_or_default());
+            return refuse(RejectionKind::NotFound, "unknown_workflow", message);
+        };
+        let Some(old) = self.pinned(&cx.stream.tenant) else {
+            return refuse(RejectionKind::Conflict, "definition_missing", missing(state));
+        };
+        let renaming = match state.renaming(&old, &new, &tasks) {
+            Ok(renaming) => renaming,
+            Err(lost) => {
+                let message = format!(
+                    "the run is in tasks that version {} does not have: `{}`; say in `tasks` where it goes on",
+                    new.version,
+                    lost.join("`, `")
+                );
+                return refuse(RejectionKind::Conflict, "must_choose", message);
+            }
+        };
+        let reply = json!({ "from": state.version, "version": new.version });
+        let Some(state) = self.state.take() else { return Err(not_found(cx.stream.id)) };
+        let _span = transition_span(&new, cx).entered();
+        let interests = self.runs.definitions.interests(&cx.stream.tenant);
+        let mut turn = Turn::new(state, self.bench(&new, &interests, cx));
+        let mut answer = turn.migrate(&old, renaming, reason);
+        let (state, mut step) = turn.finish();
+        self.state = Some(state);
+        answer["from"] = reply["from"].clone();
+        answer["version"] = reply["version"].clone();
+        step.reply = Some(Json::from(&answer));
+        Ok(step)
+    }
+
     /// The definition that the run is pinned to.
     fn pinned(&self, tenant: &TenantId) -> Option<Arc<Definition>> {
         let state = self.state.as_ref()?;
@@ -224,6 +266,10 @@ impl Machine for RunMachine {
             }
             (Some(state), Input::Effect { .. }) if state.end.is_some() && state.failed.is_none() => {
                 Ok(Step::default())
+            }
+            (Some(state), Input::Command { name, body, .. }) if name == "migrate" && state.end.is_none() => {
+                let command = codec::read_named::<RunCommand>(name, body.text());
+                self.migrate(command.map_err(|e| invalid("invalid_command", e.message))?, cx)
             }
             (Some(_), _) => match self.pinned(&cx.stream.tenant) {
                 Some(definition) => self.go_on(&definition, input, cx),

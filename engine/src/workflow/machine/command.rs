@@ -1,5 +1,6 @@
 //! The commands of a run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -137,6 +138,19 @@ pub enum RunCommand {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// Goes on in another version of the workflow.
+    Migrate {
+        /// The version; the latest if absent.
+        #[serde(default)]
+        version: Option<String>,
+        /// For tasks that the run is in and that are gone: which task of the same list it goes on with, by JSON
+        /// pointers from the old version to the new.
+        #[serde(default)]
+        tasks: BTreeMap<String, String>,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
 }
 
 /// What a pause does to the timers of a run.
@@ -221,6 +235,10 @@ impl Turn<'_> {
             return Err(conflict("run_ended", format!("the run has ended: it is {status}")));
         }
         match command {
+            // It takes both versions, and does not come here.
+            RunCommand::Migrate { .. } => {
+                return Err(conflict("not_migrated", "the run cannot go on in another version now".into()));
+            }
             RunCommand::Start { .. } => {
                 return Err(conflict("run_exists", "the run has begun already".into()));
             }

@@ -405,6 +405,21 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The run goes on in another version of its workflow.
+    Migrated {
+        /// The version.
+        version: String,
+        /// The digest of its text.
+        digest: String,
+        /// The JSON pointers of the tasks that are in both versions, from the old to the new.
+        tasks: BTreeMap<String, String>,
+        /// The lists that go on with another task, by their old instance paths, and its place in the new version.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        turns: BTreeMap<String, usize>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Somebody asked for the run's end.
     CancelRequested {
         /// Why.
@@ -482,6 +497,7 @@ pub const EVENTS: &[(&str, u16)] = &[
     ("skip-requested", 1),
     ("data-patched", 1),
     ("moved", 1),
+    ("migrated", 1),
     ("cancel-requested", 1),
     ("yielded", 1),
     ("continued", 1),

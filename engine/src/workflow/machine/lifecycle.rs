@@ -140,6 +140,7 @@ impl Lifecycle {
             | RunEvent::CompensationEnded { .. }
             | RunEvent::SkipRequested { .. }
             | RunEvent::DataPatched { .. }
+            | RunEvent::Migrated { .. }
             | RunEvent::CancelRequested { .. }
             | RunEvent::Yielded { .. }
             | RunEvent::Continued {} => {}

@@ -168,6 +168,7 @@ impl TaskList {
             | RunEvent::Resumed { .. }
             | RunEvent::SkipRequested { .. }
             | RunEvent::DataPatched { .. }
+            | RunEvent::Migrated { .. }
             | RunEvent::CancelRequested { .. }
             | RunEvent::Yielded { .. }
             | RunEvent::Continued {} => {}

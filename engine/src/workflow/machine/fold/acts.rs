@@ -77,7 +77,7 @@ impl RunState {
     }
 
     /// Has a list go on with another of its tasks.
-    pub(super) fn turn_to(&mut self, list: &str, to: usize, data: &Data) -> Result<(), Misfit> {
+    pub(in super::super) fn turn_to(&mut self, list: &str, to: usize, data: &Data) -> Result<(), Misfit> {
         let active: Vec<String> = self
             .frames
             .keys()

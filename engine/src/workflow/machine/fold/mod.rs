@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::event::RunEvent;
+use super::migrate::Renaming;
 use super::state::{End, Frame, Phase, RunState, Signal, Stage, Work};
 use super::terms::{Data, Part, TaskType};
 use crate::clock::Timestamp;
@@ -141,6 +142,12 @@ impl RunState {
             RunEvent::SkipRequested { path, .. } => self.frame(path).map(|_| ()),
             RunEvent::DataPatched { context, path, input, .. } => self.patch(context, path, input),
             RunEvent::Moved { list, to, data, .. } => self.turn_to(list, *to, data),
+            RunEvent::Migrated { version, digest, tasks, turns, .. } => {
+                self.version.clone_from(version);
+                self.digest.clone_from(digest);
+                self.rename(&Renaming { tasks: tasks.clone(), turns: turns.clone() });
+                Ok(())
+            }
             RunEvent::Yielded { at } => {
                 self.timers.insert("yield".to_owned(), *at);
                 Ok(())

@@ -89,6 +89,8 @@ const SAMPLES: &[(&str, &str)] = &[
     ("skip-requested", r#"{"path":"/do/0/a","reason":"why"}"#),
     ("data-patched", r#"{"context":null,"path":"/do/0/a","input":1,"reason":"why"}"#),
     ("moved", r#"{"list":"/do","to":2,"data":null,"reason":"why"}"#),
+    ("migrated", r#"{"version":"2.0.0","digest":"d","tasks":{"/do/0/a":"/do/1/a"}}"#),
+    ("migrated", r#"{"version":"2.0.0","digest":"d","tasks":{},"turns":{"/do":2},"reason":"why"}"#),
     ("cancel-requested", r#"{"reason":"enough"}"#),
     ("cancel-requested", r#"{"reason":"enough","terminate":true}"#),
     ("yielded", r#"{"at":"2025-11-22T07:20:00.000Z"}"#),
@@ -115,5 +117,5 @@ fn every_event_has_a_sample() {
         assert_eq!(*version, 1, "{name}: keep the old sample and add one of the new version");
         assert!(SAMPLES.iter().any(|(sample, _)| sample == name), "{name}");
     }
-    assert_eq!(EVENTS.len(), 40);
+    assert_eq!(EVENTS.len(), 41);
 }

@@ -10,6 +10,7 @@ mod frozen;
 mod language;
 mod lifecycle;
 mod limits;
+mod migrate;
 mod random;
 mod retries;
 mod sagas;

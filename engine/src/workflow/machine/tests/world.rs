@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::entity::{Input, Machine, Step, StepCx, Typed};
 use crate::id::{IdKind, Slot, StreamId, StreamKey, TenantId, uuid_v7};
-use crate::journal::{Accepted, Json, Message, NewEvent, Origin, Outcome, TimerOp};
+use crate::journal::{Accepted, Event, Json, Message, NewEvent, Origin, Outcome, TimerOp};
 use crate::workflow::check::check;
 use crate::workflow::fixtures::actions;
 use crate::workflow::machine::Limits;
@@ -23,6 +23,8 @@ pub(super) struct World {
     tenant: TenantId,
     machines: BTreeMap<StreamId, Box<dyn Machine>>,
     pub(super) events: BTreeMap<StreamId, Vec<NewEvent>>,
+    /// The same events, each with its time.
+    folded: BTreeMap<StreamId, Vec<(Timestamp, NewEvent)>>,
     outbox: VecDeque<Message>,
     /// Answers that are on their way, where messages go in a random order.
     replies: Vec<(StreamId, Input)>,
@@ -49,6 +51,7 @@ impl World {
             tenant,
             machines: BTreeMap::new(),
             events: BTreeMap::new(),
+            folded: BTreeMap::new(),
             outbox: VecDeque::new(),
             replies: Vec::new(),
             timers: BTreeMap::new(),
@@ -72,6 +75,23 @@ impl World {
         self.command(id, "start", &body);
         self.settle();
         id
+    }
+
+    /// Starts a run of a version.
+    pub(super) fn start_version(&mut self, workflow: &str, version: &str, input: Value) -> StreamId {
+        self.started += 1;
+        let id = StreamId::new(Run::PREFIX, uuid_v7(self.now.ms() as u64, Slot::new(7), self.started));
+        self.command(id, "start", &json!({ "workflow": workflow, "version": version, "input": input }));
+        self.settle();
+        id
+    }
+
+    /// What would become of a run in another version of its workflow.
+    pub(super) fn effect(&self, run: StreamId, version: &str) -> crate::workflow::difference::Effect {
+        let kept = self.machines[&run].snapshot().unwrap().1;
+        let state: crate::workflow::machine::RunState = serde_json::from_str(kept.text()).unwrap();
+        let of = |version: &str| self.definitions.get(&self.tenant, &state.workflow, Some(version)).unwrap();
+        state.effect_of(&of(&state.version), &of(version))
     }
 
     pub(super) fn command(&mut self, to: StreamId, name: &str, body: &Value) -> Outcome {
@@ -175,6 +195,8 @@ impl World {
             Err(rejected) => Outcome::Rejected(rejected),
             Ok(Step { events: new, reply, timers, messages, effects }) => {
                 let names = new.iter().map(|event| event.name.clone()).collect();
+                let folded = self.folded.entry(to).or_default();
+                folded.extend(new.iter().map(|event| (self.now, event.clone())));
                 events.extend(new);
                 for op in timers {
                     match op {
@@ -186,6 +208,18 @@ impl World {
                         }
                     }
                 }
+                // A fold of the events, as they are stored, gives the same state.
+                let mut folded: Box<dyn Machine> = match to.prefix() == TOPIC {
+                    true => Box::new(Typed::<Topic>::new()),
+                    false => Box::new(self.runs.machine(&stream)),
+                };
+                for (at, (time, body)) in (1..).zip(self.folded.entry(to).or_default().iter()) {
+                    let (position, seq, at) = (at, at, *time);
+                    let event = Event { position, stream: stream.clone(), seq, at, body: body.clone() };
+                    folded.apply(&event).unwrap();
+                }
+                let kept = |machine: &dyn Machine| machine.snapshot().map(|(_, data)| data.text().to_owned());
+                assert_eq!(kept(&*folded), kept(&**machine), "fold equals live");
                 self.outbox.extend(messages);
                 self.effects.extend(effects.into_iter().map(|effect| (to, effect)));
                 let reply = reply.unwrap_or_else(Json::null);

@@ -1,0 +1,230 @@
+//! Editing what is live: each edit with runs before it, at it, and past it, that stay on their version or follow.
+
+use super::world::World;
+use super::*;
+use crate::id::StreamId;
+use crate::journal::Outcome;
+
+/// A wait, with a task on either side.
+const BASE: &str = "do: [{ first: { listen: { to: { one: { with: { type: go } } } } } }, { rest: { wait: { hours: 2 } } }, { last: { set: { n: 1 } } }]";
+
+fn version(version: &str, body: &str) -> String {
+    format!("document: {{ dsl: '1.0.3', namespace: test, name: flow, version: '{version}' }}\n{body}")
+}
+
+/// Runs of the first version before the wait, at it, and past it.
+struct Live {
+    world: World,
+    before: StreamId,
+    at: StreamId,
+    past: StreamId,
+}
+
+fn live(base: &str, edited: &str) -> Live {
+    let mut world = World::new(&[version("1.0.0", base), version("2.0.0", edited)]);
+    let [before, at, past] = [(); 3].map(|()| world.start_version("flow", "1.0.0", json!({})));
+    for run in [past, at] {
+        world.command(run, "signal", &json!({ "name": "go" }));
+        world.settle();
+        if run == past {
+            world.tick();
+        }
+    }
+    assert_eq!([before, at, past].map(|run| world.status(run)), ["waiting", "waiting", "completed"]);
+    Live { world, before, at, past }
+}
+
+fn migrate(world: &mut World, run: StreamId, body: &Value) -> Result<Value, String> {
+    let outcome = world.command(run, "migrate", body);
+    world.settle();
+    match outcome {
+        Outcome::Accepted(accepted) => Ok(accepted.reply.value()),
+        Outcome::Rejected(rejected) => Err(rejected.code.to_string()),
+    }
+}
+
+impl Live {
+    /// Both open runs follow; the one that has ended does not.
+    fn follow(&mut self) {
+        for run in [self.before, self.at] {
+            let answer =
+                migrate(&mut self.world, run, &json!({ "version": "2.0.0", "reason": "edited" })).unwrap();
+            assert_eq!((&answer["from"], &answer["version"]), (&json!("1.0.0"), &json!("2.0.0")));
+            assert_eq!(self.world.view(run)["version"], "2.0.0");
+        }
+        assert_eq!(migrate(&mut self.world, self.past, &json!({})).unwrap_err(), "run_ended");
+    }
+
+    /// How long the run at the wait still waits, in minutes.
+    fn left(&self) -> i64 {
+        let until = self.world.view(self.at)["waitingFor"][0]["until"].as_str().unwrap().to_owned();
+        (until.parse::<crate::clock::Timestamp>().unwrap().ms() - self.world.now.ms()) / 60_000
+    }
+
+    /// Lets both open runs go to their ends, and gives what they put out.
+    fn outputs(&mut self) -> [Value; 2] {
+        self.world.command(self.before, "signal", &json!({ "name": "go" }));
+        self.world.settle();
+        for _ in 0..20 {
+            if [self.before, self.at].iter().all(|run| self.world.status(*run) == "completed") {
+                break;
+            }
+            self.world.tick();
+        }
+        [self.before, self.at].map(|run| self.world.output(run))
+    }
+}
+
+#[test]
+fn runs_that_stay_on_their_version_do_what_it_says() {
+    let mut live = live(BASE, "do: [{ other: { set: { n: 2 } } }]");
+    assert_eq!(live.outputs(), [json!({ "n": 1 }), json!({ "n": 1 })]);
+}
+
+#[test]
+fn a_delay_that_is_shortened_or_lengthened_counts_from_its_beginning() {
+    for (hours, left) in [("1", 60), ("6", 360)] {
+        let mut live = live(BASE, &BASE.replace("hours: 2", &format!("hours: {hours}")));
+        live.follow();
+        assert_eq!(live.left(), left, "{hours} hours");
+        live.outputs();
+    }
+    // One that would have been over by now is over at once, and not before.
+    let mut live = live(BASE, &BASE.replace("hours: 2", "minutes: 1"));
+    live.world.now = live.world.now.plus(std::time::Duration::from_secs(3_600));
+    live.follow();
+    assert_eq!(live.left(), 0);
+    assert_eq!(live.outputs(), [json!({ "n": 1 }), json!({ "n": 1 })]);
+}
+
+#[test]
+fn tasks_that_are_added_ahead_or_behind_are_run_by_those_who_come_to_them() {
+    let ahead = BASE.replace("{ rest:", "{ extra: { set: { extra: 1 }, export: { as: . } } }, { rest:");
+    let ahead = ahead.replace("set: { n: 1 }", "set: { n: 1, extra: '${ $context.extra }' }");
+    let mut one = live(BASE, &ahead);
+    one.follow();
+    assert_eq!(one.outputs(), [json!({ "n": 1, "extra": 1 }), json!({ "n": 1, "extra": null })]);
+    let behind = BASE
+        .replace("{ last:", "{ extra: { set: { extra: 1 } } }, { last:")
+        .replace("{ n: 1 }", "{ n: '${ .extra }' }");
+    let mut two = live(BASE, &behind);
+    two.follow();
+    assert_eq!(two.outputs(), [json!({ "n": 1 }), json!({ "n": 1 })]);
+}
+
+#[test]
+fn a_condition_or_a_task_that_is_changed_ahead_holds_for_those_who_come_to_it() {
+    let base = "do: [{ first: { listen: { to: { one: { with: { type: go } } } } } }, { rest: { wait: { hours: 2 } } }, { choose: { switch: [ { a: { when: '1 == 1', then: left } }, { b: { then: right } } ] } }, { left: { set: { n: left }, then: end } }, { right: { set: { n: right } } }]";
+    let mut live = live(base, &base.replace("1 == 1", "1 == 2"));
+    live.follow();
+    assert_eq!(live.outputs(), [json!({ "n": "right" }), json!({ "n": "right" })]);
+}
+
+#[test]
+fn who_waits_in_a_task_that_is_deleted_must_choose() {
+    let edited =
+        "do: [{ first: { listen: { to: { one: { with: { type: go } } } } } }, { last: { set: { n: 2 } } }]";
+    let mut live = live(BASE, edited);
+    assert!(migrate(&mut live.world, live.before, &json!({})).is_ok());
+    assert_eq!(migrate(&mut live.world, live.at, &json!({})).unwrap_err(), "must_choose");
+    assert_eq!(live.world.view(live.at)["version"], "1.0.0", "it stays where it was");
+    let wrong = json!({ "tasks": { "/do/1/rest": "/do/9/none" } });
+    assert_eq!(migrate(&mut live.world, live.at, &wrong).unwrap_err(), "must_choose");
+    migrate(&mut live.world, live.at, &json!({ "tasks": { "/do/1/rest": "/do/1/last" } })).unwrap();
+    assert_eq!(live.world.output(live.at), json!({ "n": 2 }));
+    assert_eq!(live.outputs(), [json!({ "n": 2 }), json!({ "n": 2 })]);
+}
+
+#[test]
+fn a_task_that_is_renamed_or_of_another_type_is_another_task() {
+    for edited in [
+        BASE.replace("rest:", "pause:"),
+        BASE.replace("wait: { hours: 2 }", "listen: { to: { one: { with: { type: late } } } }"),
+    ] {
+        let mut live = live(BASE, &edited);
+        assert_eq!(migrate(&mut live.world, live.at, &json!({})).unwrap_err(), "must_choose");
+        let target = if edited.contains("pause") { "/do/1/pause" } else { "/do/1/rest" };
+        migrate(&mut live.world, live.at, &json!({ "tasks": { "/do/1/rest": target } })).unwrap();
+        assert_eq!(live.world.status(live.at), "waiting");
+    }
+}
+
+#[test]
+fn tasks_that_are_past_may_go_or_change_places() {
+    let edited = "do: [{ rest: { wait: { hours: 2 } } }, { last: { set: { n: 1 } } }]";
+    let mut live = live(BASE, edited);
+    migrate(&mut live.world, live.at, &json!({})).unwrap();
+    assert_eq!(migrate(&mut live.world, live.before, &json!({})).unwrap_err(), "must_choose");
+    live.world.tick();
+    assert_eq!(live.world.output(live.at), json!({ "n": 1 }));
+    let reordered = "do: [{ last: { set: { n: 1 } } }, { rest: { wait: { hours: 2 } } }, { first: { listen: { to: { one: { with: { type: go } } } } } }]";
+    let mut live = super::migrate::live(BASE, reordered);
+    live.follow();
+    assert_eq!(live.world.view(live.at)["waitingFor"][0]["task"], "/do/1/rest");
+}
+
+#[test]
+fn a_listener_listens_to_what_the_new_version_says() {
+    let mut live = live(BASE, &BASE.replace("type: go", "type: start"));
+    migrate(&mut live.world, live.before, &json!({})).unwrap();
+    live.world.event(&json!({ "type": "go", "id": "1", "source": "/s", "specversion": "1.0" }));
+    assert_eq!(live.world.view(live.before)["waitingFor"][0]["kind"], "signal");
+    live.world.event(&json!({ "type": "start", "id": "2", "source": "/s", "specversion": "1.0" }));
+    assert_eq!(live.world.view(live.before)["waitingFor"][0]["kind"], "timer");
+}
+
+#[test]
+fn a_call_that_was_sent_is_answered_as_it_was_and_undone_as_it_was() {
+    let head = |v: &str, saga: &str| {
+        format!(
+            "document: {{ dsl: '1.0.3', namespace: test, name: flow, version: '{v}', metadata: {{ saga: {saga} }} }}"
+        )
+    };
+    let one = format!(
+        "{}\ndo: [{{ a: {{ call: thing.open, with: {{ name: old }} }} }}, {{ b: {{ call: mail.send, with: {{ name: x }} }} }}]",
+        head("1.0.0", "true")
+    );
+    let two = format!(
+        "{}\ndo: [{{ z: {{ set: {{ x: 1 }} }} }}, {{ a: {{ call: thing.book, with: {{ name: new }} }} }}, {{ b: {{ call: mail.send, with: {{ name: y }} }} }}]",
+        head("2.0.0", "true")
+    );
+    let mut world = World::new(&[one, two]);
+    let run = world.start_version("flow", "1.0.0", json!({}));
+    // The opening is answered by the other side of the world, which has no such entity: it is refused.
+    assert_eq!(world.status(run), "compensated");
+}
+
+#[test]
+fn what_is_inside_of_loops_and_attempts_is_found_again() {
+    let base = "do: [{ each: { for: { each: n, in: '[1,2]' }, do: [ { t: { try: [ { w: { wait: { hours: 1 } } }, { s: { set: { got: '${ (.got // 0) + $n }' } } } ], catch: {} } } ] } }]";
+    let edited = base
+        .replace("do: [{ each", "do: [{ zero: { set: { got: 0 } } }, { each")
+        .replace("{ t: {", "{ y: { set: '${ . }' } }, { t: {");
+    let mut world = World::new(&[version("1.0.0", base), version("2.0.0", &edited)]);
+    let run = world.start_version("flow", "1.0.0", json!({}));
+    migrate(&mut world, run, &json!({})).unwrap();
+    assert_eq!(world.view(run)["waitingFor"][0]["path"], "/do/1/each[0]/do/1/t/try/0/w");
+    world.tick();
+    world.tick();
+    assert_eq!(world.output(run), json!({ "got": 3 }));
+}
+
+#[test]
+fn it_is_known_beforehand_what_would_become_of_a_run() {
+    use crate::workflow::difference::Effect;
+    let cases = [
+        (BASE.replace("type: go", "type: start"), "must follow", "unaffected"),
+        (BASE.replace("n: 1", "n: 2"), "must follow", "must follow"),
+        (BASE.replace("rest:", "pause:"), "must follow", "must choose"),
+        (BASE.to_owned(), "unaffected", "unaffected"),
+    ];
+    for (edited, before, at) in cases {
+        let live = live(BASE, &edited);
+        let found = [live.before, live.at].map(|run| match live.world.effect(run, "2.0.0") {
+            Effect::Unaffected => "unaffected",
+            Effect::Follows => "must follow",
+            Effect::MustChoose { .. } => "must choose",
+        });
+        assert_eq!(found, [before, at], "{edited}");
+    }
+}
