@@ -67,7 +67,7 @@ pub(super) fn grid(graph: &Graph) -> Grid {
     for edge in &graph.edges {
         let course = match graph.is_forward(edge) {
             true => Course::Down(through(edge, &places, &mut cells)),
-            false => Course::Back(lane(places[edge.to].0, places[edge.from].0, &mut lanes)),
+            false => Course::Back(lane(places[edge.from].0, places[edge.to].0, &mut lanes)),
         };
         courses.push(course);
     }
@@ -127,9 +127,13 @@ fn through(edge: &Edge, places: &[(usize, usize)], cells: &mut Cells) -> usize {
     column
 }
 
-/// The first lane at the left that is free between two rows.
-fn lane(top: usize, bottom: usize, lanes: &mut Vec<Vec<(usize, usize)>>) -> usize {
-    let is_free = |lane: &Vec<(usize, usize)>| lane.iter().all(|(t, b)| bottom + 1 < *t || *b + 1 < top);
+/// The first lane at the left that no other way takes where this one runs: in the gap below the row it leaves, in the
+/// one above the row it comes to, and between them. Where it comes to can be the lower one: a task that is earlier in
+/// its list stands further down if what leads to it does.
+fn lane(from_row: usize, to_row: usize, lanes: &mut Vec<Vec<(usize, usize)>>) -> usize {
+    let (leaves, enters) = (from_row, to_row - 1);
+    let (top, bottom) = (leaves.min(enters), leaves.max(enters));
+    let is_free = |lane: &Vec<(usize, usize)>| lane.iter().all(|(t, b)| bottom < *t || *b < top);
     let index = lanes.iter().position(is_free).unwrap_or(lanes.len());
     if index == lanes.len() {
         lanes.push(Vec::new());

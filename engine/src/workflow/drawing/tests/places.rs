@@ -74,15 +74,38 @@ fn many_branches_and_many_cases_keep_their_places() {
     check_places(&scene(&definition(&body)));
 }
 
+/// Draws what a seed gives, and checks it.
+fn check_seed(seed: u64) {
+    let source = source(&mut Dice::new(seed));
+    let definition = compiled(&source);
+    let graph = super::build::build(&definition, &actions(), None);
+    check_places(&layout::arrange(graph));
+    check_document(&draw(&definition, &actions(), None));
+}
+
+#[test]
+fn labels_of_cases_that_lead_to_earlier_tasks_further_down_keep_apart() {
+    // Nothing leads to "below", so it stands under what it follows; the switch stands under what jumps to it.
+    let body = "
+do:
+  - first: { wait: PT1S, then: choose }
+  - other: { wait: PT1S }
+  - fail: { raise: { error: { type: 'urn:no', status: 409 } } }
+  - below: { wait: PT1S, then: exit }
+  - choose: { switch: [{ again: { when: '${ .a }', then: choose } }, { back: { then: below } }] }";
+    check_places(&scene(&definition(body)));
+}
+
+#[test]
+fn labels_of_cases_keep_apart() {
+    check_seed(9_530_433_011_717_437_792);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_lies_upon_anything_else(seed in any::<u64>()) {
-        let source = source(&mut Dice::new(seed));
-        let definition = compiled(&source);
-        let graph = super::build::build(&definition, &actions(), None);
-        check_places(&layout::arrange(graph));
-        check_document(&draw(&definition, &actions(), None));
+        check_seed(seed);
     }
 }
