@@ -80,31 +80,30 @@ async fn one_run_emits_what_another_hears_and_runs_a_third() {
     assert_eq!(text(events.last().unwrap(), "type"), "io.serverlessworkflow.workflow.completed.v1");
 }
 
-/// A service that counts what it is asked, and fails the first so many times.
-async fn service(fails: usize) -> (String, Arc<AtomicUsize>) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+/// A service that counts what it is asked, and fails the first so many times. It ends with the test's process.
+fn service(fails: usize) -> (String, Arc<AtomicUsize>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let Ok(mut socket) = socket else { continue };
             let n = count.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(async move {
-                let mut buffer = vec![0; 16 * 1024];
-                let read = socket.read(&mut buffer).await.unwrap_or(0);
-                let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
-                let line = head.lines().next().unwrap_or_default().to_owned();
-                let token = head.lines().find(|l| l.to_ascii_lowercase().starts_with("authorization:"));
-                let body = json!({ "asked": line, "token": token.is_some_and(|t| t.ends_with("s3cr3t")) })
+            let mut buffer = vec![0; 16 * 1024];
+            let read = socket.read(&mut buffer).unwrap_or(0);
+            let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
+            let line = head.lines().next().unwrap_or_default().to_owned();
+            let token = head.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+            let body =
+                json!({ "asked": line, "token": token.is_some_and(|token| token.ends_with("s3cr3t")) })
                     .to_string();
-                let status = if n < fails { "404 Not Found" } else { "200 OK" };
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = socket.write_all(answer.as_bytes()).await;
-            });
+            let status = if n < fails { "404 Not Found" } else { "200 OK" };
+            let head =
+                format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n");
+            let _ =
+                socket.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes());
         }
     });
     (address, asked)
@@ -112,7 +111,7 @@ async fn service(fails: usize) -> (String, Arc<AtomicUsize>) {
 
 #[tokio::test]
 async fn a_service_is_called_with_a_secret_that_is_nowhere_to_be_read() {
-    let (address, _) = service(0).await;
+    let (address, _) = service(0);
     let folder = tempfile::tempdir().unwrap();
     let secrets = folder.path().join("secrets.yaml");
     std::fs::write(&secrets, "shop: { token: s3cr3t }\n").unwrap();
@@ -135,7 +134,7 @@ async fn a_service_is_called_with_a_secret_that_is_nowhere_to_be_read() {
 
 #[tokio::test]
 async fn a_run_that_failed_is_retried_skipped_moved_or_restarted() {
-    let (address, asked) = service(2).await;
+    let (address, asked) = service(2);
     let body = format!(
         "do: [{{ c: {{ call: http, with: {{ method: get, endpoint: '{address}/x' }} }} }}, {{ s: {{ set: {{ done: true }} }} }}]"
     );

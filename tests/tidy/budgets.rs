@@ -9,7 +9,11 @@ const MOD_LIMIT: usize = 250;
 const FUNCTION_LIMIT: usize = 70;
 
 /// Files between the budget and the limit: `name` is empty. None may pass the limit.
-const LONG_FILES: &[Allowed] = &[];
+const LONG_FILES: &[Allowed] = &[Allowed {
+    path: "engine/src/workflow/machine/event.rs",
+    name: "",
+    reason: "one enum: every event of a run, with each field said",
+}];
 
 /// Functions over their limit: `name` is the function's.
 const LONG_FUNCTIONS: &[Allowed] = &[

@@ -105,6 +105,20 @@ enum RunCommand {
         #[arg(long)]
         input: Option<String>,
     },
+    /// Has a run go on in another version of its workflow.
+    Migrate {
+        #[command(flatten)]
+        act: Act,
+        /// The version; the latest if absent.
+        #[arg(long)]
+        version: Option<String>,
+        /// Where it goes on for a task that is gone: `OLD=NEW`, JSON pointers of the two versions; may be repeated.
+        #[arg(long = "task", value_name = "OLD=NEW", value_parser = choice)]
+        tasks: Vec<(String, String)>,
+        /// Only says what would become of it.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Starts a run with the same input.
     Restart {
         #[command(flatten)]
@@ -163,6 +177,13 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
             put(&mut body, "input", read(input).await?);
             act(of, "move", body).await
         }
+        RunCommand::Migrate { act: of, version, tasks, dry_run } => {
+            let tasks: serde_json::Map<String, Value> =
+                tasks.into_iter().map(|(old, new)| (old, Value::from(new))).collect();
+            let mut body = json!({ "tasks": tasks, "dryRun": dry_run });
+            put(&mut body, "version", version.map(Value::from));
+            act(of, "migrate", body).await
+        }
         RunCommand::Restart { act: of, version } => {
             let mut body = json!({});
             put(&mut body, "version", version.map(Value::from));
@@ -173,6 +194,12 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
             client.print(client.post(&path, &json_of(&data)?).await?)
         }
     }
+}
+
+/// Reads `OLD=NEW`.
+fn choice(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("write it as `OLD=NEW`, like `/do/1/wait=/do/2/pause`")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
 async fn list(client: &Client, status: Option<String>, workflow: Option<String>) -> anyhow::Result<Ended> {

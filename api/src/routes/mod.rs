@@ -24,6 +24,7 @@ mod stream;
 mod supervision;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod workflows;
 
 /// Everything that is served.
@@ -41,6 +42,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     register(events::endpoints());
     register(workflows::endpoints());
     register(diagrams::endpoints());
+    register(versions::endpoints());
     register(runs::endpoints());
     register(entities::endpoints());
     all

@@ -88,6 +88,12 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .body(fields(json!({ "context": {}, "task": { "type": "string" }, "input": {} }))),
         act("/api/v1/runs/{id}/move", "Has a run go on with another task", acting("move"))
             .body(fields(json!({ "to": { "type": "string" }, "input": {} }))),
+        act("/api/v1/runs/{id}/migrate", "Has a run go on in another version", acting("migrate")).body(
+            fields(json!({
+                "version": { "type": "string" }, "dryRun": { "type": "boolean" },
+                "tasks": { "type": "object", "additionalProperties": { "type": "string" } }
+            })),
+        ),
         Endpoint::new("post", "/api/v1/runs/{id}/restart", "Starts a run with the same input", post(restart))
             .body(fields(json!({ "version": { "type": "string" } })))
             .answer(202, json!({ "type": "object", "required": ["runId"] })),

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::runs::{RUN, run_schema};
+use super::versions;
 use crate::app::App;
 use crate::http::body::{JsonBody, TextBody};
 use crate::http::caller::Caller;
@@ -72,8 +73,14 @@ async fn registered(State(app): State<App>, caller: Caller, body: TextBody) -> R
     match answer.outcome {
         Outcome::Rejected(rejected) => Err(rejected.into()),
         Outcome::Accepted(_) => {
-            let body =
+            let mut body =
                 json!({ "name": definition.name, "version": definition.version, "warnings": warnings });
+            if let Some(impact) =
+                versions::impact(&app, &caller, &definition, versions::AT_REGISTRATION).await?
+            {
+                body["diff"] = impact["diff"].clone();
+                body["runs"] = impact["runs"].clone();
+            }
             let mut response = (StatusCode::CREATED, axum::Json(body)).into_response();
             let location = format!("/api/v1/workflows/{}/versions/{}", definition.name, definition.version);
             if let Ok(location) = HeaderValue::from_str(&location) {

@@ -12,6 +12,7 @@ pub mod check;
 pub mod definition;
 pub mod difference;
 pub mod drawing;
+mod error;
 pub mod expression;
 pub mod machine;
 pub mod registration;

@@ -143,7 +143,7 @@ impl RunMachine {
 
     /// Goes on in another version.
     fn migrate(&mut self, command: RunCommand, cx: &StepCx<'_>) -> Result<Step, Rejected> {
-        let RunCommand::Migrate { version, tasks, reason } = command else {
+        let RunCommand::Migrate { version, tasks, dry_run, reason } = command else {
             return Err(not_found(cx.stream.id));
         };
         let Some(state) = self.state.as_ref() else { return Err(not_found(cx.stream.id)) };
@@ -158,6 +158,11 @@ impl RunMachine {
         let Some(old) = self.pinned(&cx.stream.tenant) else {
             return refuse(RejectionKind::Conflict, "definition_missing", missing(state));
         };
+        if dry_run {
+            let mut reply = json!(state.effect_of(&old, &new));
+            reply["from"] = state.version.clone().into();
+            return Ok(Step { reply: Some(Json::from(&reply)), ..Step::default() });
+        }
         let renaming = match state.renaming(&old, &new, &tasks) {
             Ok(renaming) => renaming,
             Err(lost) => {

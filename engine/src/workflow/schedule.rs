@@ -5,7 +5,7 @@
 //! One entity for each workflow. A run that it starts has an id made of the schedule and of what it is started for, so
 //! that it is started once. Of times that were missed while nothing ran, one run makes up.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,18 +13,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::action::WorkflowError;
-use super::definition::{Consumption, Definition, EventFilter, Formula, Strategy, consumption_of};
+use super::definition::{Consumption, consumption_of};
 use super::run::Run;
-use super::topic::{constant, topics_of};
 use crate::clock::Timestamp;
 use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, Reason};
 use crate::id::{IdKind, Prefix, StreamId, TenantId};
 use crate::journal::{Outcome, RejectionKind};
-use crate::timer::Cron;
 
+mod plan;
+mod sets;
 #[cfg(test)]
 mod tests;
+
+pub use plan::Plan;
+pub use sets::Set;
 
 /// The prefix of schedules' ids.
 pub const SCHEDULE: Prefix = Prefix::new("sched");
@@ -32,55 +34,10 @@ pub const SCHEDULE: Prefix = Prefix::new("sched");
 /// The timer of the next run.
 const TICK: &str = "tick";
 
-/// Sets of events that are not complete, which a schedule keeps.
-const MOST_SETS: usize = 1_000;
-
 /// The id of the schedule of a workflow.
 pub fn schedule_id(tenant: &TenantId, workflow: &str) -> StreamId {
     let bits = crate::id::digest("schedule", &[tenant.as_str(), workflow]);
     StreamId::new(SCHEDULE, crate::id::uuid_v8(bits, None))
-}
-
-/// What a schedule begins runs by.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Plan {
-    /// At every multiple of so many milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub every_ms: Option<u64>,
-    /// At the times of a cron expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cron: Option<String>,
-    /// The time zone of the cron expression; UTC if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_zone: Option<String>,
-    /// So many milliseconds after the end of the run before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after_ms: Option<u64>,
-    /// When these events have come, as the definition says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on: Option<Value>,
-    /// The topics at which they come.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
-    pub topics: Vec<StreamId>,
-}
-
-impl Plan {
-    /// The plan of a definition; none if its runs do not begin by themselves.
-    pub fn of(definition: &Definition, tenant: &TenantId) -> Option<Self> {
-        let schedule = definition.schedule.as_ref()?;
-        let ms = |span: &Option<Duration>| span.map(|span| span.as_millis() as u64);
-        let on = schedule.on.as_ref();
-        Some(Self {
-            every_ms: ms(&schedule.every),
-            cron: schedule.cron.clone(),
-            time_zone: definition.time_zone.clone(),
-            after_ms: ms(&schedule.after),
-            on: on.and_then(|_| definition.document.pointer("/schedule/on").cloned()),
-            topics: on.map_or_else(BTreeSet::new, |on| topics_of(tenant, on)).into_iter().collect(),
-        })
-    }
 }
 
 /// A schedule.
@@ -107,13 +64,6 @@ pub struct Schedule {
 struct Started {
     run: StreamId,
     at: Timestamp,
-}
-
-/// Events that belong together, by the filter that each meets.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Set {
-    keys: BTreeMap<String, Value>,
-    events: BTreeMap<usize, Value>,
 }
 
 /// What a schedule can be told to do.
@@ -309,7 +259,7 @@ fn set(state: Option<&Schedule>, workflow: String, plan: Plan, cx: &DecideCx<'_>
     if state.is_some_and(|state| state.plan.as_ref() == Some(&plan)) {
         return Decision::none();
     }
-    let mut next = next_of(&plan, cx.now);
+    let mut next = plan.next(cx.now);
     if plan.after_ms.is_some() {
         // The first run begins at once; one that is under way starts the next when it ends.
         next = Some(cx.now.plus(Duration::from_millis(1)));
@@ -341,15 +291,6 @@ fn with_timer(decision: Decision<Event>, next: Option<Timestamp>) -> Decision<Ev
     }
 }
 
-/// The first time of a plan behind another one.
-fn next_of(plan: &Plan, after: Timestamp) -> Option<Timestamp> {
-    if let Some(every) = plan.every_ms {
-        let every = i64::try_from(every.max(1)).unwrap_or(i64::MAX);
-        return Some(Timestamp::from_ms((after.ms().div_euclid(every) + 1).saturating_mul(every)));
-    }
-    Cron::parse(plan.cron.as_deref()?).ok()?.next(after, plan.time_zone.as_deref())
-}
-
 impl Schedule {
     fn clear(&self, cx: &DecideCx<'_>) -> Decision<Event> {
         let Some(plan) = &self.plan else { return Decision::none() };
@@ -365,7 +306,7 @@ impl Schedule {
         if cx.now < due {
             return Decision::none().timer(TICK, due);
         }
-        let next = next_of(plan, cx.now);
+        let next = plan.next(cx.now);
         with_timer(self.starting(Decision::none(), &due.to_string(), json!({}), next, cx), next)
     }
 
@@ -401,7 +342,7 @@ impl Schedule {
         let mut sets = self.sets.clone();
         for event in events {
             let reason = format!("{} {}", event["source"].as_str().unwrap_or_default(), event["id"]);
-            if let Some(input) = taken(on, &mut sets, event) {
+            if let Some(input) = sets::taken(on, &mut sets, event) {
                 decision = self.starting(decision, &reason, Value::Array(input), self.next, cx);
             }
         }
@@ -415,64 +356,4 @@ impl Schedule {
         let on = self.plan.as_ref()?.on.as_ref()?;
         self.compiled.get_or_init(|| consumption_of(on)).as_ref()
     }
-}
-
-/// Takes an event in; if a run begins with it, gives the events that it begins with.
-fn taken(on: &Consumption, sets: &mut VecDeque<Set>, event: Value) -> Option<Vec<Value>> {
-    if on.is_open() {
-        return Some(vec![event]);
-    }
-    for (index, filter) in on.filters.iter().enumerate() {
-        if !filter.matches(&event, &plainly) {
-            continue;
-        }
-        if on.strategy != Strategy::All {
-            fits(filter, &BTreeMap::new(), &event)?;
-            return Some(vec![event]);
-        }
-        let free = sets
-            .iter()
-            .position(|set| !set.events.contains_key(&index) && fits(filter, &set.keys, &event).is_some());
-        let place = free.unwrap_or(sets.len());
-        if free.is_none() {
-            sets.push_back(Set::default());
-        }
-        let set = &mut sets[place];
-        match fits(filter, &set.keys, &event) {
-            Some(keys) => set.keys.extend(keys),
-            None => {
-                sets.remove(place);
-                continue;
-            }
-        }
-        set.events.insert(index, event);
-        if set.events.len() == on.filters.len() {
-            return sets.remove(place).map(|set| set.events.into_values().collect());
-        }
-        while sets.len() > MOST_SETS {
-            sets.pop_front();
-        }
-        return None;
-    }
-    None
-}
-
-/// The correlations that an event sets in a set; none if it does not belong there.
-fn fits(
-    filter: &EventFilter,
-    keys: &BTreeMap<String, Value>,
-    event: &Value,
-) -> Option<BTreeMap<String, Value>> {
-    let mut expected = keys.clone();
-    for correlation in &filter.correlate {
-        if let Some(expect) = &correlation.expect {
-            expected.insert(correlation.name.clone(), constant(expect, &Value::Null)?);
-        }
-    }
-    filter.correlates(event, &expected, &plainly)
-}
-
-/// Evaluates outside of runs.
-fn plainly(formula: &Formula, dot: &Value) -> Result<Value, WorkflowError> {
-    constant(formula, dot).ok_or_else(|| WorkflowError::standard("expression", 400, "it cannot be evaluated"))
 }

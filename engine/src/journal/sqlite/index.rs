@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
 
 use super::SqliteJournal;
-use super::error::unavailable;
+use super::error::{is_nothing_to_roll_back, unavailable};
 use super::files::Files;
 use super::read::{int, stream_key, uint};
 use super::tail::Additions;
@@ -140,9 +140,25 @@ impl SqliteJournal {
             return Err(unavailable("the journal", "it has been closed"));
         };
         let (from, to) = self.tail.freeze();
-        fill(conn, from, to, rest).await?;
+        if let Err(error) = fill(conn, from, to, rest).await {
+            self.reopen(conn).await;
+            return Err(error);
+        }
         self.tail.forget_frozen();
         Ok(())
+    }
+
+    /// Opens the index anew after a failure; where that fails too, the next merge begins with what there is.
+    async fn reopen(&self, conn: &mut SqliteConnection) {
+        let opened = async {
+            let mut new = self.files.open_index().await?;
+            self.files.attach_journal(&mut new).await?;
+            Ok::<_, Error>(new)
+        };
+        if let Ok(new) = opened.await {
+            // It is given up because it failed; that closing it fails too tells nothing new.
+            let _ = std::mem::replace(conn, new).close().await;
+        }
     }
 
     /// Lets memory follow the file. The caller holds the writer, so that the file stands still.
@@ -217,10 +233,23 @@ async fn fill(conn: &mut SqliteConnection, from: Mark, to: Mark, rest: Duration)
 }
 
 /// Runs some statements in one transaction.
+///
+/// SQLite ends a transaction by itself when the disk is full, and sqlx's own transactions do not notice: they go on to
+/// count it, take the next one for a savepoint within it, and leave that open for ever, so that nothing is committed
+/// any more. Hence the statements are sent as they are.
 async fn run(conn: &mut SqliteConnection, sql: &'static str, numbers: &[u64]) -> Result<(), Error> {
-    let mut tx = conn.begin().await?;
+    roll_back(conn).await?;
+    conn.execute("BEGIN").await?;
     let query = numbers.iter().fold(sqlx::query(sql), |query, number| query.bind(int(*number)));
-    tx.fetch_many(query).try_collect::<Vec<_>>().await?;
-    tx.commit().await?;
+    conn.fetch_many(query).try_collect::<Vec<_>>().await?;
+    conn.execute("COMMIT").await?;
     Ok(())
+}
+
+/// Makes an end of what a run that failed or was dropped has left open.
+async fn roll_back(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    match conn.execute("ROLLBACK").await {
+        Err(error) if !is_nothing_to_roll_back(&error) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }

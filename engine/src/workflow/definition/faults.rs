@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join};
-use super::ir::{Backoff, Catch, ErrorFilter, Formula, Kind, Retry};
+use super::handling::{Backoff, Catch, ErrorFilter, Retry};
+use super::ir::{Formula, Kind};
 
 /// The most retries that a policy can ask for.
 const MOST_RETRIES: u64 = 1_000_000;

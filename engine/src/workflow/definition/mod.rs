@@ -12,8 +12,10 @@ mod events;
 mod extensions;
 mod faults;
 mod fields;
+mod handling;
 mod ir;
 mod kinds;
+mod matching;
 mod nearest;
 mod places;
 mod problem;
@@ -30,9 +32,10 @@ mod workflow;
 mod tests;
 
 pub use events::{Consumption, Correlation, EventFilter, Foreach, ListenSpec, Read, Strategy, Until, Wanted};
+pub use handling::{Backoff, Catch, ErrorFilter, Retry};
 pub use ir::{
-    Backoff, CallSpec, Case, Catch, Compensate, Definition, ErrorFilter, ForSpec, Formula, Kind, Node,
-    NodeId, Parallel, Retry, Role, RunSpec, Schema, Shaping, Span, Then,
+    CallSpec, Case, Compensate, Definition, ForSpec, Formula, Kind, Node, NodeId, Parallel, Role, RunSpec,
+    Schema, Shaping, Span, Then,
 };
 pub use places::Position;
 pub use problem::{Problem, Severity};
@@ -41,9 +44,9 @@ pub use secrets::{SECRET_CLOSES, SECRET_OPENS};
 pub use source::MAX_SOURCE_BYTES;
 pub use version::{compare_semver, is_semver};
 
-pub(in crate::workflow) use events::consumption_of;
 pub(in crate::workflow) use fields::kind_of;
 pub(in crate::workflow) use ir::{Form, clip};
+pub(in crate::workflow) use matching::consumption_of;
 pub(in crate::workflow) use nearest::suggestion;
 pub(in crate::workflow) use problem::Problems;
 pub(in crate::workflow) use source::read_documents;

@@ -1,5 +1,6 @@
 //! What people can do to a run beside pausing and cancelling: take a failed one up again, skip, patch, move.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,6 +8,7 @@ use serde_json::Value;
 use super::command::conflict;
 use super::event::RunEvent;
 use super::path;
+use super::scene::Scene;
 use super::state::Phase;
 use super::turn::Turn;
 use crate::entity::invalid;
@@ -21,8 +23,27 @@ impl Turn<'_> {
                 "the run did not end in an error that can be tried again".into(),
             ));
         };
-        self.emit(RunEvent::Reopened { path, reason });
+        self.emit(self.reopening(path, reason));
         Ok(self.go_on_after_act())
+    }
+
+    /// The event by which a run is opened again: what has run out of time has its time anew.
+    pub(super) fn reopening(&self, path: String, reason: Option<String>) -> RunEvent {
+        let now = self.cx.now;
+        let ran_out = |at: &str| {
+            let due = self.state.timers.get(&format!("timeout:{at}"));
+            due.is_none_or(|due| *due <= now) && (due.is_some() || at == path || at.is_empty())
+        };
+        let mut deadlines = BTreeMap::new();
+        for at in self.state.frames.keys().filter(|at| ran_out(at)) {
+            let span = if at.is_empty() { &self.definition.timeout } else { &self.node(at).timeout };
+            let Some(span) = span else { continue };
+            let scene = if at.is_empty() { Scene::default() } else { self.scene(at) };
+            if let Ok(span) = self.span(span, &self.input(at), &scene) {
+                deadlines.insert(at.clone(), now.plus(span));
+            }
+        }
+        RunEvent::Reopened { path, deadlines, reason }
     }
 
     /// The active task at an instance path, or the only one at a JSON pointer.

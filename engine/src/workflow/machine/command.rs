@@ -147,6 +147,9 @@ pub enum RunCommand {
         /// pointers from the old version to the new.
         #[serde(default)]
         tasks: BTreeMap<String, String>,
+        /// True to be told what would become of the run, and nothing else.
+        #[serde(default)]
+        dry_run: bool,
         /// Why.
         #[serde(default)]
         reason: Option<String>,
@@ -227,7 +230,7 @@ impl Turn<'_> {
             (&self.state.failed, &command)
         {
             let (failed, output, reason) = (failed.clone(), output.clone(), reason.clone());
-            self.emit(RunEvent::Reopened { path: failed.clone(), reason: reason.clone() });
+            self.emit(self.reopening(failed.clone(), reason.clone()));
             return self.skip(failed, output, reason).map(|()| self.go_on_after_act());
         }
         if self.state.end.is_some() {

@@ -366,6 +366,9 @@ pub enum RunEvent {
     Reopened {
         /// The task that is tried again.
         path: String,
+        /// When tasks time out, and the run (under the empty path), whose time had run out.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        deadlines: BTreeMap<String, Timestamp>,
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

@@ -128,7 +128,7 @@ impl<'a> Turn<'a> {
         Ok((input, deadlines))
     }
 
-    /// Completes a task whose own tasks are through, and lead where `then` says.
+    /// Completes a task whose own tasks are through, and which goes on where `then` says.
     pub(super) fn returned(&mut self, at: &str, output: Data, then: Option<&Then>) {
         match self.node(at).role {
             Role::Plain | Role::Extended => self.complete(at, output, then),
@@ -148,7 +148,7 @@ impl<'a> Turn<'a> {
             Err(e) => return self.fault(at, e),
         };
         let (output, context) = shaped;
-        let (go, leads) = self.go(node, then.unwrap_or(&node.then));
+        let (go, outer) = self.go(node, then.unwrap_or(&node.then));
         let (output, context) = match self.handed_over(at, go, output, context) {
             Ok(handed) => handed,
             Err(e) => return self.fault(at, e),
@@ -158,7 +158,7 @@ impl<'a> Turn<'a> {
             output: (output != natural).then(|| output.clone()),
             context,
             go,
-            then: leads,
+            then: outer,
         };
         self.emit(event);
         if go == Go::End {

@@ -121,29 +121,7 @@ impl Lifecycle {
             RunEvent::Cancelled { .. } => {
                 self.end("io.serverlessworkflow.workflow.cancelled.v1", "cancelledAt", at, &mut out);
             }
-            RunEvent::TaskSkipped { .. }
-            | RunEvent::LoopStarted { .. }
-            | RunEvent::ForkStarted { .. }
-            | RunEvent::WaitStarted { .. }
-            | RunEvent::EventEmitted { .. }
-            | RunEvent::SignalReceived { .. }
-            | RunEvent::SignalDropped { .. }
-            | RunEvent::CallStarted { .. }
-            | RunEvent::CallResumed { .. }
-            | RunEvent::StepRequested { .. }
-            | RunEvent::StepAnswered { .. }
-            | RunEvent::ChildEnded { .. }
-            | RunEvent::CallEnded { .. }
-            | RunEvent::CompensationStarted { .. }
-            | RunEvent::CompensationFailed { .. }
-            | RunEvent::CompensationRetried { .. }
-            | RunEvent::CompensationEnded { .. }
-            | RunEvent::SkipRequested { .. }
-            | RunEvent::DataPatched { .. }
-            | RunEvent::Migrated { .. }
-            | RunEvent::CancelRequested { .. }
-            | RunEvent::Yielded { .. }
-            | RunEvent::Continued {} => {}
+            _ => {}
         }
         out
     }

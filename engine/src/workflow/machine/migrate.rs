@@ -138,7 +138,7 @@ impl Renaming {
         Some(format!("{}{body}", self.tasks.get(owner)?))
     }
 
-    /// The new instance path of a task or a list; that of what is gone is marked, and leads to none.
+    /// The new instance path of a task or a list; that of what is gone is marked, and is no place.
     pub(super) fn path(&self, old: &str) -> String {
         let mut segments = old.split('/').skip(1).peekable();
         let (mut new, mut plain) = (String::new(), String::new());
@@ -189,7 +189,7 @@ fn same_from(old: &Definition, new: &Definition, list: &str, from: usize) -> boo
     };
     let tasks = old.list(list);
     let names: Vec<&str> = tasks.iter().map(|id| old.nodes[*id].name.as_str()).collect();
-    let leads_back = tasks.iter().skip(from).any(|id| {
+    let goes_back = tasks.iter().skip(from).any(|id| {
         let node = &old.nodes[*id];
         let mut thens = vec![&node.then];
         match &node.kind {
@@ -202,7 +202,7 @@ fn same_from(old: &Definition, new: &Definition, list: &str, from: usize) -> boo
             Then::Continue | Then::Exit | Then::End => false,
         })
     });
-    !leads_back && tail(old, from) == tail(new, from)
+    !goes_back && tail(old, from) == tail(new, from)
 }
 
 impl Turn<'_> {

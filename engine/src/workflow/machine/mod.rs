@@ -28,6 +28,7 @@ mod fork;
 mod input;
 mod lifecycle;
 mod listen;
+mod log;
 mod migrate;
 mod path;
 mod raise;

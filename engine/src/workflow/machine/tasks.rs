@@ -149,29 +149,8 @@ impl TaskList {
             | RunEvent::Faulted { .. }
             | RunEvent::Compensated { .. }
             | RunEvent::Cancelled { .. } => self.cancel_inside("", at),
-            RunEvent::Started { .. }
-            | RunEvent::LoopStarted { .. }
-            | RunEvent::ForkStarted { .. }
-            | RunEvent::EventEmitted { .. }
-            | RunEvent::SignalReceived { .. }
-            | RunEvent::SignalDropped { .. }
-            | RunEvent::SignalConsumed { .. }
-            | RunEvent::StepRequested { .. }
-            | RunEvent::StepAnswered { .. }
-            | RunEvent::ChildEnded { .. }
-            | RunEvent::CallEnded { .. }
-            | RunEvent::CompensationStarted { .. }
-            | RunEvent::CompensationFailed { .. }
-            | RunEvent::CompensationRetried { .. }
-            | RunEvent::CompensationEnded { undone: false, .. }
-            | RunEvent::Paused { .. }
-            | RunEvent::Resumed { .. }
-            | RunEvent::SkipRequested { .. }
-            | RunEvent::DataPatched { .. }
-            | RunEvent::Migrated { .. }
-            | RunEvent::CancelRequested { .. }
-            | RunEvent::Yielded { .. }
-            | RunEvent::Continued {} => {}
+            // Steps of calls, signals and acts change no task by themselves.
+            _ => {}
         }
     }
 

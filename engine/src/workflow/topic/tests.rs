@@ -1,6 +1,11 @@
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
+use super::entity::{FAN_OUT, GO_ON, KEPT_FOR, MOST_BYTES, MOST_KEPT};
 use super::*;
+use crate::clock::Timestamp;
+use crate::entity::{DecideCx, Entity, EventCx};
 use crate::workflow::definition::draft;
 use crate::workflow::fixtures::definition;
 

@@ -104,3 +104,30 @@ async fn an_index_that_does_not_fit_is_rebuilt() {
         check(&memory, &sqlite, wrong).await;
     }
 }
+
+#[tokio::test]
+async fn merges_that_found_no_room_are_made_up_for_and_seen_by_readers() {
+    let dir = TempDir::new().unwrap();
+    let options = SqliteOptions { merge_at: usize::MAX, ..SqliteOptions::default() };
+    let journal = SqliteJournal::open_with(dir.path(), options).await.unwrap();
+    let fence = journal.take_over(PARTITION, Uuid::from_u128(1)).await.unwrap().fence;
+    let stream = |n: u64| StreamKey::new(TenantId::default_tenant(), crate::id::StreamId::new(THING, id(n)));
+    for n in 0..500 {
+        journal.append(fence, &[everything_of(&stream(n), n, 0)]).await.unwrap()[0].as_ref().unwrap();
+    }
+    for _ in 0..3 {
+        let mut index = journal.index.lock().await;
+        let conn = index.as_mut().unwrap();
+        let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut *conn).await.unwrap();
+        let full = sqlx::AssertSqlSafe(format!("PRAGMA main.max_page_count = {pages}"));
+        sqlx::query(full).fetch_all(&mut *conn).await.unwrap();
+        drop(index);
+        assert!(journal.merge().await.is_err(), "there is no room");
+    }
+    journal.merge().await.unwrap();
+    assert_eq!(journal.tail.len(), 0, "it is all in the index now");
+    for n in 0..500 {
+        assert!(!journal.read_stream(&stream(n), 0, 10).await.unwrap().is_empty(), "stream {n}");
+    }
+    journal.close().await;
+}

@@ -1,5 +1,9 @@
 //! What people do to runs.
 
+use std::collections::BTreeMap;
+
+use super::super::event::RunEvent;
+use super::super::migrate::Renaming;
 use super::super::path;
 use super::super::state::{CallState, Phase, RunState, Stage, Work};
 use super::super::terms::Data;
@@ -7,6 +11,31 @@ use super::Misfit;
 use crate::clock::Timestamp;
 
 impl RunState {
+    pub(super) fn apply_act(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Misfit> {
+        match event {
+            RunEvent::Paused { freeze, .. } => {
+                self.paused = Some(at);
+                self.frozen = *freeze;
+                Ok(())
+            }
+            RunEvent::Resumed { .. } | RunEvent::CancelRequested { .. } => {
+                self.thaw(at);
+                Ok(())
+            }
+            RunEvent::Reopened { .. } => Err("the run has not ended".to_owned()),
+            RunEvent::SkipRequested { path, .. } => self.frame(path).map(|_| ()),
+            RunEvent::DataPatched { context, path, input, .. } => self.patch(context, path, input),
+            RunEvent::Moved { list, to, data, .. } => self.turn_to(list, *to, data),
+            RunEvent::Migrated { version, digest, tasks, turns, .. } => {
+                self.version.clone_from(version);
+                self.digest.clone_from(digest);
+                self.rename(&Renaming { tasks: tasks.clone(), turns: turns.clone() });
+                Ok(())
+            }
+            _ => Err("not an act of a person".to_owned()),
+        }
+    }
+
     /// Ends a pause; where time stood still, all that is due comes later by its length.
     pub(super) fn thaw(&mut self, at: Timestamp) {
         let Some(since) = self.paused.take() else { return };
@@ -31,13 +60,19 @@ impl RunState {
     }
 
     /// Opens a run again that had ended in an error, with the task that failed.
-    pub(super) fn reopen(&mut self, failed: &str, at: Timestamp) -> Result<(), Misfit> {
+    pub(super) fn reopen(
+        &mut self,
+        failed: &str,
+        deadlines: &BTreeMap<String, Timestamp>,
+        at: Timestamp,
+    ) -> Result<(), Misfit> {
         self.end = None;
         self.ended_at = None;
         self.failed = None;
-        // Deadlines that have passed meanwhile are not held against it.
+        // Deadlines that have passed meanwhile are not held against it: tasks have their time anew.
         self.timers
             .retain(|name, due| *due > at || !(name.starts_with("timeout:") || name.starts_with("attempt:")));
+        self.timers.extend(deadlines.iter().map(|(task, due)| (format!("timeout:{task}"), *due)));
         let calls = &self.calls;
         let frame = self.frames.get_mut(failed).ok_or_else(|| format!("there is no task at `{failed}`"))?;
         let done = |number: &u64| calls.get(number).is_some_and(|call| call.state == CallState::Completed);

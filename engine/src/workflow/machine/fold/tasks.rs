@@ -63,6 +63,15 @@ impl RunState {
                 let begun = Listening { signal, topics, foreach, ..Listening::default() };
                 self.set_phase(path, Phase::Listening(Box::new(begun)))
             }
+            RunEvent::ErrorCaught { .. }
+            | RunEvent::RetryScheduled { .. }
+            | RunEvent::RetryStarted { .. } => self.apply_try(event),
+            _ => Err("not an event of a task".to_owned()),
+        }
+    }
+
+    fn apply_try(&mut self, event: &RunEvent) -> Result<(), Misfit> {
+        match event {
             RunEvent::ErrorCaught { path, error, handles } => {
                 self.remove_within(path, false);
                 self.timers.remove(&format!("attempt:{path}"));
@@ -84,7 +93,7 @@ impl RunState {
                 }
                 self.set_phase(path, Phase::Try { attempt: *attempt, stage: Stage::Ready })
             }
-            _ => Err("not an event of a task".to_owned()),
+            _ => Err("not an event of a `try`".to_owned()),
         }
     }
 

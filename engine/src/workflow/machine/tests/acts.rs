@@ -154,3 +154,16 @@ fn a_terminated_run_undoes_nothing() {
     bed.ok("open");
     assert!(bed.open().is_empty());
 }
+
+#[test]
+fn a_task_that_is_tried_again_has_its_time_anew() {
+    let body = "timeout: { after: PT10M }\ndo: [{ w: { timeout: { after: PT5M }, wait: PT1H } }]";
+    let mut bed = Bed::started(&definition(body), json!({}));
+    bed.tick();
+    assert_eq!(bed.error()["status"], 408);
+    bed.now = bed.now.plus(std::time::Duration::from_secs(3600));
+    bed.command("retry", json!({})).unwrap();
+    assert_eq!((bed.due_in("timeout:/do/0/w"), bed.due_in("timeout:")), (300_000, 600_000));
+    bed.tick();
+    assert_eq!(bed.error()["status"], 408);
+}

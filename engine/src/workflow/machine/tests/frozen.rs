@@ -86,6 +86,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("resumed", "{}"),
     ("resumed", r#"{"reason":"why"}"#),
     ("reopened", r#"{"path":"/do/0/a","reason":"why"}"#),
+    ("reopened", r#"{"path":"/do/0/a","deadlines":{"":"2025-11-22T07:20:00.000Z"}}"#),
     ("skip-requested", r#"{"path":"/do/0/a","reason":"why"}"#),
     ("data-patched", r#"{"context":null,"path":"/do/0/a","input":1,"reason":"why"}"#),
     ("moved", r#"{"list":"/do","to":2,"data":null,"reason":"why"}"#),
