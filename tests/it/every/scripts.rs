@@ -70,6 +70,12 @@ pub(crate) fn definitions() -> Vec<String> {
             ),
         ),
         ("hearing", false, format!("[{{ hear: {listen} }}]")),
+        (
+            "emitting",
+            false,
+            "[{ send: { emit: { event: { with: { type: sent, data: { n: 1 } } } } } }]".to_owned(),
+        ),
+        ("acting", false, "[{ one: { wait: PT1H } }, { two: { wait: PT1H } }]".to_owned()),
         ("undoing", true, format!("[{{ track: {track} }}, {{ boom: {boom} }}]")),
         (
             "resuming",
@@ -93,7 +99,7 @@ fn rules() -> Value {
 
 /// Every script.
 pub(crate) fn scripts() -> Vec<Script> {
-    [campaigns(), jobs(), leads(), runs()].into_iter().flatten().collect()
+    [campaigns(), jobs(), leads(), runs(), topics(), schedules()].into_iter().flatten().collect()
 }
 
 fn launching(run: StreamId) -> Vec<Step> {
@@ -229,8 +235,46 @@ fn runs() -> Vec<Script> {
         vec![start("hearing"), Tell("cancel", json!({ "reason": "not needed" })), second()],
         vec![start("undoing"), long(), tell("retry"), long()],
         vec![start("resuming"), long()],
+        vec![start("emitting"), second()],
+        vec![
+            start("acting"),
+            Tell("patch", json!({ "context": { "a": 1 }, "reason": "a typo" })),
+            Tell("skip", json!({ "task": "/do/0/one", "reason": "not needed" })),
+            Tell("move", json!({ "to": "/do/0/one", "reason": "once more" })),
+            Tell("migrate", json!({ "version": "1.0.0", "reason": "edited" })),
+            Tell("terminate", json!({ "reason": "enough" })),
+        ],
+        vec![start("raising"), second(), Tell("retry", json!({ "reason": "again" })), second()],
     ];
     (1..).zip(all).map(|(number, steps)| Script { id: id("run", 100 + number), steps }).collect()
+}
+
+fn topics() -> Vec<Script> {
+    let run = json!({ "run": id("run", 300) });
+    let steps = vec![
+        Tell("subscribe", json!({ "run": id("run", 300), "since": "2026-01-01T00:00:00.000Z" })),
+        Tell(
+            "offer",
+            json!({ "event": { "type": "sent", "id": "1", "source": "/test", "data": { "n": 1 } } }),
+        ),
+        Tell("unsubscribe", run.clone()),
+        Tell("forget", run),
+    ];
+    vec![Script { id: id("topic", 1), steps }]
+}
+
+fn schedules() -> Vec<Script> {
+    let set = |workflow: &str, plan: Value| Tell("set", json!({ "workflow": workflow, "plan": plan }));
+    let seconds = || Sleep(Duration::from_secs(5));
+    let both = json!({ "on": { "all": [{ "with": { "type": "a" } }, { "with": { "type": "b" } }] } });
+    let heard = json!({ "topic": id("topic", 2), "events": [{ "type": "a", "id": "1", "source": "/test" }] });
+    let all = [
+        vec![set("emitting", json!({ "everyMs": 2_000 })), seconds(), tell("clear")],
+        vec![set("emitting", json!({ "afterMs": 60_000 })), seconds(), tell("clear")],
+        vec![set("nothing", json!({ "everyMs": 60_000 })), Sleep(Duration::from_secs(70)), tell("clear")],
+        vec![set("emitting", both), Tell("hear", heard)],
+    ];
+    (1..).zip(all).map(|(number, steps)| Script { id: id("sched", number), steps }).collect()
 }
 
 /// A stage on which the scripts can be played.
@@ -289,12 +333,17 @@ pub(crate) fn rare(started: &Written) -> Vec<(StreamId, Vec<Written>)> {
     let quarantine = vec![("quarantined".to_owned(), aside), ("released".to_owned(), free)];
     let yielded = ("yielded".to_owned(), json!({ "at": "2026-01-01T00:00:00.000Z" }));
     let run = vec![started.clone(), yielded, ("continued".to_owned(), json!({}))];
+    let ending = json!({ "child": id("run", 301), "ending": { "status": "completed", "output": 1 } });
+    let early = vec![started.clone(), ("child-ended".to_owned(), ending)];
+    let dropped = vec![started.clone(), ("signal-dropped".to_owned(), json!({ "number": 1 }))];
     let released = vec![("released".to_owned(), json!({ "why": "the platforms were looked at" }))];
     vec![
         (id("dead", 1), letter),
         (id("dead", 2), retried),
         (id("quar", 1), quarantine),
         (id("run", 200), run),
+        (id("run", 201), early),
+        (id("run", 202), dropped),
         (id("hist", 1), released),
     ]
 }

@@ -67,3 +67,25 @@ pub enum Backoff {
     /// Twofold each time.
     Exponential,
 }
+
+impl Then {
+    /// Reads a directive.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "continue" => Self::Continue,
+            "exit" => Self::Exit,
+            "end" => Self::End,
+            name => Self::Task(name.to_owned()),
+        }
+    }
+
+    /// The directive as it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Continue => "continue",
+            Self::Exit => "exit",
+            Self::End => "end",
+            Self::Task(name) => name,
+        }
+    }
+}

@@ -316,28 +316,6 @@ pub enum Then {
     Task(String),
 }
 
-impl Then {
-    /// Reads a directive.
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "continue" => Self::Continue,
-            "exit" => Self::Exit,
-            "end" => Self::End,
-            name => Self::Task(name.to_owned()),
-        }
-    }
-
-    /// The directive as it is written.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Continue => "continue",
-            Self::Exit => "exit",
-            Self::End => "end",
-            Self::Task(name) => name,
-        }
-    }
-}
-
 /// A length of time.
 #[derive(Debug)]
 pub enum Span {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::event::RunEvent;
+use super::migrate::Renaming;
 use super::path;
 use super::terms::Go;
 use crate::clock::Timestamp;
@@ -49,14 +50,7 @@ impl Lifecycle {
     pub fn apply(&mut self, event: &RunEvent, at: Timestamp) -> Vec<LifecycleEvent> {
         let mut out = Vec::new();
         match event {
-            RunEvent::Started { workflow, version, .. } => {
-                let id = self.run.to_string();
-                let id = id.rsplit('_').next().unwrap_or_default();
-                self.name = format!("{workflow}-{id}.{}", self.namespace);
-                let definition = json!({ "name": workflow, "namespace": self.namespace, "version": version });
-                let data = json!({ "name": self.name, "definition": definition, "startedAt": at });
-                out.push(("io.serverlessworkflow.workflow.started.v1", data));
-            }
+            RunEvent::Started { workflow, version, .. } => out.push(self.started(workflow, version, at)),
             RunEvent::TaskStarted { path, .. } => {
                 self.begun += 1;
                 self.active.insert(path.clone(), self.begun);
@@ -67,13 +61,7 @@ impl Lifecycle {
                 self.cancel_inside(path, at, &mut out);
                 self.complete(path, at, &mut out);
                 if *go == Go::End {
-                    let mut around: Vec<_> =
-                        self.active.keys().filter(|other| path::within(path, other)).cloned().collect();
-                    around.sort_by_key(|path| std::cmp::Reverse(path.len()));
-                    for outer in around {
-                        self.cancel_inside(&outer, at, &mut out);
-                        self.complete(&outer, at, &mut out);
-                    }
+                    self.complete_around(path, at, &mut out);
                 }
             }
             RunEvent::TaskFaulted { path, error, kept } => {
@@ -100,14 +88,12 @@ impl Lifecycle {
             RunEvent::Paused { .. } => self.hold("suspended", "suspendedAt", at, &mut out),
             RunEvent::Resumed { .. } => self.hold("resumed", "resumedAt", at, &mut out),
             RunEvent::Reopened { path, .. } => self.reopen(path, at, &mut out),
-            RunEvent::Moved { list, .. } => {
-                let moved: Vec<_> =
-                    self.active.keys().filter(|path| path::list_of(path) == list).cloned().collect();
-                for path in moved {
-                    self.cancel_inside(&path, at, &mut out);
-                    self.active.remove(&path);
-                    out.push(self.task("io.serverlessworkflow.task.cancelled.v1", &path, "cancelledAt", at));
-                }
+            RunEvent::Moved { list, .. } => self.leave(list, at, &mut out),
+            RunEvent::Migrated { tasks, turns, .. } => {
+                turns.keys().for_each(|list| self.leave(list, at, &mut out));
+                let renaming = Renaming { tasks: tasks.clone(), turns: turns.clone() };
+                let active = std::mem::take(&mut self.active).into_iter();
+                self.active = active.map(|(path, order)| (renaming.path(&path), order)).collect();
             }
             RunEvent::Completed { .. } => {
                 self.end("io.serverlessworkflow.workflow.completed.v1", "completedAt", at, &mut out);
@@ -124,6 +110,36 @@ impl Lifecycle {
             _ => {}
         }
         out
+    }
+
+    fn started(&mut self, workflow: &str, version: &str, at: Timestamp) -> LifecycleEvent {
+        let id = self.run.to_string();
+        let id = id.rsplit('_').next().unwrap_or_default();
+        self.name = format!("{workflow}-{id}.{}", self.namespace);
+        let definition = json!({ "name": workflow, "namespace": self.namespace, "version": version });
+        let data = json!({ "name": self.name, "definition": definition, "startedAt": at });
+        ("io.serverlessworkflow.workflow.started.v1", data)
+    }
+
+    /// The tasks around one that ends the run complete with it.
+    fn complete_around(&mut self, path: &str, at: Timestamp, out: &mut Vec<LifecycleEvent>) {
+        let mut around: Vec<_> =
+            self.active.keys().filter(|other| path::within(path, other)).cloned().collect();
+        around.sort_by_key(|path| std::cmp::Reverse(path.len()));
+        for outer in around {
+            self.cancel_inside(&outer, at, out);
+            self.complete(&outer, at, out);
+        }
+    }
+
+    /// What is active of a list is left for another task of it.
+    fn leave(&mut self, list: &str, at: Timestamp, out: &mut Vec<LifecycleEvent>) {
+        let left: Vec<_> = self.active.keys().filter(|path| path::list_of(path) == list).cloned().collect();
+        for path in left {
+            self.cancel_inside(&path, at, out);
+            self.active.remove(&path);
+            out.push(self.task("io.serverlessworkflow.task.cancelled.v1", &path, "cancelledAt", at));
+        }
     }
 
     /// A task that failed is tried again, and what was active with it goes on.

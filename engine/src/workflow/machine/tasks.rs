@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::event::RunEvent;
+use super::migrate::Renaming;
 use super::path;
 use super::terms::{Go, TaskType};
 use crate::clock::Timestamp;
@@ -138,12 +139,10 @@ impl TaskList {
                 }
             }
             RunEvent::Reopened { path, .. } => self.reopen(path),
-            RunEvent::Moved { list, .. } => {
-                let moved: Vec<String> =
-                    self.active.keys().filter(|path| path::list_of(path) == list).cloned().collect();
-                for path in moved {
-                    self.end(&path, TaskStatus::Cancelled, at);
-                }
+            RunEvent::Moved { list, .. } => self.leave(list, at),
+            RunEvent::Migrated { tasks, turns, .. } => {
+                turns.keys().for_each(|list| self.leave(list, at));
+                self.rename(&Renaming { tasks: tasks.clone(), turns: turns.clone() });
             }
             RunEvent::Completed { .. }
             | RunEvent::Faulted { .. }
@@ -174,6 +173,29 @@ impl TaskList {
             started_at: at,
             ended_at: None,
         });
+    }
+
+    /// What is active of a list is left for another task of it.
+    fn leave(&mut self, list: &str, at: Timestamp) {
+        let left: Vec<String> =
+            self.active.keys().filter(|path| path::list_of(path) == list).cloned().collect();
+        for path in left {
+            self.end(&path, TaskStatus::Cancelled, at);
+        }
+    }
+
+    /// What is active stands where the new version has it; what has ended stays as it was.
+    fn rename(&mut self, renaming: &Renaming) {
+        let active = std::mem::take(&mut self.active);
+        for (old, index) in active {
+            let new = renaming.path(&old);
+            let item = &mut self.items[index];
+            self.by_key.remove(&item.path);
+            item.reference = path::reference(&new);
+            item.path = renaming.path(&item.path);
+            self.by_key.insert(item.path.clone(), index);
+            self.active.insert(new, index);
+        }
     }
 
     /// A task that failed is tried again, and what was active with it goes on.

@@ -73,18 +73,7 @@ impl RunState {
     /// When the event cannot follow.
     pub fn apply(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), String> {
         if self.end.is_some() {
-            return match event {
-                // What was under way when it ended is kept with it.
-                RunEvent::StepAnswered { .. } if self.failed.is_some() => self.apply_call(event, at),
-                RunEvent::ChildEnded { child, ending } if self.failed.is_some() => {
-                    self.early.insert(*child, ending.clone());
-                    Ok(())
-                }
-                RunEvent::Reopened { path, deadlines, .. } if self.failed.is_some() => {
-                    self.reopen(path, deadlines, at)
-                }
-                _ => Err("the run has ended".to_owned()),
-            };
+            return self.apply_ended(event, at);
         }
         match event {
             RunEvent::Started { .. } => Err("the run has begun already".to_owned()),
@@ -145,6 +134,22 @@ impl RunState {
             RunEvent::Faulted { error, kept } => self.fault(error, kept.as_ref(), at),
             RunEvent::Compensated { error } => self.finish(End::Compensated { error: error.clone() }, at),
             RunEvent::Cancelled { reason } => self.finish(End::Cancelled { reason: reason.clone() }, at),
+        }
+    }
+
+    /// Folds what can still happen to a run that has ended: one that can be taken up again hears the answers to what was
+    /// under way.
+    fn apply_ended(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Misfit> {
+        match event {
+            RunEvent::StepAnswered { .. } if self.failed.is_some() => self.apply_call(event, at),
+            RunEvent::ChildEnded { child, ending } if self.failed.is_some() => {
+                self.early.insert(*child, ending.clone());
+                Ok(())
+            }
+            RunEvent::Reopened { path, deadlines, .. } if self.failed.is_some() => {
+                self.reopen(path, deadlines, at)
+            }
+            _ => Err("the run has ended".to_owned()),
         }
     }
 

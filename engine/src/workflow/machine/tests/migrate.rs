@@ -228,3 +228,25 @@ fn it_is_known_beforehand_what_would_become_of_a_run() {
         assert_eq!(found, [before, at], "{edited}");
     }
 }
+
+#[test]
+fn tasks_and_lifecycle_events_go_on_under_the_new_pointers() {
+    use crate::codec;
+    use crate::workflow::machine::{Lifecycle, RunEvent, TaskList};
+    let mut live = live(BASE, &BASE.replace("do: [{ first", "do: [{ zero: { set: { n: 0 } } }, { first"));
+    live.follow();
+    live.outputs();
+    let (mut tasks, mut lifecycle, mut completed) =
+        (TaskList::new(), Lifecycle::new(live.at, "test"), Vec::new());
+    for event in &live.world.events[&live.at] {
+        let read = codec::read_named::<RunEvent>(&event.name, event.data.text()).unwrap();
+        tasks.apply(&read, live.world.now);
+        let made = lifecycle.apply(&read, live.world.now).into_iter();
+        let done = made.filter(|(kind, _)| *kind == "io.serverlessworkflow.task.completed.v1");
+        completed.extend(done.map(|(_, data)| data["task"].as_str().unwrap().to_owned()));
+    }
+    assert_eq!(completed, ["/do/0/first", "/do/2/rest", "/do/3/last"]);
+    let shown: Vec<_> =
+        tasks.items().iter().map(|item| (item.reference.as_str(), item.ended_at.is_some())).collect();
+    assert_eq!(shown, [("/do/0/first", true), ("/do/2/rest", true), ("/do/3/last", true)]);
+}
