@@ -25,7 +25,12 @@ async fn served(sources: &[(&str, &str)]) -> Server {
 async fn send(server: &Server, kind: &str, id: &str, data: Value) {
     let event = json!({ "specversion": "1.0", "source": "/shop", "id": id, "type": kind, "data": data });
     let json = [("content-type", "application/cloudevents+json")];
-    server.http.send(Method::POST, "/api/v1/events", &json, Some(event.to_string())).await.unwrap().ok();
+    server
+        .http
+        .send(Method::POST, "/api/v1/events", &json, Some(event.to_string()))
+        .await
+        .expect("it answers")
+        .ok();
 }
 
 const LISTENS: &str = "do: [{ l: { listen: { to: { one: { with: { type: paid }, correlate: { order: { from: .data.order, expect: '${ .id }' } } } } } } }]";
@@ -72,12 +77,20 @@ async fn one_run_emits_what_another_hears_and_runs_a_third() {
     let emitting = start(&server, "emits", &json!({})).await;
     assert_eq!(ended(&server, &emitting).await["output"]["type"], "done");
     let run = ended(&server, &hearing).await;
-    let mut found: Vec<i64> = run["output"].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect();
+    let mut found: Vec<i64> = run["output"]
+        .as_array()
+        .expect("it is there")
+        .iter()
+        .map(|n| n.as_i64().expect("it is there"))
+        .collect();
     found.sort_unstable();
     assert!(found.iter().all(|n| [2, 4, 6].contains(n)), "{run}");
     let events = every(&server, &format!("/api/v1/runs/{emitting}/events")).await;
     assert_eq!(text(&events[0], "type"), "io.serverlessworkflow.workflow.started.v1");
-    assert_eq!(text(events.last().unwrap(), "type"), "io.serverlessworkflow.workflow.completed.v1");
+    assert_eq!(
+        text(events.last().expect("it is there"), "type"),
+        "io.serverlessworkflow.workflow.completed.v1"
+    );
 }
 
 /// A service that counts what it is asked, and fails the first so many times. It ends with the test's process.
@@ -112,9 +125,9 @@ fn service(fails: usize) -> (String, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn a_service_is_called_with_a_secret_that_is_nowhere_to_be_read() {
     let (address, _) = service(0);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it is there");
     let secrets = folder.path().join("secrets.yaml");
-    std::fs::write(&secrets, "shop: { token: s3cr3t }\n").unwrap();
+    std::fs::write(&secrets, "shop: { token: s3cr3t }\n").expect("it is there");
     let env = vec![("PROMPTSALES_SECRETS".to_owned(), secrets.display().to_string())];
     let server = Server::start(Settings { env, ..Settings::default() }).await;
     let body = format!(
@@ -157,12 +170,14 @@ async fn a_run_that_failed_is_retried_skipped_moved_or_restarted() {
     .await;
     let skipped = start(&server, "calls", &json!({})).await;
     ended(&server, &skipped).await;
-    let again = act(&run, "restart", json!({ "reason": "once more" })).await.expect(202.try_into().unwrap());
+    let again = act(&run, "restart", json!({ "reason": "once more" }))
+        .await
+        .expect(202.try_into().expect("it is there"));
     assert_eq!(ended(&server, text(&again, "runId")).await["output"], json!({ "done": true }));
     assert_eq!(act(&run, "retry", json!({})).await.problem(409), "run_ended");
     assert_eq!(act(&run, "move", json!({ "too": 1 })).await.problem(422), "invalid_command");
     let journal = every(&server, &format!("/api/v1/runs/{run}/journal")).await;
-    let reopened = journal.iter().find(|event| event["type"] == "reopened").unwrap();
+    let reopened = journal.iter().find(|event| event["type"] == "reopened").expect("it is there");
     assert_eq!((text(&reopened["data"], "reason"), text(reopened, "principal")), ("again", "dev"));
 }
 
@@ -211,8 +226,8 @@ async fn definitions_and_runs_are_drawn() {
         "/api/v1/workflows/launch-campaign/diagram.svg".to_owned(),
         format!("/api/v1/runs/{run}/diagram.svg"),
     ] {
-        let drawn = reqwest::get(format!("{}{path}", server.url)).await.unwrap();
+        let drawn = reqwest::get(format!("{}{path}", server.url)).await.expect("it is there");
         assert_eq!(drawn.headers()["content-type"], "image/svg+xml; charset=utf-8");
-        assert!(drawn.text().await.unwrap().starts_with("<svg"), "{path}");
+        assert!(drawn.text().await.expect("it is there").starts_with("<svg"), "{path}");
     }
 }
