@@ -231,3 +231,42 @@ async fn definitions_and_runs_are_drawn() {
         assert!(drawn.text().await.expect("it is there").starts_with("<svg"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_new_version_says_what_would_become_of_open_runs_and_lets_them_follow() {
+    let body = "do: [{ go: { listen: { to: { one: { with: { type: go } } } } } }, { rest: { wait: { hours: 2 } } }, { last: { set: { n: 1 } } }]";
+    let server = served(&[("edited", body)]).await;
+    let [before, at] =
+        [start(&server, "edited", &json!({})).await, start(&server, "edited", &json!({})).await];
+    waiting(&server, &at, "signal").await;
+    server.http.post(&format!("/api/v1/runs/{at}/signals/go"), &json!({})).await.ok();
+    waiting(&server, &at, "timer").await;
+    waiting(&server, &before, "signal").await;
+    let edited = body.replace("{ rest: { wait: { hours: 2 } } }, ", "").replace("n: 1", "n: 2");
+    let next = source("edited", &edited).replace("1.0.0", "2.0.0");
+    let registered = register(&server, &next).await.expect(201.try_into().expect("it is a status"));
+    assert_eq!(
+        (&registered["diff"]["removed"], &registered["diff"]["from"]),
+        (&json!(["/do/1/rest"]), &json!("1.0.0"))
+    );
+    let runs = &registered["runs"];
+    assert_eq!(
+        (&runs["open"], &runs["follows"], &runs["mustChoose"]),
+        (&json!(2), &json!(1), &json!(1)),
+        "{runs}"
+    );
+    let path = "/api/v1/workflows/edited/versions/2.0.0";
+    let impact = server.http.get(&format!("{path}/impact")).await.ok();
+    assert_eq!(impact["mustChoose"][0]["run"], json!(at), "{impact}");
+    let followed = server.http.post(&format!("{path}/follow"), &json!({ "reason": "shorter" })).await.ok();
+    assert_eq!(
+        (&followed["runs"]["followed"], &followed["runs"]["refused"][0]["code"]),
+        (&json!(1), &json!("must_choose"))
+    );
+    let choose = json!({ "tasks": { "/do/1/rest": "/do/1/last" }, "reason": "shorter" });
+    let followed = server.http.post(&format!("{path}/follow"), &choose).await.ok();
+    assert_eq!(followed["runs"]["followed"], json!(1), "the other is there already: {followed}");
+    assert_eq!(ended(&server, &at).await["output"], json!({ "n": 2 }));
+    server.http.post(&format!("/api/v1/runs/{before}/signals/go"), &json!({})).await.ok();
+    assert_eq!(ended(&server, &before).await["output"], json!({ "n": 2 }));
+}

@@ -38,11 +38,11 @@ pub(super) enum Work {
 }
 
 impl Work {
-    /// The status that it is answered with.
-    pub(super) fn status(self) -> u16 {
+    /// True for a status with which it was done; the bare echo answers everything with 200.
+    pub(super) fn is_done(self, status: u16) -> bool {
         match self {
-            Self::Record(_) | Self::Read | Self::List | Self::Events => 200,
-            Self::Run | Self::Launch => 202,
+            Self::Record(_) | Self::Read | Self::List | Self::Events => status == 200,
+            Self::Run | Self::Launch => status == 202 || status == 200,
         }
     }
 }
