@@ -174,24 +174,23 @@ fn a_listener_listens_to_what_the_new_version_says() {
 }
 
 #[test]
-fn a_call_that_was_sent_is_answered_as_it_was_and_undone_as_it_was() {
-    let head = |v: &str, saga: &str| {
-        format!(
-            "document: {{ dsl: '1.0.3', namespace: test, name: flow, version: '{v}', metadata: {{ saga: {saga} }} }}"
-        )
-    };
-    let one = format!(
-        "{}\ndo: [{{ a: {{ call: thing.open, with: {{ name: old }} }} }}, {{ b: {{ call: mail.send, with: {{ name: x }} }} }}]",
-        head("1.0.0", "true")
-    );
-    let two = format!(
-        "{}\ndo: [{{ z: {{ set: {{ x: 1 }} }} }}, {{ a: {{ call: thing.book, with: {{ name: new }} }} }}, {{ b: {{ call: mail.send, with: {{ name: y }} }} }}]",
-        head("2.0.0", "true")
-    );
-    let mut world = World::new(&[one, two]);
+fn a_call_that_was_sent_is_answered_as_it_was() {
+    use crate::effect::EffectOutcome;
+    use crate::entity::Input;
+    use crate::journal::Json;
+    let one =
+        "do: [{ a: { call: mail.send, with: { name: x } } }, { b: { set: { got: '${ .n }', by: old } } }]";
+    let two = "do: [{ z: { set: { n: 0 } } }, { a: { call: echo, with: { value: new } } }, { b: { set: { got: '${ .n }', by: new } } }]";
+    let mut world = World::new(&[version("1.0.0", one), version("2.0.0", two)]);
     let run = world.start_version("flow", "1.0.0", json!({}));
-    // The opening is answered by the other side of the world, which has no such entity: it is refused.
-    assert_eq!(world.status(run), "compensated");
+    let key = world.effects[0].1.key;
+    migrate(&mut world, run, &json!({})).unwrap();
+    assert_eq!(world.view(run)["waitingFor"][0]["path"], "/do/1/a", "the mail is still waited for");
+    let outcome = EffectOutcome::Confirmed(Json::from(&json!({ "n": 7 })));
+    world.give(run, &Input::Effect { key, outcome });
+    world.settle();
+    assert_eq!(world.output(run), json!({ "got": 7, "by": "new" }));
+    assert_eq!(world.effects.len(), 1, "nothing is sent again");
 }
 
 #[test]
