@@ -66,6 +66,7 @@ mod tests {
             column,
             message: "`cal` is not a field here".to_owned(),
             fix: "did you mean `call`?".to_owned(),
+            kind: None,
         }
     }
 

@@ -203,6 +203,33 @@ fn what_cannot_run_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_the_specification_has_and_is_not_run_is_a_configuration_error() {
+    for (body, pointer) in [
+        ("do: [{ a: { run: { shell: { command: ls } } } }]", "/do/0/a/run/shell"),
+        ("do: [{ a: { run: { script: { code: x } } } }]", "/do/0/a/run/script"),
+        ("do: [{ a: { run: { container: { image: x } } } }]", "/do/0/a/run/container"),
+        ("do: [{ a: { call: grpc, with: {} } }]", "/do/0/a/call"),
+        ("do: [{ a: { call: asyncapi, with: {} } }]", "/do/0/a/call"),
+        (
+            "do: [{ a: { call: http, with: { method: get, endpoint: 'file:///etc/passwd' } } }]",
+            "/do/0/a/with/endpoint",
+        ),
+    ] {
+        let found = problems(&definition(body));
+        let refusal = found.iter().find(|problem| problem.pointer == pointer);
+        let refusal = refusal.unwrap_or_else(|| panic!("{body}: nothing at `{pointer}`: {found:#?}"));
+        let written = serde_json::to_value(refusal).unwrap();
+        let kind = "https://open-workflow-specification.org/spec/1.0.0/errors/configuration";
+        assert_eq!(written["type"], kind, "{body}");
+    }
+    let found = problems(&definition("do: [{ a: { wait: soon } }]"));
+    assert!(
+        found.iter().all(|problem| problem.kind.is_none()),
+        "a slip is no matter of configuration: {found:#?}"
+    );
+}
+
+#[test]
 fn heads_that_are_wrong_are_refused() {
     let cases = [
         ("dsl: '0.9.0', namespace: a, name: b, version: '1.0.0'", "/document/dsl"),

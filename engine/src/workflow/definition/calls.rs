@@ -115,16 +115,17 @@ impl<'a> Compiler<'a> {
         let fix = "call an action by its name, like `order.place`, or a function under `use.functions`";
         if UNSUPPORTED.contains(&name) {
             let message = format!("calls over `{name}` are not supported");
-            self.problems.error(at, message, "put a service in front of it that is called over `http`");
+            self.problems.unsupported(at, message, "put a service in front of it that is called over `http`");
             return None;
         }
         if name.contains("://") {
-            self.problems.error(at, format!("`{name}` cannot be fetched to be run"), fix);
+            self.problems.unsupported(at, format!("`{name}` cannot be fetched to be run"), fix);
             return None;
         }
         let Some((function, catalog)) = name.split_once('@') else { return Some((name.to_owned(), None)) };
         if catalog != "default" {
-            self.problems.error(at, format!("the catalog `{catalog}` is not supported"), "use `@default`");
+            let message = format!("the catalog `{catalog}` is not supported");
+            self.problems.unsupported(at, message, "use `@default`");
             return None;
         }
         let Some((action, version)) = function.split_once(':') else {

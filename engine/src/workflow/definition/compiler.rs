@@ -224,7 +224,7 @@ impl<'a> Compiler<'a> {
             && format.split(':').next() != Some("json")
         {
             let message = format!("the schema format `{format}` is not supported");
-            self.problems.error(&fields.pointer("format"), message, "use `json` (JSON Schema)");
+            self.problems.unsupported(&fields.pointer("format"), message, "use `json` (JSON Schema)");
         }
         fields.refuse("resource", "put the schema inline under `document`", &mut self.problems);
         let document = fields.get("document");

@@ -88,7 +88,7 @@ impl<'a> Fields<'a> {
     /// Refuses a field that the specification has and this engine has not.
     pub(super) fn refuse(&mut self, name: &'static str, fix: &str, problems: &mut Problems) {
         if self.get(name).is_some() {
-            problems.error(&self.pointer(name), format!("`{name}` is not supported"), fix);
+            problems.unsupported(&self.pointer(name), format!("`{name}` is not supported"), fix);
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::places::{Places, Position};
+use crate::workflow::error::ERROR_STEM;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,6 +33,10 @@ pub struct Problem {
     pub message: String,
     /// What to do.
     pub fix: String,
+    /// The specification's error type: `configuration`, where the specification knows what is asked for and it is
+    /// not run here.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }
 
 impl fmt::Display for Problem {
@@ -64,7 +69,18 @@ impl Problems {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.add(Severity::Error, pointer, message.into(), fix.into());
+        self.add(Severity::Error, pointer, message.into(), fix.into(), None);
+    }
+
+    /// Refuses what the specification has and is not run here.
+    pub(in crate::workflow) fn unsupported(
+        &mut self,
+        pointer: &str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        let kind = Some(format!("{ERROR_STEM}configuration"));
+        self.add(Severity::Error, pointer, message.into(), fix.into(), kind);
     }
 
     pub(in crate::workflow) fn warning(
@@ -73,7 +89,7 @@ impl Problems {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.add(Severity::Warning, pointer, message.into(), fix.into());
+        self.add(Severity::Warning, pointer, message.into(), fix.into(), None);
     }
 
     /// The problems in the order of the text that they are found in, each with its place there.
@@ -94,9 +110,9 @@ impl Problems {
         self.0.is_empty()
     }
 
-    fn add(&mut self, severity: Severity, pointer: &str, message: String, fix: String) {
+    fn add(&mut self, severity: Severity, pointer: &str, message: String, fix: String, kind: Option<String>) {
         let (pointer, line, column) = (pointer.to_owned(), UNPLACED, UNPLACED);
-        let problem = Problem { severity, pointer, line, column, message, fix };
+        let problem = Problem { severity, pointer, line, column, message, fix, kind };
         if self.0.len() < Self::MOST && !self.0.contains(&problem) {
             self.0.push(problem);
         }

@@ -74,7 +74,7 @@ impl<'a> Compiler<'a> {
         }
         if with.pointer("/transport/stdio").is_some() {
             let fix = "use the `http` transport; the engine starts no processes";
-            self.problems.error(&format!("{at}/transport/stdio"), "`stdio` is not supported", fix);
+            self.problems.unsupported(&format!("{at}/transport/stdio"), "`stdio` is not supported", fix);
         }
     }
 
@@ -107,7 +107,11 @@ impl<'a> Compiler<'a> {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
         if !matches!(scheme.as_deref(), Some("http" | "https")) {
             let message = format!("`{text}` is no address of a service");
-            self.problems.error(at, message, "write it like `https://api.example.com/pets/{petId}`");
+            let fix = "write it like `https://api.example.com/pets/{petId}`";
+            match scheme {
+                Some(_) => self.problems.unsupported(at, message, fix),
+                None => self.problems.error(at, message, fix),
+            }
             return None;
         }
         match expanded(text) {
@@ -132,7 +136,7 @@ impl<'a> Compiler<'a> {
         let mut fields = Fields::open(&policy, at, &mut self.problems)?;
         if fields.get("certificate").is_some() {
             let message = "authentication by certificate is not supported";
-            self.problems.error(at, message, "use `bearer`, `basic`, `digest`, `oauth2` or `oidc`");
+            self.problems.unsupported(at, message, "use `bearer`, `basic`, `digest`, `oauth2` or `oidc`");
             return None;
         }
         let found: Vec<_> = SCHEMES.into_iter().filter_map(|name| Some((name, fields.get(name)?))).collect();

@@ -81,7 +81,15 @@ fn unread(language: &str, error: &dyn fmt::Display, at: Position) -> Problem {
 
 fn refusal(message: String, fix: &str, at: Position) -> Problem {
     let Position { line, column } = at;
-    Problem { severity: Severity::Error, pointer: String::new(), line, column, message, fix: fix.to_owned() }
+    Problem {
+        severity: Severity::Error,
+        pointer: String::new(),
+        line,
+        column,
+        message,
+        fix: fix.to_owned(),
+        kind: None,
+    }
 }
 
 /// What is said of a key that is not the first of its name; its reader tells no place.
