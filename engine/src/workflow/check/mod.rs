@@ -127,7 +127,8 @@ fn check_then(
         problems.error(pointer, message, "put the tasks of the branch into a `do`");
         return;
     }
-    if tasks.iter().any(|id| &definition.nodes[*id].name == name) {
+    // In a list of thousands each unknown name is compared with thousands.
+    if problems.is_full() || tasks.iter().any(|id| &definition.nodes[*id].name == name) {
         return;
     }
     let elsewhere = definition.nodes.iter().find(|node| &node.name == name);
@@ -144,7 +145,8 @@ fn check_then(
             let names: Vec<&str> = tasks.iter().map(|id| definition.nodes[*id].name.as_str()).collect();
             let known = names.iter().copied().chain(["continue", "exit", "end"]);
             let fix = suggestion(name, known, || {
-                format!("use `continue`, `exit`, `end`, or one of `{}`", names.join("`, `"))
+                let some = &names[..names.len().min(10)];
+                format!("use `continue`, `exit`, `end`, or a task of the list, like `{}`", some.join("`, `"))
             });
             problems.error(pointer, format!("there is no task `{name}`"), fix);
         }

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 use crate::workflow::fixtures::{actions, definition};
 
@@ -325,4 +327,73 @@ fn problems_say_where_in_the_text_they_stand() {
     assert_eq!(shown, expected);
     let written = serde_json::to_value(&problems(&source)[0]).unwrap();
     assert_eq!((&written["line"], &written["column"]), (&4.into(), &7.into()));
+}
+
+#[test]
+fn what_functions_and_extensions_make_of_a_definition_is_bounded() {
+    let call = |name: &str| format!("call: f{name}");
+    let chain = |length: usize, calls: usize| {
+        let mut text = "use:\n  functions:\n".to_owned();
+        for number in 0..length {
+            let task = |index: usize| format!("{{ t{index}: {{ {} }} }}", call(&(number + 1).to_string()));
+            let tasks: Vec<String> = (0..calls).map(task).collect();
+            writeln!(text, "    f{number}: {{ do: [{}] }}", tasks.join(", ")).unwrap();
+        }
+        writeln!(text, "    f{length}: {{ set: {{ x: 1 }} }}\ndo: [{{ a: {{ call: f0 }} }}]").unwrap();
+        definition(&text)
+    };
+    assert!(check(&chain(3, 10), &actions()).is_ok());
+    let said = |source: &str| problems(source).iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+    let found = said(&chain(10, 10));
+    assert!(found.contains("more than 50000 tasks"), "{found}");
+    let found = said(&chain(17, 1));
+    assert!(found.contains("more than 16 deep"), "{found}");
+    let nested = |depth: usize| {
+        let inside =
+            (0..depth).fold("{ wait: PT1S }".to_owned(), |task, _| format!("{{ do: [{{ d: {task} }}] }}"));
+        let around = "use: { extensions: [{ e: { extend: do, before: [{ b: { set: { x: 1 } } }] } }] }";
+        definition(&format!("{around}\ndo: [{{ a: {inside} }}]"))
+    };
+    assert!(check(&nested(28), &actions()).is_ok(), "{}", said(&nested(28)));
+    let deep = (0..9).fold(String::new(), |text, number| {
+        let end = if number == 8 { "wait: PT1S".to_owned() } else { call(&(number + 1).to_string()) };
+        let inside = (0..20).fold(format!("{{ {end} }}"), |task, _| format!("{{ do: [{{ d: {task} }}] }}"));
+        format!("{text}    f{number}: {inside}\n")
+    });
+    let found = said(&definition(&format!("use:\n  functions:\n{deep}do: [{{ a: {{ call: f0 }} }}]")));
+    assert!(found.contains("more than 100 deep"), "{found}");
+}
+
+#[test]
+fn a_function_has_a_name_that_a_task_can_have() {
+    for name in ["f[0]", "f#1", "a/b", "a~b"] {
+        let found = problems(&definition(&format!(
+            "use: {{ functions: {{ '{name}': {{ set: {{ x: 1 }} }} }} }}\ndo: [{{ a: {{ call: '{name}' }} }}]"
+        )));
+        assert!(
+            found.iter().any(|problem| problem.message == "the name cannot be used"),
+            "{name}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn an_error_is_said_behind_any_number_of_warnings() {
+    let mut body = "do:\n  - first: { set: { x: 1 }, then: end }\n".to_owned();
+    for number in 0..150 {
+        writeln!(body, "  - t{number}: {{ set: {{ x: 1 }}, then: end }}").unwrap();
+    }
+    body.push_str("  - last: { call: nope }\n");
+    let found = problems(&definition(&body));
+    assert_eq!(found.len(), 100);
+    assert_eq!(found.iter().filter(|problem| problem.severity == Severity::Error).count(), 1);
+}
+
+#[test]
+fn a_compensation_that_is_wrong_leaves_the_variables_of_loops() {
+    let body = "do: [{ l: { for: { in: '[1]' }, do: [
+      { a: { call: thing.open, with: { name: x }, metadata: { compensate: { call: grpc } } } },
+      { b: { set: { x: '${ $item }' } } }] } }]";
+    let found = problems(&definition(body));
+    assert_eq!(found.len(), 1, "{found:#?}");
 }

@@ -35,12 +35,7 @@ impl<'a> Compiler<'a> {
         let action = self.action(name, &join(&at, "call"));
         let compensate = self.compensation(metadata, &at);
         let (action, version) = action?;
-        let (arguments, with) = if PROTOCOLS.contains(&action.as_str()) {
-            let with = self.over(&action, with, &join(&at, "with"))?;
-            self.arguments(Some(&with), &join(&at, "with"), Place::Task)?
-        } else {
-            self.arguments(with, &join(&at, "with"), Place::Task)?
-        };
+        let (arguments, with) = self.arguments_of(&action, with, &join(&at, "with"), Place::Task)?;
         Some(Kind::Call(CallSpec { action, version, arguments, with, compensate: compensate? }))
     }
 
@@ -52,8 +47,9 @@ impl<'a> Compiler<'a> {
         if self.calling.iter().any(|other| other == name) {
             self.cycle = true;
         } else if self.calling.len() >= DEEPEST {
-            let message = format!("functions call each other more than {DEEPEST} deep");
-            self.problems.error(&at_call, message, "put some of them together");
+            let excess = format!("functions call each other more than {DEEPEST} deep");
+            let at = self.source_of(&at_call);
+            self.excess.get_or_insert((at, excess));
             return None;
         }
         if self.cycle {
@@ -96,15 +92,19 @@ impl<'a> Compiler<'a> {
     /// Compiles without saying what is wrong: that is said at another place.
     pub(super) fn quietly<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let problems = self.problems.clone();
+        let quiet = std::mem::replace(&mut self.quiet, true);
         let done = work(self);
+        self.quiet = quiet;
         self.problems = problems;
         done
     }
 
     /// Compiles for the problems alone.
     pub(super) fn on_trial<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
-        let (nodes, lists) = (self.nodes.len(), self.lists.clone());
+        let (nodes, lists) = (self.nodes.len(), std::mem::take(&mut self.lists));
+        let on_trial = std::mem::replace(&mut self.on_trial, true);
         let done = work(self);
+        self.on_trial = on_trial;
         self.nodes.truncate(nodes);
         self.lists = lists;
         done
@@ -133,6 +133,21 @@ impl<'a> Compiler<'a> {
             return None;
         };
         Some((action.to_owned(), Some(version.to_owned())))
+    }
+
+    /// The arguments of an action; those of a protocol in the one form that its connector reads.
+    fn arguments_of(
+        &mut self,
+        action: &str,
+        with: Option<&Value>,
+        at: &str,
+        place: Place,
+    ) -> Option<(Formula, Value)> {
+        if !PROTOCOLS.contains(&action) {
+            return self.arguments(with, at, place);
+        }
+        let with = self.over(action, with, at)?;
+        self.arguments(Some(&with), at, place)
     }
 
     pub(super) fn arguments(
@@ -168,14 +183,10 @@ impl<'a> Compiler<'a> {
         let action = action.and_then(|name| self.action(name, &join(at, "call")));
         let with = fields.get("with");
         fields.close(&mut self.problems);
+        let (action, _) = action?;
         // What a compensation can see is the call itself, not the loops around it.
         let bound = std::mem::take(&mut self.bound);
-        let (action, _) = action?;
-        let with = match PROTOCOLS.contains(&action.as_str()) {
-            true => Some(self.over(&action, with, &join(at, "with"))?),
-            false => with.cloned(),
-        };
-        let arguments = self.arguments(with.as_ref(), &join(at, "with"), Place::Compensation);
+        let arguments = self.arguments_of(&action, with, &join(at, "with"), Place::Compensation);
         self.bound = bound;
         let (arguments, with) = arguments?;
         Some(Compensate::By { action, arguments, with })

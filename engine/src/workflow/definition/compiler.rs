@@ -9,6 +9,7 @@ use super::Problems;
 use super::extensions::Extension;
 use super::fields::{Fields, join, kind_of};
 use super::ir::{Form, Formula, Node, NodeId, Schema, Shaping};
+use super::secrets::VARIABLE as SECRETS;
 use crate::workflow::expression::{Expression, Template, unwrap_expression};
 
 /// Where an expression stands; it decides which of the specification's arguments it has.
@@ -82,6 +83,15 @@ pub(super) struct Compiler<'a> {
     pub(super) extending: Option<(String, String)>,
     /// The reference below which texts stand elsewhere, and where.
     pub(super) source: Option<(String, String)>,
+    /// How many tasks have been compiled, those that were dropped again too.
+    pub(super) compiled: usize,
+    /// How many tasks there are around the current place.
+    pub(super) depth: usize,
+    /// What is too much of the whole definition, and where it was met; said once all is compiled.
+    pub(super) excess: Option<(String, String)>,
+    /// True where all is compiled for its problems alone, and where none is heard.
+    pub(super) on_trial: bool,
+    pub(super) quiet: bool,
     /// True inside of an extension that is extended itself.
     pub(super) extended: bool,
     /// The types of events that a schedule waits for.
@@ -139,8 +149,11 @@ impl<'a> Compiler<'a> {
                 let names: Vec<&str> =
                     RESERVED.into_iter().chain(self.bound.iter().map(String::as_str)).collect();
                 match Expression::compile(text, &names) {
+                    // A secret has no text that could stand for itself.
+                    Ok(_) if text.contains(SECRETS) => Value::String(format!("${{ {text} }}")),
                     Ok(_) => {
-                        Value::String(format!("${{ try ({text}) catch {} }}", Value::from(text.as_str())))
+                        // On a line of its own, so that a comment in it ends.
+                        Value::String(format!("${{ try ({text}\n) catch {} }}", Value::from(text.as_str())))
                     }
                     Err(_) => value.clone(),
                 }

@@ -11,7 +11,7 @@ use super::fields::{Fields, join};
 use super::ir::{Kind, Node, NodeId, Role};
 
 /// What an extension can extend: every type of task by its name, `composite` for `do`, and `all`.
-const EXTENDABLE: [&str; 14] = [
+const EXTENDABLE: [&str; 15] = [
     "all",
     "call",
     "composite",
@@ -26,6 +26,7 @@ const EXTENDABLE: [&str; 14] = [
     "set",
     "switch",
     "try",
+    "wait",
 ];
 
 /// An extension.
@@ -55,7 +56,7 @@ impl<'a> Compiler<'a> {
             let Some(mut fields) = Fields::open(value, &at, &mut self.problems) else { continue };
             fields.require("extend", &mut self.problems);
             let extend = fields.text("extend", &mut self.problems).unwrap_or("all");
-            if !EXTENDABLE.contains(&extend) && extend != "wait" {
+            if !EXTENDABLE.contains(&extend) {
                 let fix = "use `all`, `composite`, or a type of task like `call`";
                 self.problems.error(&join(&at, "extend"), format!("`{extend}` cannot be extended"), fix);
             }
@@ -103,7 +104,13 @@ impl<'a> Compiler<'a> {
         if own {
             return self.plain(name, value, list, index);
         }
-        self.on_trial(|compiler| compiler.plain(name, value, list, index));
+        // Each is compiled once for its problems and once for what runs, not twice for each task around it.
+        if self.on_trial {
+            return self.plain(name, value, list, index);
+        }
+        if !self.quiet {
+            self.on_trial(|compiler| compiler.plain(name, value, list, index));
+        }
         self.extended = self.extending.is_some();
         let node = self.quietly(|compiler| compiler.extended(name, value, list, index, &extensions));
         self.extended = false;
@@ -124,6 +131,11 @@ impl<'a> Compiler<'a> {
             self.common(&mut fields, &mut around);
         }
         around.kind = Kind::Do;
+        if !self.has_room(&at) {
+            self.nodes.push(around);
+            return self.nodes.len() - 1;
+        }
+        self.depth += 1;
         let inside = join(&at, "do");
         let text = self.source_of(&at);
         let mut ids = Vec::new();
@@ -151,6 +163,7 @@ impl<'a> Compiler<'a> {
                 ids.push(self.beside(extension, after, Role::After, spot, (&text, &at)));
             }
         }
+        self.depth -= 1;
         self.lists.insert(inside, ids);
         self.nodes.push(around);
         self.nodes.len() - 1
@@ -190,11 +203,10 @@ impl<'a> Compiler<'a> {
     pub(super) fn check_functions(&mut self) {
         let empty = Map::new();
         for (name, body) in self.functions.unwrap_or(&empty) {
+            let at = join("/use/functions", name);
+            self.check_name(name, &at);
             self.calling.push(name.clone());
-            let at = "/use/functions";
-            let mapped = self.source.replace((format!("{at}/0/{name}"), join(at, name)));
-            self.on_trial(|compiler| compiler.plain_at(name, body, &join(at, name)));
-            self.source = mapped;
+            self.on_trial(|compiler| compiler.plain_at(name, body, &at));
             self.calling.pop();
         }
     }

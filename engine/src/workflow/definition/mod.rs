@@ -69,6 +69,7 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
     };
     let mut compiler = compiler::Compiler::default();
     let top = compiler.workflow(&document);
+    compiler.say_excess();
     let compiler::Compiler { problems, nodes, lists, signals, hears_all, starters, secrets, runs, .. } =
         compiler;
     let definition = top.map(|top| Definition {

@@ -1,9 +1,19 @@
 //! The name that was probably meant.
 
+/// The longest name that is compared, in bytes.
+const LONGEST: usize = 128;
+
 /// Finds the known name that is nearest to one that is not known, if it is near enough to be meant.
 fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.into_iter().map(|known| (distance(known, name), known)).min()?;
-    (near.0 <= name.chars().count() / 3).then_some(near.1)
+    if name.len() > LONGEST {
+        return None;
+    }
+    let most = name.chars().count() / 3;
+    // So many letters more or fewer are as many edits at least.
+    let may_be =
+        |known: &&str| known.len() <= LONGEST && known.chars().count().abs_diff(name.chars().count()) <= most;
+    let near = known.into_iter().filter(may_be).map(|known| (distance(known, name), known)).min()?;
+    (near.0 <= most).then_some(near.1)
 }
 
 /// What to do about an unknown name: take the one that was probably meant, or else what is said here.

@@ -105,6 +105,16 @@ impl Problems {
         self.0
     }
 
+    /// True if there is no room for one more error.
+    pub(in crate::workflow) fn is_full(&self) -> bool {
+        self.0.iter().filter(|problem| problem.severity == Severity::Error).count() >= Self::MOST
+    }
+
+    /// True if the definition is refused.
+    pub(in crate::workflow) fn refuses(&self) -> bool {
+        self.0.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     /// True if nothing was found.
     pub(in crate::workflow) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -113,7 +123,18 @@ impl Problems {
     fn add(&mut self, severity: Severity, pointer: &str, message: String, fix: String, kind: Option<String>) {
         let (pointer, line, column) = (pointer.to_owned(), UNPLACED, UNPLACED);
         let problem = Problem { severity, pointer, line, column, message, fix, kind };
-        if self.0.len() < Self::MOST && !self.0.contains(&problem) {
+        if self.0.contains(&problem) {
+            return;
+        }
+        // An error is never lost for warnings: a definition is refused by what stands here.
+        let warned = |found: &Problem| found.severity == Severity::Warning;
+        if self.0.len() >= Self::MOST
+            && severity == Severity::Error
+            && let Some(last) = self.0.iter().rposition(warned)
+        {
+            self.0.remove(last);
+        }
+        if self.0.len() < Self::MOST {
             self.0.push(problem);
         }
     }

@@ -16,7 +16,7 @@ pub const SECRET_OPENS: &str = "\u{e000}secret:";
 pub const SECRET_CLOSES: char = '\u{e001}';
 
 /// The variable.
-const VARIABLE: &str = "$secrets";
+pub(super) const VARIABLE: &str = "$secrets";
 
 impl<'a> Compiler<'a> {
     /// Puts marks in the place of `$secrets.NAME` in an expression.

@@ -18,20 +18,24 @@ const MAX_DEPTH: usize = 96;
 /// The most values in a definition, aliases counted as often as they are used.
 const MAX_VALUES: usize = 50_000;
 
+/// The most bytes of text in it, counted in the same way.
+const MAX_TEXT_BYTES: usize = 4 * MAX_SOURCE_BYTES;
+
 /// Reads a text of several YAML documents, or of one JSON document, into trees.
 pub(in crate::workflow) fn read_documents(source: &str) -> Result<Vec<Value>, Problem> {
     check_length(source)?;
-    let values = Cell::new(0);
+    let (values, bytes) = (Cell::new(0), Cell::new(0));
     let documents = serde_yaml_ng::Deserializer::from_str(source);
-    let read = documents.map(|document| Tree { depth: 0, values: &values }.deserialize(document));
+    let read =
+        documents.map(|document| Tree { depth: 0, values: &values, bytes: &bytes }.deserialize(document));
     read.collect::<Result<_, _>>().map_err(|e| unread("YAML", &e, in_yaml(source, &e)))
 }
 
 /// Reads a definition's text into a tree.
 pub(super) fn read(source: &str) -> Result<Value, Problem> {
     check_length(source)?;
-    let values = Cell::new(0);
-    let tree = Tree { depth: 0, values: &values };
+    let (values, bytes) = (Cell::new(0), Cell::new(0));
+    let tree = Tree { depth: 0, values: &values, bytes: &bytes };
     if source.trim_start().starts_with('{') {
         let mut json = serde_json::Deserializer::from_str(source);
         let read = tree.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
@@ -41,7 +45,10 @@ pub(super) fn read(source: &str) -> Result<Value, Problem> {
                 return Err(unread("JSON", &e, in_json(source, &e)));
             }
             // A flow mapping of YAML begins with a brace too.
-            Err(_) => values.set(0),
+            Err(_) => {
+                values.set(0);
+                bytes.set(0);
+            }
         }
     }
     let yaml = serde_yaml_ng::Deserializer::from_str(source);
@@ -99,9 +106,20 @@ const TWICE: &str = "stands twice in one mapping";
 struct Tree<'a> {
     depth: usize,
     values: &'a Cell<usize>,
+    bytes: &'a Cell<usize>,
 }
 
 impl Tree<'_> {
+    /// Counts the bytes of a text, as often as an alias repeats it.
+    fn count<E: Error>(self, text: &str) -> Result<(), E> {
+        let bytes = self.bytes.get() + text.len();
+        self.bytes.set(bytes);
+        if bytes > MAX_TEXT_BYTES {
+            return Err(E::custom(format_args!("more than {MAX_TEXT_BYTES} bytes of text, aliases counted")));
+        }
+        Ok(())
+    }
+
     fn deeper<E: Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom(format_args!("nested more than {MAX_DEPTH} deep")));
@@ -145,7 +163,8 @@ impl<'de> Visitor<'de> for Tree<'_> {
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.count(value)?;
         Ok(value.into())
     }
 
@@ -170,6 +189,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         let inner = self.deeper()?;
         let mut fields = Map::new();
         while let Some(key) = map.next_key::<String>()? {
+            self.count(&key)?;
             if fields.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("the key `{key}` {TWICE}")));
             }
@@ -203,6 +223,7 @@ mod tests {
             (r#"{"a": 1, "a": 2}"#.to_owned(), "stands twice"),
             (bomb, ""),
             (deep, ""),
+            (format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(1_000)), "bytes of text"),
             ("a: .nan".to_owned(), "finite"),
             ("a: 1\n---\nb: 2\n".to_owned(), "more than one document"),
             ("a: !include b".to_owned(), ""),

@@ -10,6 +10,12 @@ use super::ir::{Kind, Node, NodeId, Then};
 const TYPES: [&str; 12] =
     ["call", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait", "do"];
 
+/// The most tasks that are compiled for one definition, counted as often as functions and extensions repeat them.
+const MOST_COMPILED: usize = 50_000;
+
+/// The deepest that tasks may stand in each other, those of functions among those that call them.
+const DEEPEST: usize = 100;
+
 /// The longest task name, in bytes.
 const LONGEST_NAME: usize = 128;
 
@@ -46,6 +52,12 @@ impl<'a> Compiler<'a> {
             self.problems.error(at, "expected one name with its content", "write `- name: { ... }`");
             return None;
         };
+        self.check_name(name, at);
+        Some((name, value))
+    }
+
+    /// Checks a name that becomes a part of references and paths.
+    pub(super) fn check_name(&mut self, name: &str, at: &str) {
         let plain = !name.is_empty()
             && name.len() <= LONGEST_NAME
             && !name.chars().any(|c| matches!(c, '/' | '~' | '[' | ']' | '#') || c.is_control());
@@ -53,7 +65,21 @@ impl<'a> Compiler<'a> {
             let fix = format!("use 1 to {LONGEST_NAME} bytes without `/ ~ [ ] #` and control characters");
             self.problems.error(at, "the name cannot be used", fix);
         }
-        Some((name, value))
+    }
+
+    /// Whether one more task may be compiled; if not, what is too much is said at the end.
+    pub(super) fn has_room(&mut self, reference: &str) -> bool {
+        self.compiled += 1;
+        let excess = if self.compiled > MOST_COMPILED {
+            format!("functions and extensions make more than {MOST_COMPILED} tasks of it")
+        } else if self.depth >= DEEPEST {
+            format!("tasks and functions stand more than {DEEPEST} deep in each other")
+        } else {
+            return true;
+        };
+        let at = self.source_of(reference);
+        self.excess.get_or_insert((at, excess));
+        false
     }
 
     /// A task about which nothing is known but its place.
@@ -88,7 +114,10 @@ impl<'a> Compiler<'a> {
 
     fn fill(&mut self, mut node: Node, value: &Value) -> NodeId {
         let at = node.reference.clone();
-        if let Some(mut fields) = Fields::open(value, &at, &mut self.problems) {
+        if self.has_room(&at)
+            && let Some(mut fields) = Fields::open(value, &at, &mut self.problems)
+        {
+            self.depth += 1;
             self.common(&mut fields, &mut node);
             let metadata = self.metadata(&mut fields, &mut node);
             if let Some(kind) = self.kind(&mut fields, metadata) {
@@ -100,6 +129,7 @@ impl<'a> Compiler<'a> {
                 self.problems.error(&pointer, "only a `do` task can be marked as a saga", fix);
             }
             fields.close(&mut self.problems);
+            self.depth -= 1;
         }
         self.nodes.push(node);
         self.nodes.len() - 1

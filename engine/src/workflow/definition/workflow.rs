@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join};
-use super::ir::{Shaping, Span};
+use super::ir::{Kind, Shaping, Span};
 use super::nearest::suggestion;
 use super::schedule::Schedule;
 use super::version::is_semver;
@@ -52,6 +52,18 @@ impl<'a> Compiler<'a> {
         }
         fields.close(&mut self.problems);
         Some(top)
+    }
+
+    /// Says what is too much of the whole, and what was left out without anything having been said of it.
+    pub(super) fn say_excess(&mut self) {
+        if let Some((at, message)) = self.excess.take() {
+            self.problems.error(&at, message, "split the workflow, and run its parts with `run`");
+        }
+        let broken = self.nodes.iter().find(|node| matches!(node.kind, Kind::Broken));
+        if let Some(node) = broken.filter(|_| !self.problems.refuses()) {
+            let at = node.text().to_owned();
+            self.problems.error(&at, "the task cannot be read", "compare it with the language's reference");
+        }
     }
 
     /// Reads a timeout: inline, or the name of a shared one.
@@ -191,7 +203,7 @@ impl<'a> Compiler<'a> {
         }
         self.bound.pop();
         for (name, value) in self.timeouts.into_iter().flatten() {
-            self.timeout(value, &join("/use/timeouts", name), Place::TaskInput);
+            self.timeout(value, &join("/use/timeouts", name), Place::Task);
         }
         self.check_authentications();
         self.check_functions();

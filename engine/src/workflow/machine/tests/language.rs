@@ -144,6 +144,12 @@ fn each_attempt_of_a_retry_may_have_its_own_time() {
 fn in_the_loose_mode_what_can_be_evaluated_is() {
     let body = "evaluate: { mode: loose }\ndo: [{ a: { set: { x: .n + 1, y: plain text, z: .n.deep, w: '${ .n }' } } }]";
     assert_eq!(output(body, json!({ "n": 1 })), json!({ "x": 2, "y": "plain text", "z": ".n.deep", "w": 1 }));
+    let body = "
+use: { secrets: [k] }
+evaluate: { mode: loose }
+do: [{ a: { set: { x: '.n # a note', y: $secrets.k } } }]";
+    let mark = format!("{SECRET_OPENS}k{SECRET_CLOSES}");
+    assert_eq!(output(body, json!({ "n": 1 })), json!({ "x": 1, "y": mark }));
 }
 
 #[test]
