@@ -34,6 +34,9 @@ pub const SCHEDULE: Prefix = Prefix::new("sched");
 /// The timer of the next run.
 const TICK: &str = "tick";
 
+/// The shortest time after which a run that was refused is tried again, in milliseconds.
+const AGAIN_MS: u64 = 60_000;
+
 /// The id of the schedule of a workflow.
 pub fn schedule_id(tenant: &TenantId, workflow: &str) -> StreamId {
     let bits = crate::id::digest("schedule", &[tenant.as_str(), workflow]);
@@ -187,7 +190,7 @@ impl Entity for Schedule {
             (Command::Tick {}, Some(state)) => Ok(state.tick(cx)),
             (Command::Hear { events, .. }, Some(state)) => Ok(state.hear(events, cx)),
             (Command::ChildEnded { child, .. }, Some(state)) => Ok(state.child_ended(child, cx)),
-            (Command::NoteRefusal { reason }, Some(_)) => Ok(Decision::event(Event::Refused { reason })),
+            (Command::NoteRefusal { reason }, Some(state)) => Ok(state.note_refusal(reason, cx)),
         }
     }
 
@@ -261,7 +264,7 @@ fn set(state: Option<&Schedule>, workflow: String, plan: Plan, cx: &DecideCx<'_>
     }
     let mut next = plan.next(cx.now);
     if plan.after_ms.is_some() {
-        // The first run begins at once; one that is under way starts the next when it ends.
+        // The first run begins at once; of those that another plan has begun, none starts the next.
         next = Some(cx.now.plus(Duration::from_millis(1)));
     }
     let before: BTreeSet<StreamId> =
@@ -334,6 +337,15 @@ impl Schedule {
         let Some(after) = after.filter(|_| is_last) else { return Decision::none() };
         let next = cx.now.plus(Duration::from_millis(after));
         Decision::event(Event::Planned { next }).timer(TICK, next)
+    }
+
+    /// Notes that a run could not be started. One that starts the next when it ends is tried again.
+    fn note_refusal(&self, reason: String, cx: &DecideCx<'_>) -> Decision<Event> {
+        let refused = Decision::event(Event::Refused { reason });
+        let after = self.plan.as_ref().and_then(|plan| plan.after_ms).filter(|_| self.next.is_none());
+        let Some(after) = after else { return refused };
+        let next = cx.now.plus(Duration::from_millis(after.max(AGAIN_MS)));
+        refused.and(Event::Planned { next }).timer(TICK, next)
     }
 
     fn hear(&self, events: Vec<Value>, cx: &DecideCx<'_>) -> Decision<Event> {

@@ -183,3 +183,14 @@ fn a_run_that_cannot_be_started_is_noted() {
     bed.tell(command);
     assert_eq!(bed.state.as_ref().unwrap().view()["refused"], "there is no workflow `example`");
 }
+
+#[test]
+fn after_tries_again_where_a_run_was_refused() {
+    let mut bed = Bed::new("{ after: { seconds: 30 } }");
+    bed.tick();
+    assert!(bed.timer.is_none());
+    bed.tell(Command::NoteRefusal { reason: "no such workflow".into() });
+    assert_eq!(bed.timer.unwrap().ms() - bed.now.ms(), 60_000);
+    bed.tick();
+    assert_eq!(bed.started.len(), 2);
+}
