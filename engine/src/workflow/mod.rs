@@ -14,6 +14,7 @@ pub mod difference;
 pub mod drawing;
 mod error;
 pub mod expression;
+mod ingress;
 pub mod machine;
 pub mod registration;
 pub mod run;

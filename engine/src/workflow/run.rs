@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::action::{Actions, StepResult};
 use super::definition::Definition;
+use super::ingress::unmarked;
 use super::machine::{
     Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Status, Turn, WaitKind, orphan, start, written,
 };
@@ -159,7 +160,7 @@ impl RunMachine {
             return refuse(RejectionKind::Conflict, "definition_missing", missing(state));
         };
         if dry_run {
-            let mut reply = json!(state.effect_of(&old, &new));
+            let mut reply = json!(state.effect_of(&old, &new, &tasks));
             reply["from"] = state.version.clone().into();
             return Ok(Step { reply: Some(Json::from(&reply)), ..Step::default() });
         }
@@ -167,7 +168,7 @@ impl RunMachine {
             Ok(renaming) => renaming,
             Err(lost) => {
                 let message = format!(
-                    "the run is in tasks that version {} does not have: `{}`; say in `tasks` where it goes on",
+                    "the run is in tasks, or would have to undo tasks, that version {} does not have: `{}`; say in `tasks` where it goes on",
                     new.version,
                     lost.join("`, `")
                 );
@@ -257,6 +258,7 @@ fn transition_span(definition: &Definition, cx: &StepCx<'_>) -> tracing::Span {
 
 impl Machine for RunMachine {
     fn step(&mut self, input: &Input, cx: &StepCx<'_>) -> Result<Step, Rejected> {
+        let input = &*unmarked(input);
         match (&self.state, input) {
             (None, Input::Command { name, body, .. }) => {
                 let command = codec::read_named::<RunCommand>(name, body.text());

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join, kind_of};
 use super::ir::{CallSpec, Compensate, Formula, Kind, Node, RunSpec};
+use super::secrets::VARIABLE;
 
 /// The functions of the specification that go over a connector.
 pub(super) const PROTOCOLS: [&str; 4] = ["http", "openapi", "mcp", "a2a"];
@@ -228,6 +229,10 @@ impl<'a> Compiler<'a> {
         spec.close(&mut self.problems);
         let compensate = self.compensation(metadata, &fields.at)?;
         let empty = json!({});
+        if input.is_some_and(|input| input.to_string().contains(VARIABLE)) {
+            let fix = "declare the secret in the other workflow too, and use it there";
+            self.problems.error(&join(&at_workflow, "input"), "a secret is not handed to another run", fix);
+        }
         let input = self.template(input.unwrap_or(&empty), &join(&at_workflow, "input"), Place::Task)?;
         let version = version.filter(|version| version != "latest");
         let (namespace, name) = (namespace?, name?);

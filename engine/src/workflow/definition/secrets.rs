@@ -1,6 +1,6 @@
 //! Secrets: an expression never sees one, but a mark that the connector replaces when the request goes out.
 //!
-//! So a secret is in no event, no snapshot and no log, and what is written about a run can be read by everybody who
+//! A mark that comes from outside counts for nothing: it is made unreadable where it comes in. So a secret is in no event, no snapshot and no log, and what is written about a run can be read by everybody who
 //! may see the run. The price: a secret can be put anywhere into a request, but not be computed with.
 
 use serde_json::Value;

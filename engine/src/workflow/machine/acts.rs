@@ -68,17 +68,29 @@ impl Turn<'_> {
         }
     }
 
-    /// Completes an active task without doing what it does.
-    pub(super) fn skip(
+    /// Completes the task with which a run failed in the place of what it does, and takes the run up again.
+    pub(super) fn skip_failed(
         &mut self,
-        at: String,
         output: Option<Value>,
         reason: Option<String>,
-    ) -> Result<(), Rejected> {
-        if self.is_undoing(&at) || self.is_undoing("") {
+    ) -> Result<Value, Rejected> {
+        let failed = self.state.failed.clone().unwrap_or_default();
+        if failed.is_empty() {
+            let message = "the run failed as a whole, not a task of it; `retry` takes it up again";
+            return Err(conflict("nothing_to_skip", message.into()));
+        }
+        self.may_skip(&failed)?;
+        self.emit(self.reopening(failed.clone(), reason.clone()));
+        self.skip(failed, output, reason);
+        Ok(self.go_on_after_act())
+    }
+
+    /// Whether an active task can be skipped.
+    pub(super) fn may_skip(&self, at: &str) -> Result<(), Rejected> {
+        if self.is_undoing(at) || self.is_undoing("") {
             return Err(conflict("task_not_active", format!("what `{at}` did is being undone")));
         }
-        let calls = self.state.to_unwind(&at);
+        let calls = self.state.to_unwind(at);
         let own = |number: &u64| self.state.calls.get(number).is_some_and(|call| call.path == at);
         if calls.iter().any(|number| !own(number)) {
             let message = format!(
@@ -86,10 +98,14 @@ impl Turn<'_> {
             );
             return Err(conflict("saga_open", message));
         }
+        Ok(())
+    }
+
+    /// Completes an active task without doing what it does.
+    pub(super) fn skip(&mut self, at: String, output: Option<Value>, reason: Option<String>) {
         self.emit(RunEvent::SkipRequested { path: at.clone(), reason });
         let output = output.map_or_else(|| self.input(&at), Arc::new);
         self.complete(&at, output, None);
-        Ok(())
     }
 
     /// Changes the run's data.

@@ -221,18 +221,22 @@ impl Turn<'_> {
     ///
     /// Why it is refused; nothing has changed.
     pub(in crate::workflow) fn command(&mut self, command: RunCommand) -> Result<Value, Rejected> {
-        if self.state.failed.is_some()
-            && let RunCommand::Retry { reason } = command
-        {
-            return self.reopen(reason);
-        }
-        if let (Some(failed), RunCommand::Skip { task: None, output, reason }) =
-            (&self.state.failed, &command)
-        {
-            let (failed, output, reason) = (failed.clone(), output.clone(), reason.clone());
-            self.emit(self.reopening(failed.clone(), reason.clone()));
-            return self.skip(failed, output, reason).map(|()| self.go_on_after_act());
-        }
+        let command = match command {
+            RunCommand::Retry { reason } if self.state.failed.is_some() => return self.reopen(reason),
+            RunCommand::Skip { task: None, output, reason } if self.state.failed.is_some() => {
+                return self.skip_failed(output, reason);
+            }
+            // What comes for a run that may be taken up again is kept for it.
+            RunCommand::ChildEnded { child, ending } if self.state.failed.is_some() => {
+                self.child_ended(child, ending);
+                return Ok(self.go_on_after_act());
+            }
+            RunCommand::Hear { topic, events } if self.state.failed.is_some() => {
+                self.hear_events(topic, events);
+                return Ok(self.go_on_after_act());
+            }
+            other => other,
+        };
         if self.state.end.is_some() {
             let status = self.state.status().name();
             return Err(conflict("run_ended", format!("the run has ended: it is {status}")));
@@ -273,7 +277,8 @@ impl Turn<'_> {
             }
             RunCommand::Skip { task: Some(task), output, reason } => {
                 let at = self.active(&task)?;
-                self.skip(at, output, reason)?;
+                self.may_skip(&at)?;
+                self.skip(at, output, reason);
             }
             RunCommand::Patch { context, task, input, reason } => self.patch(context, task, input, reason)?,
             RunCommand::Move { to, input, reason } => self.move_to(&to, input, reason)?,

@@ -46,6 +46,9 @@ impl Turn<'_> {
         ] {
             event.entry(name).or_insert(value);
         }
+        if !event.contains_key("type") {
+            return Err(wrong("type", &Value::Null));
+        }
         for name in ["id", "source", "type", "time", "subject", "datacontenttype", "dataschema"] {
             if let Some(value) = event.get(name)
                 && value.as_str().is_none_or(str::is_empty)

@@ -49,7 +49,9 @@ impl Turn<'_> {
     /// up again where it ended.
     fn is_uncaught(&self, at: &str, error: &WorkflowError) -> bool {
         let saga = self.state.frames.get("").is_some_and(|root| root.saga);
-        let Some(frame) = self.state.frames.get(at).filter(|_| !saga && !self.is_undoing("")) else {
+        let Some(frame) =
+            self.state.frames.get(at).filter(|_| !saga && !self.is_undoing("") && !self.is_undoing(at))
+        else {
             return false;
         };
         if !self.state.to_unwind("").is_empty() {

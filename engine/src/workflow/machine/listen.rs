@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::event::RunEvent;
+use super::path;
 use super::scene::Scene;
 use super::state::{Listening, Phase, Signal};
 use super::terms::{Data, Part};
@@ -78,26 +79,49 @@ impl<'a> Turn<'a> {
         Ok(topics)
     }
 
-    /// Takes events of a topic in. One that no listener of the topic wants is let go; where none listens any more, it
-    /// waits for the next.
+    /// Takes events of a topic in, each once. One that no listener of the topic wants is let go, unless another may
+    /// come to want it: then it waits.
     pub(super) fn hear_events(&mut self, topic: StreamId, events: Vec<Value>) {
         for event in events {
+            if self.state.has_heard(&event) {
+                continue;
+            }
             let name = event["type"].as_str().unwrap_or_default().to_owned();
             let number = self.state.last_signal + 1;
             let data = Arc::new(event);
             let signal =
                 Signal { number, name: name.clone(), data: data.clone(), at: self.cx.now, event: true };
+            let taking = self.next_taking(&signal);
             let listens = self.state.wanted_topics().contains(&topic);
-            if listens && self.next_taking(&signal).is_none() {
+            if listens && taking.is_none() && !self.may_come_to_want(&name) {
                 continue;
             }
             self.make_room();
             self.emit(RunEvent::SignalReceived { number, name, data, event: true });
-            self.deliver_signals();
-            if self.state.end.is_some() {
-                return;
+            // While the run stands still, it waits.
+            if self.state.paused.is_none()
+                && self.state.end.is_none()
+                && let Some((at, taking)) = taking
+            {
+                self.hear(&at, &signal, taking);
             }
         }
+    }
+
+    /// Whether a listener that does not listen now may come to want events of a type: another one, or the same one in
+    /// the next round of a loop.
+    fn may_come_to_want(&self, kind: &str) -> bool {
+        let listening = |at: &str, phase: &Phase| {
+            matches!(phase, Phase::Listening(_)).then(|| (path::reference(at), at.contains('[')))
+        };
+        let now: BTreeMap<String, bool> =
+            self.state.frames.iter().filter_map(|(at, frame)| listening(at, &frame.phase)).collect();
+        self.definition.nodes.iter().any(|node| {
+            let Kind::Listen(spec) = &node.kind else { return false };
+            let of_kind = |filter: &EventFilter| filter.kind.as_deref().is_none_or(|wanted| wanted == kind);
+            let wants = spec.to.is_open() || spec.to.all_filters().any(of_kind);
+            wants && now.get(&node.reference).is_none_or(|in_loop| *in_loop)
+        })
     }
 
     /// Lets the oldest events go where as many wait as are kept; signals are refused instead.

@@ -14,7 +14,7 @@ use super::path;
 use super::state::{Frame, List, Phase, RunState};
 use super::terms::Part;
 use super::turn::Turn;
-use crate::workflow::definition::{Definition, Kind, Node, NodeId, Then};
+use crate::workflow::definition::{Compensate, Definition, Kind, Node, NodeId, Then};
 use crate::workflow::difference::{Effect, names};
 
 /// Where the tasks of a run are in another version.
@@ -28,8 +28,13 @@ pub(in crate::workflow) struct Renaming {
 
 impl RunState {
     /// What would become of the run in another version.
-    pub fn effect_of(&self, old: &Definition, new: &Definition) -> Effect {
-        match self.renaming(old, new, &BTreeMap::new()) {
+    pub fn effect_of(
+        &self,
+        old: &Definition,
+        new: &Definition,
+        choices: &BTreeMap<String, String>,
+    ) -> Effect {
+        match self.renaming(old, new, choices) {
             Err(tasks) => Effect::MustChoose { tasks },
             Ok(_) if self.is_unaffected(old, new) => Effect::Unaffected,
             Ok(_) => Effect::Follows,
@@ -41,7 +46,8 @@ impl RunState {
     ///
     /// # Errors
     ///
-    /// The JSON pointers of the tasks that the run is in, that are gone, and of which nobody said it.
+    /// The JSON pointers of the tasks that are gone and of which nobody said it: those that the run is in, and those
+    /// whose work it may have to undo in the way that they say.
     pub(in crate::workflow) fn renaming(
         &self,
         old: &Definition,
@@ -81,6 +87,17 @@ impl RunState {
             let chosen = || renaming.tasks.contains_key(&node.reference);
             if !chosen() && !renaming.choose(new, choices, &node.reference, at, list.part) {
                 lost.push(node.reference.clone());
+            }
+        }
+        for call in self.calls.values().filter(|call| call.is_open_or_done()) {
+            let reference = path::reference(&call.path);
+            if renaming.tasks.contains_key(&reference) || !old.node(&reference).is_some_and(undoes_itself) {
+                continue;
+            }
+            // What undoes it stands in the old version alone.
+            match choices.get(&reference).filter(|to| new.node(to).is_some_and(undoes_itself)) {
+                Some(to) => drop(renaming.tasks.insert(reference, to.clone())),
+                None => lost.push(reference),
             }
         }
         lost.sort_unstable();
@@ -314,5 +331,14 @@ impl Renaming {
         let to = self.tasks.range(prefix.clone()..).find(|(from, _)| from.starts_with(&prefix));
         // The first that begins so is the task itself: what is inside of it is longer.
         to.map_or(usize::MAX - old, |(_, to)| path::index_of(to))
+    }
+}
+
+/// Whether a task says by itself how it is undone.
+fn undoes_itself(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Call(spec) => matches!(spec.compensate, Compensate::By { .. }),
+        Kind::Run(spec) => matches!(spec.compensate, Compensate::By { .. }),
+        _ => false,
     }
 }

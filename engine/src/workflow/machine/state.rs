@@ -58,9 +58,22 @@ pub struct RunState {
     /// The topics at which it has ever listened.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) topics: BTreeSet<StreamId>,
+    /// The events that came last, by source and id: one that comes from two topics counts once.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub(super) heard: VecDeque<u64>,
     pub(super) started_tasks: u64,
     pub(super) last_call: u64,
     pub(super) last_signal: u64,
+}
+
+/// How many events are remembered, so that none counts twice.
+const MOST_HEARD: usize = 256;
+
+/// A digest of what makes an event the same: its source and id (CloudEvents 1.0, section 3.1).
+fn identity(event: &Value) -> u64 {
+    let part = |name: &str| event[name].as_str().unwrap_or_default();
+    let [a, b, c, d, e, f, g, h, ..] = crate::id::digest("heard", &[part("source"), part("id")]);
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// How a run ended.
@@ -321,15 +334,31 @@ impl RunState {
 
     /// The runs whose end is waited for; those with `true` are not needed any more.
     pub(super) fn children(&self) -> BTreeMap<StreamId, bool> {
-        if self.end.is_some() {
+        // One that may be taken up again still waits.
+        if self.end.is_some() && self.failed.is_none() {
             return BTreeMap::new();
         }
         let from = self.pending.range("run_".to_owned()..).take_while(|(id, _)| id.starts_with("run_"));
         let each = from.filter_map(|(id, number)| {
             let call = self.calls.get(number)?;
-            Some((id.parse().ok()?, call.state == CallState::Stopped))
+            // The task with which a run failed begins anew.
+            let is_over = call.state == CallState::Stopped || self.failed.as_ref() == Some(&call.path);
+            Some((id.parse().ok()?, is_over))
         });
         each.collect()
+    }
+
+    /// Whether an event came already.
+    pub(super) fn has_heard(&self, event: &Value) -> bool {
+        self.heard.contains(&identity(event))
+    }
+
+    /// Notes that an event came.
+    pub(super) fn note_heard(&mut self, event: &Value) {
+        self.heard.push_back(identity(event));
+        if self.heard.len() > MOST_HEARD {
+            self.heard.pop_front();
+        }
     }
 
     /// The timers that the run wants to be set.

@@ -58,6 +58,7 @@ impl RunState {
             pending: BTreeMap::new(),
             early: BTreeMap::new(),
             signals: VecDeque::new(),
+            heard: VecDeque::new(),
             timers: deadline.iter().map(|due| ("timeout:".to_owned(), *due)).collect(),
             topics: BTreeSet::new(),
             started_tasks: 0,
@@ -104,13 +105,11 @@ impl RunState {
             | RunEvent::CompensationEnded { .. } => self.apply_call(event, at),
             RunEvent::EventEmitted { path, .. } => self.frame(path).map(|_| ()),
             RunEvent::SignalReceived { number, name, data, event } => {
-                self.last_signal = *number;
-                let (number, name, data, event) = (*number, name.clone(), data.clone(), *event);
-                self.signals.push_back(Signal { number, name, data, at, event });
+                self.receive(*number, name, data, *event, at);
                 Ok(())
             }
             RunEvent::SignalDropped { number } => {
-                self.signals.retain(|signal| signal.number != *number);
+                self.drop_signal(*number);
                 Ok(())
             }
             RunEvent::SignalConsumed { .. } => self.consume(event),
@@ -137,6 +136,18 @@ impl RunState {
         }
     }
 
+    fn receive(&mut self, number: u64, name: &str, data: &Data, event: bool, at: Timestamp) {
+        self.last_signal = number;
+        if event {
+            self.note_heard(data);
+        }
+        self.signals.push_back(Signal { number, name: name.to_owned(), data: data.clone(), at, event });
+    }
+
+    fn drop_signal(&mut self, number: u64) {
+        self.signals.retain(|signal| signal.number != number);
+    }
+
     /// Folds what can still happen to a run that has ended: one that can be taken up again hears the answers to what was
     /// under way.
     fn apply_ended(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Misfit> {
@@ -144,6 +155,14 @@ impl RunState {
             RunEvent::StepAnswered { .. } if self.failed.is_some() => self.apply_call(event, at),
             RunEvent::ChildEnded { child, ending } if self.failed.is_some() => {
                 self.early.insert(*child, ending.clone());
+                Ok(())
+            }
+            RunEvent::SignalReceived { number, name, data, event } if self.failed.is_some() => {
+                self.receive(*number, name, data, *event, at);
+                Ok(())
+            }
+            RunEvent::SignalDropped { number } if self.failed.is_some() => {
+                self.drop_signal(*number);
                 Ok(())
             }
             RunEvent::Reopened { path, deadlines, .. } if self.failed.is_some() => {

@@ -167,3 +167,29 @@ fn a_task_that_is_tried_again_has_its_time_anew() {
     bed.tick();
     assert_eq!(bed.error()["status"], 408);
 }
+
+#[test]
+fn a_run_that_failed_as_a_whole_has_no_task_to_skip() {
+    let mut bed = Bed::started(
+        &definition("timeout: { after: PT1S }\ndo: [{ m: { call: mail.send, with: { name: x } } }]"),
+        json!({}),
+    );
+    bed.tick();
+    assert_eq!(bed.status(), "faulted");
+    assert_eq!(bed.command("skip", json!({})).unwrap_err().code, "nothing_to_skip");
+    assert_eq!(bed.status(), "faulted");
+}
+
+#[test]
+fn what_was_undone_before_the_run_failed_is_not_taken_up() {
+    let body = "do: [{ s: { metadata: { saga: true }, do: [{ a: { call: thing.open, with: { name: a } } }, { b: { call: mail.send, with: { name: b } } }] } }]";
+    let mut bed = Bed::started(&definition(body), json!({}));
+    bed.ok("open");
+    bed.no("send");
+    bed.ok("close");
+    assert_eq!(bed.status(), "faulted");
+    for act in ["skip", "retry"] {
+        assert_eq!(bed.command(act, json!({})).unwrap_err().code, "run_ended", "{act}");
+        assert_eq!(bed.status(), "faulted");
+    }
+}

@@ -203,3 +203,54 @@ fn whatever_the_order_of_messages_each_run_hears_each_event_once() {
         assert_eq!((world.output(a), world.output(b)), (json!([1, 2, 3]), json!([1, 2, 3])), "seed {seed}");
     }
 }
+
+#[test]
+fn an_event_that_comes_from_two_topics_counts_once() {
+    let body = "do: [{ l: { listen: { to: { any: [{ with: { type: x } }, { with: { source: /test } }], until: '${ length == 2 }' } } } }]";
+    let mut world = world(body);
+    let run = world.start("a", json!({}));
+    world.event(&event("x", 1, json!(1)));
+    assert_eq!(world.status(run), "waiting");
+    world.event(&event("x", 2, json!(2)));
+    assert_eq!(world.output(run), json!([1, 2]));
+}
+
+#[test]
+fn an_event_that_one_listener_does_not_want_waits_for_the_next() {
+    let one_of = |n: u32| {
+        format!(
+            "{{ listen: {{ to: {{ one: {{ with: {{ type: x, data: '${{ . == {n} }}' }} }} }} }}, output: {{ as: '$input + .' }} }}"
+        )
+    };
+    let body =
+        format!("do: [{{ z: {{ set: '${{ [] }}' }} }}, {{ a: {} }}, {{ b: {} }}]", one_of(1), one_of(2));
+    let mut world = world(&body);
+    let run = world.start("a", json!({}));
+    world.event(&event("x", 2, json!(2)));
+    world.event(&event("x", 3, json!(3)));
+    assert_eq!(world.status(run), "waiting");
+    world.event(&event("x", 1, json!(1)));
+    assert_eq!(world.output(run), json!([1, 2]));
+}
+
+#[test]
+fn what_comes_while_the_run_stands_still_or_has_failed_is_taken_later() {
+    let listen = "{ l: { listen: { to: { one: { with: { type: x } } } } } }";
+    let mut world = world(&format!("do: [{listen}]"));
+    let run = world.start("a", json!({}));
+    world.command(run, "pause", &json!({}));
+    world.event(&event("x", 1, json!(1)));
+    assert_eq!(world.status(run), "suspended");
+    assert!(!world.names(run).contains(&"signal-consumed"));
+    world.command(run, "resume", &json!({}));
+    world.settle();
+    assert_eq!(world.output(run), json!([1]));
+}
+
+#[test]
+fn an_event_without_a_type_is_not_sent() {
+    let mut world =
+        world("do: [{ e: { emit: { event: { with: { type: '${ .missing }', source: /a } } } } }]");
+    let run = world.start("a", json!({}));
+    assert_eq!(world.status(run), "faulted");
+}

@@ -125,6 +125,24 @@ fn a_secret_is_a_mark_until_it_is_sent() {
 }
 
 #[test]
+fn a_mark_that_comes_from_outside_is_none() {
+    let mark = format!("{SECRET_OPENS}shop.token{SECRET_CLOSES}");
+    let input = json!({ "x": mark, &mark: [1] });
+    let found = output("do: [{ m: { set: '${ . }' } }]", input).to_string();
+    assert!(!found.contains(SECRET_CLOSES) && !found.contains(SECRET_OPENS), "{found}");
+    assert!(found.contains("\u{fffd}secret:shop.token\u{fffd}"), "{found}");
+    let body = "do: [{ m: { call: mail.send, with: { name: x } } }, { s: { listen: { to: { one: { with: { type: go } } } }, output: { as: '[$input, .]' } } }]";
+    let mut bed = Bed::started(&definition(body), json!({}));
+    bed.end("send", super::bed::Ending::Ok(json!({ "answer": mark })));
+    bed.command("signal", json!({ "name": "go", "data": mark })).unwrap();
+    let found = bed.output().to_string();
+    assert!(!found.contains(SECRET_CLOSES) && found.matches("secret:shop.token").count() == 2, "{found}");
+    let given = "use: { secrets: [k] }\ndo: [{ r: { run: { workflow: { namespace: test, name: other, input: { k: '${ $secrets.k }' } } } } }]";
+    let problems = check(&definition(given), &actions()).unwrap_err().problems;
+    assert!(problems.iter().any(|p| p.message.contains("not handed to another run")), "{problems:#?}");
+}
+
+#[test]
 fn each_attempt_of_a_retry_may_have_its_own_time() {
     let body = "do: [{ t: { try: [{ w: { wait: '${ .long }' } }], catch: { errors: { with: { status: 408 } }, retry: { delay: PT1S, limit: { attempt: { count: 2, duration: PT5S } } }, do: [{ s: { set: { gave: up } } }] } } }]";
     let mut bed = Bed::started(&definition(body), json!({ "long": "PT1H" }));

@@ -249,3 +249,24 @@ fn tasks_and_lifecycle_events_go_on_under_the_new_pointers() {
         tasks.items().iter().map(|item| (item.reference.as_str(), item.ended_at.is_some())).collect();
     assert_eq!(shown, [("/do/0/first", true), ("/do/2/rest", true), ("/do/3/last", true)]);
 }
+
+#[test]
+fn who_may_have_to_undo_a_task_that_is_deleted_must_choose() {
+    let undo =
+        |text: &str| format!("metadata: {{ compensate: {{ call: echo, with: {{ value: {text} }} }} }}");
+    let task = |name: &str| {
+        format!("{{ {name}: {{ run: {{ workflow: {{ namespace: test, name: work }} }}, {} }} }}", undo(name))
+    };
+    let wait = "{ w: { wait: PT1H } }";
+    let saga = |version_: &str, body: &str| {
+        version(version_, body).replace(" }\ndo", ", metadata: { saga: true } }\ndo")
+    };
+    let one = saga("1.0.0", &format!("do: [{}, {wait}]", task("a")));
+    let two = saga("2.0.0", &format!("do: [{}, {wait}]", task("b")));
+    let work = "document: { dsl: '1.0.3', namespace: test, name: work, version: '1.0.0' }\ndo: [{ s: { set: { n: 1 } } }]";
+    let mut world = World::new(&[one, two, work.to_owned()]);
+    let run = world.start_version("flow", "1.0.0", json!({}));
+    assert_eq!(world.status(run), "waiting", "{}", world.view(run));
+    assert_eq!(migrate(&mut world, run, &json!({})).unwrap_err(), "must_choose");
+    migrate(&mut world, run, &json!({ "tasks": { "/do/0/a": "/do/0/b" } })).unwrap();
+}

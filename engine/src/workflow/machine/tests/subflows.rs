@@ -134,3 +134,28 @@ fn whatever_the_order_of_messages_the_parent_hears_of_a_child_that_ends_at_once(
         assert_eq!(world.output(run), json!({ "y": 5 }), "seed {seed}");
     }
 }
+
+#[test]
+fn a_run_that_failed_still_waits_for_the_runs_it_has_started() {
+    let parent = "do: [{ f: { fork: { branches: [{ r: { run: { workflow: { namespace: test, name: child } } } }, { e: { do: [{ w: { wait: PT1S } }, { x: { raise: { error: { type: 'https://a.example/x', status: 500 } } } }] } }] } } }]";
+    let child = "do: [{ l: { listen: { to: { one: { with: { type: go } } } } } }]";
+    for ends_meanwhile in [true, false] {
+        let mut world = World::new(&[one("parent", parent), one("child", child)]);
+        let run = world.start("parent", json!({}));
+        let other = world.others(run)[0];
+        world.tick();
+        assert_eq!(world.status(run), "faulted");
+        assert_eq!(world.status(other), "waiting", "it is not cancelled");
+        if ends_meanwhile {
+            world.command(other, "signal", &json!({ "name": "go", "data": 1 }));
+            world.settle();
+        }
+        world.command(run, "skip", &json!({ "output": 2 }));
+        world.settle();
+        if !ends_meanwhile {
+            world.command(other, "signal", &json!({ "name": "go", "data": 1 }));
+            world.settle();
+        }
+        assert_eq!(world.status(run), "completed", "{ends_meanwhile}");
+    }
+}

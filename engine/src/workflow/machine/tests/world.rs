@@ -91,7 +91,7 @@ impl World {
         let kept = self.machines[&run].snapshot().unwrap().1;
         let state: crate::workflow::machine::RunState = serde_json::from_str(kept.text()).unwrap();
         let of = |version: &str| self.definitions.get(&self.tenant, &state.workflow, Some(version)).unwrap();
-        state.effect_of(&of(&state.version), &of(version))
+        state.effect_of(&of(&state.version), &of(version), &Default::default())
     }
 
     pub(super) fn command(&mut self, to: StreamId, name: &str, body: &Value) -> Outcome {
