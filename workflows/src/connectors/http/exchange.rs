@@ -103,11 +103,7 @@ pub(super) async fn open(dial: &Dial, ask: &Ask, until: Instant, cap: usize) -> 
         Err(_) => return Err(too_late()),
     };
     let (head, body) = response.into_parts();
-    let is_error = is_error(head.status);
-    if body.size_hint().lower() > cap as u64 && !is_error {
-        return Err(too_large(cap));
-    }
-    let cap = if is_error { cap.min(ERROR) } else { cap };
+    let cap = if is_error(head.status) { cap.min(ERROR) } else { cap };
     Ok(Opened { status: head.status, headers: head.headers, body, driver, until, seen: 0, cap })
 }
 
@@ -118,6 +114,10 @@ impl Opened {
     ///
     /// [`CallError::Unknown`] where it breaks off or does not come; [`CallError::Refused`] where it is too large.
     pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, CallError> {
+        // Of an error as much is taken as there is room for.
+        if !is_error(self.status) && self.body.size_hint().lower() > (self.cap - self.seen) as u64 {
+            return Err(too_large(self.cap));
+        }
         loop {
             let frame = timeout_at(self.until, driven(&mut self.driver, self.body.frame())).await;
             let frame = match frame.map_err(|_| too_late())? {

@@ -36,11 +36,13 @@ pub(super) fn before(step: &str, error: CallError) -> CallError {
     }
 }
 
-/// An error of a step after the call itself: what was asked for may have been done.
-pub(super) fn after(error: CallError) -> CallError {
-    match error {
-        CallError::Failed { code, message } => CallError::Unknown { code, message },
-        other => other,
+/// An error that came after the service may have done what was asked for. A no stays one where a repeat is harmless:
+/// it would only be got again.
+pub(super) fn done_perhaps(error: CallError, repeat: Repeat) -> CallError {
+    match (error, repeat) {
+        (CallError::Failed { code, message }, _)
+        | (CallError::Refused { code, message }, Repeat::Harmful) => CallError::Unknown { code, message },
+        (other, _) => other,
     }
 }
 
@@ -61,9 +63,8 @@ pub(super) fn of_status(status: u16, repeat: Repeat, excerpt: &str) -> CallError
         excerpt => format!("the service answered {status}: {excerpt}"),
     };
     match (status, repeat) {
-        (408 | 425 | 429 | 502 | 503 | 504, _) | (500..=599, Repeat::Harmless) => {
-            CallError::Failed { code, message }
-        }
+        // They ask to come again. 502 and 504 are a gateway's, which does not know what became of the request.
+        (408 | 425 | 429 | 503, _) | (500..=599, Repeat::Harmless) => CallError::Failed { code, message },
         (500..=599, Repeat::Harmful) => CallError::Unknown { code, message },
         _ => CallError::Refused { code, message },
     }
@@ -104,9 +105,9 @@ mod tests {
             (429, "failed", "failed"),
             (500, "failed", "unknown"),
             (501, "failed", "unknown"),
-            (502, "failed", "failed"),
+            (502, "failed", "unknown"),
             (503, "failed", "failed"),
-            (504, "failed", "failed"),
+            (504, "failed", "unknown"),
             (599, "failed", "unknown"),
             (600, "refused", "refused"),
         ];
@@ -120,6 +121,19 @@ mod tests {
     fn an_excerpt_is_short_and_on_one_line() {
         assert_eq!(excerpt(" a\n\u{1b}[31m  b\t"), "a [31m b");
         assert_eq!(excerpt(&"é".repeat(500)).chars().count(), EXCERPT + 3);
+    }
+
+    #[test]
+    fn what_fails_late_was_perhaps_done() {
+        let cases = [
+            (refused("a", "b"), "refused", "unknown"),
+            (failed("a", "b"), "unknown", "unknown"),
+            (unknown("a", "b"), "unknown", "unknown"),
+        ];
+        for (error, read, send) in cases {
+            assert_eq!(kind(&done_perhaps(error.clone(), Repeat::Harmless)), read, "{error:?}");
+            assert_eq!(kind(&done_perhaps(error.clone(), Repeat::Harmful)), send, "{error:?}");
+        }
     }
 
     #[test]

@@ -18,8 +18,9 @@
 //! # How calls fail
 //!
 //! [`CallError::Failed`] is given where nothing was sent, or the service asks to come again; [`CallError::Unknown`]
-//! where no complete answer came to what was sent; [`CallError::Refused`] for the rest. A status that is an error
-//! has the code `http_<status>`.
+//! where no complete answer came to what was sent; [`CallError::Refused`] for the rest. What is harmful to repeat is
+//! `Unknown` too where the service failed at it, took it with an answer that cannot be read, or sent on to a result
+//! that cannot be got. A status that is an error has the code `http_<status>`.
 
 mod a2a;
 mod address;

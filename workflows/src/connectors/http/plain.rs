@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::auth::Scheme;
 use super::exchange::Ask;
-use super::failure::{Repeat, after, bad_request};
+use super::failure::{Repeat, bad_request, done_perhaps};
 use super::request::{
     Endpoint, Output, add_body, add_defaults, add_headers, add_query, given, map, method, output, redirects,
     required, text,
@@ -44,18 +44,20 @@ pub(super) async fn call(trip: &Trip<'_>, request: &Value, repeat: Repeat) -> Re
 pub(super) async fn carry_out(trip: &Trip<'_>, mut wanted: Wanted) -> Result<Value, CallError> {
     add_defaults(&mut wanted.ask.headers, trip.key, wanted.repeat);
     let method = wanted.ask.method.clone();
-    let (sent, answer) = trip.send(wanted.ask, wanted.scheme.as_ref(), wanted.redirects).await?;
+    let repeat = wanted.repeat;
+    let (sent, answer) = trip.send(wanted.ask, wanted.scheme.as_ref(), wanted.redirects, repeat).await?;
     let is_accepted = match wanted.redirects {
         Redirects::Followed => (200..400).contains(&answer.status.as_u16()),
         Redirects::Errors => answer.status.is_success(),
     };
     if !is_accepted {
-        let error = answer.error(trip, wanted.repeat);
-        return Err(if sent.method == method { error } else { after(error) });
+        let error = answer.error(trip, repeat);
+        return Err(if sent.method == method { error } else { done_perhaps(error, repeat) });
     }
-    match wanted.output {
+    let read = match wanted.output {
         Output::Raw => Ok(answer.raw(trip)),
         Output::Content => answer.content(trip),
         Output::Response => answer.response(&sent, trip),
-    }
+    };
+    read.map_err(|error| done_perhaps(error, repeat))
 }

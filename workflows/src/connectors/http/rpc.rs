@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::answer::stated_type;
 use super::auth::Scheme;
 use super::exchange::{Ask, Opened};
-use super::failure::{Repeat, refused, unknown};
+use super::failure::{Repeat, done_perhaps, refused, unknown};
 use super::request::{add_defaults, is_json};
 use super::sse::Events;
 use super::trip::Trip;
@@ -53,9 +53,10 @@ pub(super) async fn call(trip: &Trip<'_>, method: &Procedure<'_>) -> Result<(Val
     let headers = opened.headers.clone();
     let content_type = stated_type(&headers);
     if opened.status.is_success() && content_type == "text/event-stream" {
-        return Ok((streamed(opened, &id, method.results).await?, headers));
+        return Ok((streamed(opened, &id, method).await?, headers));
     }
-    let answer = opened.complete().await?;
+    let late = |error| done_perhaps(error, method.repeat);
+    let answer = opened.complete().await.map_err(late)?;
     let body = if is_json(&content_type) { serde_json::from_slice(&answer.body).ok() } else { None };
     // Some say no with a status too: their words are the better ones.
     if let Some(error) = body.as_ref().and_then(error_of) {
@@ -64,7 +65,8 @@ pub(super) async fn call(trip: &Trip<'_>, method: &Procedure<'_>) -> Result<(Val
     if !answer.status.is_success() {
         return Err(answer.error(trip, method.repeat));
     }
-    let result = answer.json(trip)?.get_mut("result").map(Value::take).ok_or_else(no_result)?;
+    let mut message = answer.json(trip).map_err(late)?;
+    let result = message.get_mut("result").map(Value::take).ok_or_else(|| late(no_result()))?;
     let result = if method.results == Results::Stream { json!([result]) } else { result };
     Ok((result, headers))
 }
@@ -97,10 +99,11 @@ fn post(to: &Ask, message: &Value) -> Ask {
 }
 
 /// Reads a stream up to the result, or to its end where there may be several.
-async fn streamed(mut opened: Opened, id: &str, results: Results) -> Result<Value, CallError> {
+async fn streamed(mut opened: Opened, id: &str, method: &Procedure<'_>) -> Result<Value, CallError> {
+    let late = |error| done_perhaps(error, method.repeat);
     let mut events = Events::default();
     let mut found = Vec::new();
-    while let Some(piece) = opened.piece().await? {
+    while let Some(piece) = opened.piece().await.map_err(late)? {
         for data in events.take(&piece) {
             // What is neither ours nor understood is somebody else's: pings, notifications, progress.
             let Ok(mut message) = serde_json::from_str::<Value>(&data) else { continue };
@@ -110,14 +113,14 @@ async fn streamed(mut opened: Opened, id: &str, results: Results) -> Result<Valu
             if let Some(error) = error_of(&message) {
                 return Err(error);
             }
-            let result = message.get_mut("result").map(Value::take).ok_or_else(no_result)?;
-            match results {
+            let result = message.get_mut("result").map(Value::take).ok_or_else(|| late(no_result()))?;
+            match method.results {
                 Results::One => return Ok(result),
                 Results::Stream => found.push(result),
             }
         }
     }
-    match results {
+    match method.results {
         Results::Stream => Ok(Value::Array(found)),
         Results::One => Err(unknown("broken", "the stream ended before the result came")),
     }

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::auth::{self, Scheme};
 use super::exchange::{Answer, Ask, Opened, exchange, open};
-use super::failure::{Repeat, after, before, refused};
+use super::failure::{Repeat, before, done_perhaps, refused};
 use super::parts::Parts;
 use super::request::IDEMPOTENCY_KEY;
 use super::veil::Veil;
@@ -71,30 +71,36 @@ impl<'a> Trip<'a> {
     }
 
     /// Sends the request of the call itself and takes the answer, which may be an error's; with what was sent in the
-    /// end. Once a redirect has made another request of it, nothing that fails says that it was not carried out.
+    /// end. Once a redirect has made another request of it, or a success has come, nothing that fails says that it was
+    /// not carried out.
     pub(super) async fn send(
         &self,
         mut ask: Ask,
         scheme: Option<&Scheme>,
         redirects: Redirects,
+        repeat: Repeat,
     ) -> Result<(Ask, Answer), CallError> {
         let mut scheme = scheme;
         let cap = self.parts.outgoing.max_answer;
         let method = ask.method.clone();
+        let if_turned =
+            |error, now: &Method| if *now == method { error } else { done_perhaps(error, repeat) };
         for _ in 0..=REDIRECTS {
             let opened = self.open(&ask, scheme, self.until, cap).await;
-            let (sent, opened) =
-                opened.map_err(|error| if ask.method == method { error } else { after(error) })?;
+            let (sent, opened) = opened.map_err(|error| if_turned(error, &ask.method))?;
             let target = match redirects {
                 Redirects::Followed => target(&ask.url, opened.status, &opened.headers),
                 Redirects::Errors => None,
             };
-            let Some(target) = target else { return Ok((sent, opened.complete().await?)) };
+            let Some(target) = target else {
+                let answer = opened.complete().await.map_err(|error| done_perhaps(error, repeat))?;
+                return Ok((sent, answer));
+            };
             if self.turn(&mut ask, target, opened.status)? == Origin::Other {
                 scheme = None;
             }
         }
-        Err(too_many())
+        Err(if_turned(too_many(), &ask.method))
     }
 
     /// Fetches what the call needs first. Whatever became of this, the call was not made.

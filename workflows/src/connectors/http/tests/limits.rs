@@ -22,6 +22,8 @@ async fn an_answer_has_a_largest_size_stated_or_not() {
     for path in ["/stated", "/endless"] {
         let outcome = call(&small, "read", &request("GET", &server.at(path))).await;
         assert_eq!(code(&outcome), ("refused", "answer_too_large"), "{path}");
+        let outcome = call(&small, "send", &request("POST", &server.at(path))).await;
+        assert_eq!(code(&outcome), ("unknown", "answer_too_large"), "it was taken: {path}");
     }
     let outcome = call(&connector(), "read", &request("GET", &server.at("/endless"))).await;
     assert_eq!(message(&outcome), "the answer has more than 1048576 bytes");
@@ -95,6 +97,8 @@ async fn garbage_is_not_taken_for_json() {
     let outcome = call(&connector(), "read", &request("GET", &server.at("/"))).await;
     assert_eq!(code(&outcome), ("refused", "bad_answer"));
     assert!(message(&outcome).contains("{\"a\": <html>"), "{outcome:?}");
+    let outcome = call(&connector(), "send", &request("POST", &server.at("/"))).await;
+    assert_eq!(code(&outcome), ("unknown", "bad_answer"), "it was taken");
     let mut raw = request("GET", &server.at("/"));
     raw["output"] = "raw".into();
     assert_eq!(code(&call(&connector(), "read", &raw).await).0, "ok");

@@ -112,6 +112,27 @@ async fn what_is_lost_is_unknown_after_the_greeting_alone() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_read_leaves_a_tool_perhaps_called() {
+    let answers = [
+        Reply::text("application/json", "{"),
+        Reply::json(&json!({ "jsonrpc": "2.0" })),
+        Reply::text("text/plain", "done"),
+    ];
+    for answer in answers {
+        let server = Server::start(move |seen| match seen.json()["method"].as_str() {
+            Some("initialize") => Reply::json(&json!({ "id": seen.json()["id"], "result": {} })),
+            Some("notifications/initialized") => Reply::status(202),
+            _ => answer.clone(),
+        })
+        .await;
+        let outcome = call(&connector(), "mcp", &request(&server, "tools/call", Value::Null)).await;
+        assert_eq!(code(&outcome), ("unknown", "bad_answer"));
+        let outcome = call(&connector(), "mcp", &request(&server, "tools/list", Value::Null)).await;
+        assert_eq!(code(&outcome), ("refused", "bad_answer"));
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_ends_without_the_result_is_unknown() {
     let server = Server::start(|seen| match seen.json()["method"].as_str() {
         Some("initialize") => Reply::json(&json!({ "id": seen.json()["id"], "result": {} })),

@@ -60,7 +60,7 @@ impl Seen {
 }
 
 /// What the server does with a request.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,

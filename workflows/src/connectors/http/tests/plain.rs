@@ -120,6 +120,8 @@ async fn each_status_is_the_error_that_it_stands_for() {
         (408, "failed", "failed"),
         (429, "failed", "failed"),
         (500, "failed", "unknown"),
+        (502, "failed", "unknown"),
+        (504, "failed", "unknown"),
         (503, "failed", "failed"),
     ];
     for (status, read, send) in cases {

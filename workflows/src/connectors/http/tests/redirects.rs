@@ -92,9 +92,18 @@ async fn what_fails_after_a_post_was_taken_leaves_its_outcome_unknown() {
         assert_eq!(code(&outcome), (expected, "http_503"), "{status}");
     }
     assert_eq!(busy.seen()[1].header("idempotency-key"), key().to_string());
-    let server = sending_on("http://127.0.0.1:1/".to_owned()).await;
-    let outcome = call(&connector(), "send", &following("POST", &server.at("/302"))).await;
-    assert_eq!(code(&outcome), ("unknown", "unreachable"));
+    let gone = Server::start(|_| Reply::status(404)).await;
+    let cases = [
+        ("http://127.0.0.1:1/".to_owned(), "unreachable"),
+        ("http://169.254.169.254/".to_owned(), "address_not_allowed"),
+        ("/302".to_owned(), "too_many_redirects"),
+        (gone.at("/result"), "http_404"),
+    ];
+    for (to, expected) in cases {
+        let server = sending_on(to).await;
+        let outcome = call(&connector(), "send", &following("POST", &server.at("/302"))).await;
+        assert_eq!(code(&outcome), ("unknown", expected));
+    }
 }
 
 #[tokio::test]
