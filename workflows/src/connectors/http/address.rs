@@ -2,26 +2,28 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What answers questions about the machine to whoever asks from it, at clouds; never to be reached.
-///
-/// Others (`169.254.169.254`, `fd00:ec2::254`, `100.100.100.200`, `192.0.0.192`) are among these too, so that they
-/// stay refused where local addresses are allowed.
-const METADATA_V4: [Ipv4Addr; 4] = [
-    Ipv4Addr::new(169, 254, 169, 254),
+/// What gives out the machine's credentials to whoever asks from it, at clouds; not to be reached even where local
+/// addresses are. So are all link-local addresses of IPv4, among which the most are.
+const METADATA_V4: [Ipv4Addr; 3] = [
+    // Alibaba, Azure, Oracle.
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(168, 63, 129, 16),
     Ipv4Addr::new(192, 0, 0, 192),
 ];
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+const METADATA_V6: [Ipv6Addr; 3] = [
+    // The instances and the pods of AWS, Google.
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
 
 /// Blocks that are not of the public internet (the IANA special-purpose registry): the address, and the bits of it
 /// that count.
-const NOT_PUBLIC_V4: [([u8; 4], u32); 16] = [
+const NOT_PUBLIC_V4: [([u8; 4], u32); 15] = [
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
     ([100, 64, 0, 0], 10),
     ([127, 0, 0, 0], 8),
-    ([169, 254, 0, 0], 16),
     ([172, 16, 0, 0], 12),
     ([192, 0, 0, 0], 24),
     ([192, 0, 2, 0], 24),
@@ -53,7 +55,7 @@ pub(super) fn reach(address: IpAddr) -> Reach {
         IpAddr::V6(address) => match carried(address) {
             // Translated and mapped addresses end where the inner one is.
             Some(inner) => reach_v4(inner),
-            None if address == METADATA_V6 => Reach::Metadata,
+            None if METADATA_V6.contains(&address) => Reach::Metadata,
             None if is_public_v6(address) => Reach::Public,
             None => Reach::Local,
         },
@@ -61,7 +63,7 @@ pub(super) fn reach(address: IpAddr) -> Reach {
 }
 
 fn reach_v4(address: Ipv4Addr) -> Reach {
-    if METADATA_V4.contains(&address) {
+    if address.is_link_local() || METADATA_V4.contains(&address) {
         return Reach::Metadata;
     }
     let bits = address.to_bits();
@@ -99,8 +101,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn reached(text: &str) -> Reach {
-        reach(text.parse().unwrap())
+    fn assert_all(expected: Reach, texts: &[&str]) {
+        for text in texts {
+            assert_eq!(reach(text.parse().unwrap()), expected, "{text}");
+        }
     }
 
     #[test]
@@ -113,7 +117,6 @@ mod tests {
             "100.127.255.255",
             "127.0.0.1",
             "127.255.0.1",
-            "169.254.0.1",
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.1",
@@ -147,9 +150,7 @@ mod tests {
             "100::1",
             "5f00::1",
         ];
-        for text in local {
-            assert_eq!(reached(text), Reach::Local, "{text}");
-        }
+        assert_all(Reach::Local, &local);
         let public = [
             "1.1.1.1",
             "8.8.8.8",
@@ -168,24 +169,26 @@ mod tests {
             "2001:4860::8888",
             "2002:808:808::1",
         ];
-        for text in public {
-            assert_eq!(reached(text), Reach::Public, "{text}");
-        }
+        assert_all(Reach::Public, &public);
     }
 
     #[test]
     fn what_tells_credentials_is_known_in_every_form() {
         let metadata = [
+            "169.254.0.1",
             "169.254.169.254",
+            "169.254.170.2",
+            "169.254.170.23",
+            "169.254.255.255",
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "100.100.100.200",
             "168.63.129.16",
             "192.0.0.192",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
         ];
-        for text in metadata {
-            assert_eq!(reached(text), Reach::Metadata, "{text}");
-        }
+        assert_all(Reach::Metadata, &metadata);
     }
 }

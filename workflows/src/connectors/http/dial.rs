@@ -1,11 +1,13 @@
 //! Connecting: a name becomes addresses, of which only those that are allowed are tried.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use promptsales_engine::effect::CallError;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::address::{Reach, reach};
@@ -14,6 +16,9 @@ use super::tls::Tls;
 
 /// The most addresses of one name that are tried.
 const ADDRESSES: usize = 4;
+
+/// How long each may take, so that the next one is tried while there is time.
+const EACH: Duration = Duration::from_secs(2);
 
 /// A connection to a service, plain or encrypted.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -94,7 +99,8 @@ impl Dial {
 async fn first_of(addresses: &[SocketAddr], host: &Host<&str>) -> Result<TcpStream, CallError> {
     let mut last = None;
     for address in addresses {
-        match TcpStream::connect(address).await {
+        let connected = timeout(EACH, TcpStream::connect(address)).await;
+        match connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = Some(unreachable(host, &error)),
         }
@@ -149,11 +155,38 @@ mod tests {
 
     #[tokio::test]
     async fn where_local_addresses_are_allowed_credentials_of_the_machine_are_not() {
-        assert_eq!(code_of(true, "http://169.254.169.254/").await, "address_not_allowed");
+        let metadata = [
+            "http://169.254.169.254/",
+            "http://169.254.170.2/v2/credentials",
+            "http://169.254.170.23/v1/credentials",
+            "http://[fd00:ec2::254]/",
+            "http://[fd00:ec2::23]/v1/credentials",
+            "http://[fd20:ce::254]/",
+        ];
+        for uri in metadata {
+            assert_eq!(code_of(true, uri).await, "address_not_allowed", "{uri}");
+        }
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         assert_eq!(code_of(true, &format!("http://127.0.0.1:{port}/")).await, "connected");
         drop(free);
         assert_eq!(code_of(true, &format!("http://127.0.0.1:{port}/")).await, "unreachable");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+        deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let deaf = deaf.listen(1).unwrap();
+        let at = deaf.local_addr().unwrap();
+        // As many as it has room for: the next gets no answer.
+        let mut waiting = Vec::new();
+        while let Ok(stream) = timeout(EACH, TcpStream::connect(at)).await {
+            waiting.push(stream.unwrap());
+        }
+        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = [at, free.local_addr().unwrap()];
+        let found = timeout(EACH * 2, first_of(&addresses, &Host::Domain("two.example"))).await;
+        assert_eq!(found.unwrap().unwrap().peer_addr().unwrap(), addresses[1]);
     }
 }
