@@ -7,6 +7,7 @@
 
 use std::marker::PhantomData;
 
+use hyper::Method;
 use promptsales_engine::effect::{EffectFailure, EffectOutcome};
 use promptsales_engine::workflow::action::{Action, ActionCx, Next, StepResult, Steps, WorkflowError};
 use schemars::JsonSchema;
@@ -44,9 +45,8 @@ impl Protocol for Http {
 
     fn operation(request: &Value) -> &'static str {
         let method = request["method"].as_str().unwrap_or_default().to_ascii_uppercase();
-        // RFC 9110, section 9.2.2: these may be repeated.
-        let repeatable = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"].contains(&method.as_str());
-        if repeatable { "read" } else { "send" }
+        let is_repeatable = Method::from_bytes(method.as_bytes()).is_ok_and(|method| method.is_idempotent());
+        if is_repeatable { "read" } else { "send" }
     }
 }
 

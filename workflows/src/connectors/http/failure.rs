@@ -1,5 +1,6 @@
 //! How calls fail: what each kind means for a retry, and the words for it.
 
+use hyper::Method;
 use promptsales_engine::effect::CallError;
 
 /// The most characters of an answer that an error message repeats.
@@ -53,6 +54,13 @@ pub(super) enum Repeat {
     Harmless,
     /// Each one may do something more.
     Harmful,
+}
+
+impl Repeat {
+    /// What a method says of it (RFC 9110, 9.2.2).
+    pub(super) fn of(method: &Method) -> Self {
+        if method.is_idempotent() { Self::Harmless } else { Self::Harmful }
+    }
 }
 
 /// The error that a status stands for.

@@ -117,7 +117,7 @@ pub(super) fn method(name: &str) -> Result<(Method, Repeat), CallError> {
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(bad_request(format!("{method} is not for calls")));
     }
-    let repeat = if method.is_idempotent() { Repeat::Harmless } else { Repeat::Harmful };
+    let repeat = Repeat::of(&method);
     Ok((method, repeat))
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::document::{Document, bad};
 use super::operation::Operation;
-use super::place::{Rest, undeclared};
+use super::place::{Placed, Rest, undeclared};
 use crate::connectors::http::exchange::Ask;
 use crate::connectors::http::failure::refused;
 use crate::connectors::http::request::{add_body, essence, is_json};
@@ -18,14 +18,13 @@ pub(super) fn add(
     ask: &mut Ask,
     document: &Document,
     operation: &Operation<'_>,
-    rest: Rest,
-    form: Map<String, Value>,
+    placed: Placed,
 ) -> Result<(), CallError> {
     if document.is_swagger() {
-        return of_swagger(ask, document, operation, rest, form);
+        return of_swagger(ask, document, operation, placed);
     }
     let body = document.get(operation.value, "requestBody")?;
-    let rest = match (body, rest) {
+    let rest = match (body, placed.rest) {
         (Some(body), Rest::Nothing) => {
             let is_required = body.get("required").and_then(Value::as_bool).unwrap_or(false);
             return match is_required {
@@ -47,9 +46,9 @@ fn of_swagger(
     ask: &mut Ask,
     document: &Document,
     operation: &Operation<'_>,
-    rest: Rest,
-    form: Map<String, Value>,
+    placed: Placed,
 ) -> Result<(), CallError> {
+    let Placed { rest, form, .. } = placed;
     match (rest, form.is_empty()) {
         (Rest::Fields(fields), _) => Err(undeclared(&fields)),
         (Rest::Nothing, true) => Ok(()),

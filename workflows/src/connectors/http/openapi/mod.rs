@@ -6,7 +6,6 @@ mod operation;
 mod place;
 mod server;
 
-use hyper::Method;
 use promptsales_engine::effect::CallError;
 use serde_json::{Map, Value};
 
@@ -29,7 +28,7 @@ pub(super) async fn call(trip: &Trip<'_>, request: &Value) -> Result<Value, Call
     let document = document::of(trip, request).await?;
     let operation = Operation::find(&document, text(request, "operationId")?)?;
     let ask = ask(trip, &document, &operation, parameters)?;
-    let repeat = of_method(&operation.method);
+    let repeat = Repeat::of(&operation.method);
     carry_out(trip, Wanted { ask, scheme, repeat, redirects, output }).await
 }
 
@@ -37,11 +36,7 @@ pub(super) async fn call(trip: &Trip<'_>, request: &Value) -> Result<Value, Call
 pub(super) async fn repeat(trip: &Trip<'_>, request: &Value) -> Result<Repeat, CallError> {
     let document = document::of(trip, request).await?;
     let operation = Operation::find(&document, text(request, "operationId")?)?;
-    Ok(of_method(&operation.method))
-}
-
-fn of_method(method: &Method) -> Repeat {
-    if method.is_idempotent() { Repeat::Harmless } else { Repeat::Harmful }
+    Ok(Repeat::of(&operation.method))
 }
 
 /// The request of an operation with its parameters.
@@ -55,6 +50,6 @@ fn ask(
     let placed = place::place(operation, parameters)?;
     let mut ask = Ask::new(operation.method.clone(), placed.url(&base)?);
     placed.add_headers(&mut ask, trip)?;
-    body::add(&mut ask, document, operation, placed.rest, placed.form)?;
+    body::add(&mut ask, document, operation, placed)?;
     Ok(ask)
 }
