@@ -7,7 +7,7 @@ use promptsales_engine::effect::CallError;
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answer, Ask};
-use super::failure::{Repeat, excerpt, of_status, refused};
+use super::failure::{Repeat, of_status, refused};
 use super::request::{essence, is_json};
 use super::trip::Trip;
 use super::veil::COVERED;
@@ -33,7 +33,7 @@ impl Answer {
     /// The begin of the body, which holds no piece of a secret either.
     fn begin(&self, trip: &Trip<'_>) -> String {
         let text = String::from_utf8_lossy(&self.body);
-        excerpt(&trip.veil(|veil| veil.cover(&text)))
+        trip.excerpt(&text)
     }
 
     /// The body's bytes, in base 64.
@@ -64,7 +64,7 @@ impl Answer {
         Ok(match std::str::from_utf8(&self.body) {
             Ok(text) if is_text || essence.is_empty() => text.into(),
             Err(_) if is_text => String::from_utf8_lossy(&self.body).into(),
-            _ => STANDARD.encode(&self.body).into(),
+            _ => self.raw(trip),
         })
     }
 

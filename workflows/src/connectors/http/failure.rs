@@ -6,6 +6,9 @@ use promptsales_engine::effect::CallError;
 /// The most characters of an answer that an error message repeats.
 const EXCERPT: usize = 200;
 
+/// The most characters of an error message.
+const MESSAGE: usize = 1000;
+
 /// A no for good.
 pub(super) fn refused(code: &'static str, message: impl Into<String>) -> CallError {
     CallError::Refused { code: code.into(), message: message.into() }
@@ -78,11 +81,29 @@ pub(super) fn of_status(status: u16, repeat: Repeat, excerpt: &str) -> CallError
     }
 }
 
+/// The error with its words changed.
+pub(super) fn reworded(error: CallError, change: impl FnOnce(&str) -> String) -> CallError {
+    match error {
+        CallError::Refused { code, message } => CallError::Refused { code, message: change(&message) },
+        CallError::Failed { code, message } => CallError::Failed { code, message: change(&message) },
+        CallError::Unknown { code, message } => CallError::Unknown { code, message: change(&message) },
+    }
+}
+
+/// The words of an error on one line, and not more of them than are read: documents and addresses may be long.
+pub(super) fn shortened(message: &str) -> String {
+    begin(message, MESSAGE)
+}
+
 /// The begin of a text, on one line.
 pub(super) fn excerpt(text: &str) -> String {
+    begin(text, EXCERPT)
+}
+
+fn begin(text: &str, most: usize) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(EXCERPT) {
+    match line.char_indices().nth(most) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,
     }
@@ -129,6 +150,7 @@ mod tests {
     fn an_excerpt_is_short_and_on_one_line() {
         assert_eq!(excerpt(" a\n\u{1b}[31m  b\t"), "a [31m b");
         assert_eq!(excerpt(&"é".repeat(500)).chars().count(), EXCERPT + 3);
+        assert_eq!(shortened(&"é".repeat(5000)).chars().count(), MESSAGE + 3);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Putting secrets in: what stands for one in a request is replaced just before the request goes out.
 //!
 //! A secret is stood for by U+E000, `secret:`, its name (and a dot and a path), U+E001, anywhere in a text. Both
-//! characters are of the private use area, so no other text holds them.
+//! characters are of the private use area, and texts from outside may hold them: the engine and the connector take
+//! them out of all that comes from there ([`unmark`]), so that nobody but a workflow's author names a secret.
 
 use std::borrow::Cow;
 
@@ -19,6 +20,9 @@ const END: char = '\u{e001}';
 const MARK: &str = "secret:";
 const BEGIN_ENCODED: &str = "%EE%80%80";
 const END_ENCODED: &str = "%EE%80%81";
+
+/// What stands in the place of half a mark from outside.
+const UNMARKED: &str = "\u{fffd}";
 
 /// Replaces what stands for secrets in a request, and hides their values.
 ///
@@ -40,6 +44,39 @@ pub(super) fn members(name: &str, secrets: &Secrets) -> Result<Value, CallError>
         Some(_) => Err(refused("unknown_secret", format!("the secret `{name}` is no map"))),
         None => Err(missing(name)),
     }
+}
+
+/// Takes out of a value from outside what could stand for a secret, in texts and in keys.
+pub(super) fn unmark(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if is_marked(text) {
+                *text = unmarked(text);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(unmark),
+        Value::Object(fields) => {
+            if fields.keys().any(|name| is_marked(name)) {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(name, field)| (unmarked(&name), field))
+                    .collect();
+            }
+            fields.values_mut().for_each(unmark);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A text from outside without what could stand for a secret.
+pub(super) fn unmarked(text: &str) -> String {
+    let text = text.replace([BEGIN, END], UNMARKED);
+    // In a URI they count as well.
+    text.replace(BEGIN_ENCODED, "%EF%BF%BD").replace(END_ENCODED, "%EF%BF%BD")
+}
+
+fn is_marked(text: &str) -> bool {
+    text.contains([BEGIN, END]) || text.contains(BEGIN_ENCODED) || text.contains(END_ENCODED)
 }
 
 /// What a value is a part of.

@@ -150,9 +150,10 @@ impl Connector for HttpConnector {
         match answered {
             Ok(mut answer) => {
                 trip.veil(|veil| veil.cover_answer(&mut answer));
+                fill::unmark(&mut answer);
                 Ok(answer)
             }
-            Err(error) => Err(trip.veil(|veil| veil.cover_error(error))),
+            Err(error) => Err(told(&trip, error)),
         }
     }
 
@@ -168,9 +169,15 @@ impl Connector for HttpConnector {
             Ok(Repeat::Harmful) => {
                 Err(failure::unknown("cannot_verify", "a repeat could do once more what has been done"))
             }
-            Err(error) => Err(trip.veil(|veil| veil.cover_error(error))),
+            Err(error) => Err(told(&trip, error)),
         }
     }
+}
+
+/// An error as it leaves the connector: nothing of it is secret, too long or stands for a secret.
+fn told(trip: &Trip<'_>, error: CallError) -> CallError {
+    let covered = trip.veil(|veil| veil.cover_error(error));
+    failure::reworded(covered, |message| failure::shortened(&fill::unmarked(message)))
 }
 
 async fn carry_out(trip: &Trip<'_>, operation: &str, request: &Value) -> Result<Value, CallError> {

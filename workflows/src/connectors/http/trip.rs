@@ -14,7 +14,7 @@ use url::Url;
 
 use super::auth::{self, Scheme};
 use super::exchange::{Answer, Ask, Opened, exchange, open};
-use super::failure::{Repeat, before, done_perhaps, refused};
+use super::failure::{Repeat, before, done_perhaps, excerpt, refused};
 use super::parts::Parts;
 use super::request::IDEMPOTENCY_KEY;
 use super::veil::Veil;
@@ -63,6 +63,11 @@ impl<'a> Trip<'a> {
     /// Hides a text from what comes out of the call.
     pub(super) fn hide(&self, secret: &str) {
         self.veil(|veil| veil.hide(secret));
+    }
+
+    /// The begin of a text from outside, for an error; it holds no piece of a secret.
+    pub(super) fn excerpt(&self, text: &str) -> String {
+        excerpt(&self.veil(|veil| veil.cover(text)))
     }
 
     /// The end of a step that begins now.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use promptsales_engine::effect::CallError;
 use serde_json::Value;
 
+use super::failure::reworded;
 use super::text::component;
 
 /// What stands in a secret's place.
@@ -56,7 +57,7 @@ impl Veil {
         self.0.iter().any(|secret| text.contains(secret))
     }
 
-    /// Covers what is hidden in an answer.
+    /// Covers what is hidden in an answer; a number where all of it is.
     pub(super) fn cover_answer(&self, answer: &mut Value) {
         if self.0.iter().all(|secret| secret.len() < SHORTEST_IN_ANSWERS) {
             return;
@@ -70,21 +71,19 @@ impl Veil {
                     fields.insert(self.cover_from(&name, SHORTEST_IN_ANSWERS), field);
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Number(number) => {
+                let text = number.to_string();
+                if text.len() >= SHORTEST_IN_ANSWERS && self.0.contains(&text) {
+                    *answer = COVERED.into();
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
         }
     }
 
     /// Covers what is hidden in the words of an error.
     pub(super) fn cover_error(&self, error: CallError) -> CallError {
-        match error {
-            CallError::Refused { code, message } => {
-                CallError::Refused { code, message: self.cover(&message) }
-            }
-            CallError::Failed { code, message } => CallError::Failed { code, message: self.cover(&message) },
-            CallError::Unknown { code, message } => {
-                CallError::Unknown { code, message: self.cover(&message) }
-            }
-        }
+        reworded(error, |message| self.cover(message))
     }
 
     fn cover_from(&self, text: &str, shortest: usize) -> String {
@@ -117,6 +116,15 @@ mod tests {
         let mut answer = serde_json::json!({ "pa ss\"&w/rd": ["x pa+ss%22%26w%2Frd", 1, null] });
         veil.cover_answer(&mut answer);
         assert_eq!(answer, serde_json::json!({ "[secret]": ["x [secret]", 1, null] }));
+    }
+
+    #[test]
+    fn a_number_that_is_secret_is_covered() {
+        let mut veil = Veil::default();
+        veil.hide_all(&serde_json::json!({ "pin": 271_828, "short": 12 }));
+        let mut answer = serde_json::json!([271_828, 2_718_281, 12, { "a": 271_828 }]);
+        veil.cover_answer(&mut answer);
+        assert_eq!(answer, serde_json::json!([COVERED, 2_718_281, 12, { "a": COVERED }]));
     }
 
     #[test]

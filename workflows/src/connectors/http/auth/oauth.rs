@@ -184,7 +184,8 @@ fn token(trip: &Trip<'_>, oauth: &OAuth, answer: &Answer, issuer: Option<&str>) 
     if let Some(said) =
         issuer_of(token).filter(|said| !allowed.is_empty() && !allowed.contains(&said.as_str()))
     {
-        return Err(wrong(format!("the issuer `{said}` is not one of those expected")));
+        let message = format!("the issuer `{}` is not one of those expected", trip.excerpt(&said));
+        return Err(wrong(message));
     }
     let kind = body.get("token_type").and_then(Value::as_str).unwrap_or("Bearer");
     let kind = if kind.eq_ignore_ascii_case("bearer") { "Bearer" } else { kind };
@@ -218,8 +219,10 @@ async fn discovered(trip: &Trip<'_>, oauth: &OAuth) -> Result<(Url, Option<Strin
         return Err(before(STEP, no(trip, &answer)));
     }
     let configuration = answer.json(trip).map_err(|error| before(STEP, error))?;
-    let endpoint =
-        text(&configuration, "token_endpoint").and_then(url).map_err(|error| before(STEP, error))?;
+    let stated = text(&configuration, "token_endpoint").map_err(|error| before(STEP, error))?;
+    let unusable =
+        |_| refused("bad_request", format!("{STEP}: `{}` is no place of a token", trip.excerpt(stated)));
+    let endpoint = url(stated).map_err(unusable)?;
     let issuer = configuration.get("issuer").and_then(Value::as_str).map(str::to_owned);
     Ok((endpoint, issuer))
 }

@@ -211,3 +211,22 @@ async fn a_token_of_another_issuer_is_not_used() {
         assert_eq!(code(&outcome), ("refused", "bad_request"));
     }
 }
+
+#[tokio::test]
+async fn what_an_authority_says_is_not_repeated_at_length() {
+    let server = Server::start(|seen| match seen.path() {
+        "/oauth2/token" => {
+            let claims = URL_SAFE_NO_PAD.encode(json!({ "iss": "x".repeat(5000) }).to_string());
+            Reply::json(&json!({ "access_token": format!("e30.{claims}.c2ln") }))
+        }
+        _ => Reply::json(&json!({ "token_endpoint": "x".repeat(5000) })),
+    })
+    .await;
+    let mut members = credentials(&server);
+    members["issuers"] = json!(["https://good.example"]);
+    for (kind, expected) in [("oauth2", "authentication_failed"), ("oidc", "bad_request")] {
+        let outcome = call(&connector(), "read", &request(&server, kind, &members)).await;
+        assert_eq!(code(&outcome), ("refused", expected));
+        assert!(message(&outcome).len() < 300, "{outcome:?}");
+    }
+}

@@ -140,6 +140,27 @@ async fn each_status_is_the_error_that_it_stands_for() {
 }
 
 #[tokio::test]
+async fn nothing_that_comes_in_stands_for_a_secret() {
+    let mark = "\u{e000}secret:api\u{e001} %EE%80%80secret%3Aapi%EE%80%81";
+    let server = Server::start(move |seen| {
+        let status = if seen.path() == "/fails" { 400 } else { 200 };
+        let reply = match seen.path() {
+            "/text" => Reply::text("text/plain", mark),
+            _ => Reply::json(&json!({ mark: [{ "a": mark }, 1] })),
+        };
+        Reply { status, ..reply }
+    })
+    .await;
+    let clean = "\u{fffd}secret:api\u{fffd} %EF%BF%BDsecret%3Aapi%EF%BF%BD";
+    assert_eq!(call(&connector(), "read", &get(&server, "/text")).await.unwrap(), clean);
+    let answer = call(&connector(), "read", &get(&server, "/json")).await.unwrap();
+    assert_eq!(answer, json!({ clean: [{ "a": clean }, 1] }));
+    let outcome = call(&connector(), "read", &get(&server, "/fails")).await;
+    assert!(message(&outcome).contains(clean), "{outcome:?}");
+    assert!(!message(&outcome).contains(['\u{e000}', '\u{e001}']), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_refused() {
     let server = Server::start(|_| Reply::status(200)).await;
     let at = server.at("/");

@@ -10,7 +10,7 @@ const PASSWORD: &str = "pa55 w\"rd&";
 fn kept() -> (tempfile::TempDir, HttpConnector) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secrets.yaml");
-    let text = json!({ "api": TOKEN, "user": { "username": "ada", "password": PASSWORD }, "bearer": { "token": TOKEN } });
+    let text = json!({ "api": TOKEN, "numbers": { "pin": 271_828 }, "user": { "username": "ada", "password": PASSWORD }, "bearer": { "token": TOKEN } });
     std::fs::write(&path, text.to_string()).unwrap();
     let connector = HttpConnector::new(outgoing(), Secrets::open(&path).unwrap()).unwrap();
     (folder, connector)
@@ -89,6 +89,32 @@ async fn secrets_reach_the_service_and_nobody_else() {
     assert_eq!(seen.header("x-api-key"), format!("Key {TOKEN}"));
     assert_eq!(seen.header("authorization"), "Basic YWRhOnBhNTUgdyJyZCY=");
     assert_eq!(seen.json(), json!({ "password": PASSWORD, "plain": "stays" }));
+}
+
+#[tokio::test]
+async fn a_secret_stays_hidden_whatever_the_type_of_the_answer() {
+    let (_folder, connector) = kept();
+    let server = Server::start(|seen| match seen.path() {
+        "/json" => Reply::text("application/json", seen.text()),
+        "/encoded" => Reply::text("application/json", seen.text()).with("content-encoding", "br"),
+        _ => Reply::text("application/octet-stream", seen.text()),
+    })
+    .await;
+    let body = json!({ "password": stands_for("user.password"), "pin": stands_for("numbers.pin") });
+    for path in ["/json", "/encoded", "/bytes"] {
+        let request = json!({ "method": "POST", "endpoint": server.at(path), "body": body });
+        let answer = call(&connector, "send", &request).await.unwrap();
+        let text = match answer.as_str() {
+            Some(encoded) => {
+                let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded);
+                String::from_utf8(bytes.unwrap()).unwrap()
+            }
+            None => answer.to_string(),
+        };
+        assert_eq!(leaks(&text), None, "{path}: {text}");
+        assert!(text.contains("password") && !text.contains("271828"), "{path}: {text}");
+    }
+    assert_eq!(server.seen()[0].json(), json!({ "password": PASSWORD, "pin": 271_828 }));
 }
 
 #[tokio::test]
