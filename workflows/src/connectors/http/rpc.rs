@@ -41,7 +41,8 @@ pub(super) enum Results {
 ///
 /// [`CallError::Refused`] with `rpc_<code>` where the other side says no, and as any request.
 pub(super) async fn call(trip: &Trip<'_>, method: &Procedure<'_>) -> Result<(Value, HeaderMap), CallError> {
-    let id = trip.key.to_string();
+    // No two requests of a session have the same.
+    let id = format!("{}/{}", trip.key, method.name);
     let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": method.name });
     if let Some(parameters) = method.parameters {
         message["params"] = parameters.clone();
@@ -53,17 +54,21 @@ pub(super) async fn call(trip: &Trip<'_>, method: &Procedure<'_>) -> Result<(Val
     let headers = opened.headers.clone();
     let content_type = stated_type(&headers);
     if opened.status.is_success() && content_type == "text/event-stream" {
-        return Ok((streamed(opened, &id, method).await?, headers));
+        return Ok((streamed(trip, opened, &id, method).await?, headers));
     }
     let late = |error| done_perhaps(error, method.repeat);
     let answer = opened.complete().await.map_err(late)?;
     let body = if is_json(&content_type) { serde_json::from_slice(&answer.body).ok() } else { None };
+    let is_ours = body.as_ref().is_none_or(|body| is_to(body, &id));
     // Some say no with a status too: their words are the better ones.
-    if let Some(error) = body.as_ref().and_then(error_of) {
+    if let Some(error) = body.as_ref().filter(|_| is_ours).and_then(|body| error_of(trip, body)) {
         return Err(error);
     }
     if !answer.status.is_success() {
         return Err(answer.error(trip, method.repeat));
+    }
+    if !is_ours {
+        return Err(late(refused("bad_answer", "the answer is to another request")));
     }
     let mut message = answer.json(trip).map_err(late)?;
     let result = message.get_mut("result").map(Value::take).ok_or_else(|| late(no_result()))?;
@@ -99,7 +104,12 @@ fn post(to: &Ask, message: &Value) -> Ask {
 }
 
 /// Reads a stream up to the result, or to its end where there may be several.
-async fn streamed(mut opened: Opened, id: &str, method: &Procedure<'_>) -> Result<Value, CallError> {
+async fn streamed(
+    trip: &Trip<'_>,
+    mut opened: Opened,
+    id: &str,
+    method: &Procedure<'_>,
+) -> Result<Value, CallError> {
     let late = |error| done_perhaps(error, method.repeat);
     let mut events = Events::default();
     let mut found = Vec::new();
@@ -110,7 +120,7 @@ async fn streamed(mut opened: Opened, id: &str, method: &Procedure<'_>) -> Resul
             if message.get("id").and_then(Value::as_str) != Some(id) || message.get("method").is_some() {
                 continue;
             }
-            if let Some(error) = error_of(&message) {
+            if let Some(error) = error_of(trip, &message) {
                 return Err(error);
             }
             let result = message.get_mut("result").map(Value::take).ok_or_else(|| late(no_result()))?;
@@ -126,8 +136,13 @@ async fn streamed(mut opened: Opened, id: &str, method: &Procedure<'_>) -> Resul
     }
 }
 
+/// Whether a message that is all of an answer is to a request; one that does not say is.
+fn is_to(message: &Value, id: &str) -> bool {
+    message.get("id").is_none_or(|said| said.is_null() || said == id)
+}
+
 /// The no that a message holds.
-fn error_of(message: &Value) -> Option<CallError> {
+fn error_of(trip: &Trip<'_>, message: &Value) -> Option<CallError> {
     let error = message.get("error").filter(|error| error.is_object())?;
     let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
     let said = error.get("message").and_then(Value::as_str).unwrap_or("an error without words");
@@ -135,7 +150,7 @@ fn error_of(message: &Value) -> Option<CallError> {
         Some(data) => format!("{said} ({data})"),
         None => said.to_owned(),
     };
-    Some(CallError::Refused { code: format!("rpc_{code}").into(), message })
+    Some(CallError::Refused { code: format!("rpc_{code}").into(), message: trip.excerpt(&message) })
 }
 
 fn no_result() -> CallError {

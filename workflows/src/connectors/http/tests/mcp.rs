@@ -61,6 +61,7 @@ async fn a_tool_is_called_by_json_and_by_stream() {
         let seen = server.seen();
         let methods: Vec<Value> = seen[..3].iter().map(|seen| seen.json()["method"].clone()).collect();
         assert_eq!(methods, ["initialize", "notifications/initialized", "tools/call"]);
+        assert_ne!(seen[0].json()["id"], seen[2].json()["id"], "a session has each once");
         let hello = seen[0].json();
         assert_eq!(hello["params"]["protocolVersion"], "2025-06-18");
         assert_eq!(hello["params"]["clientInfo"], json!({ "name": "a workflow", "version": "2" }));
@@ -92,6 +93,24 @@ async fn a_no_of_the_server_is_a_refusal() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_of_its_no_is_neither_long_nor_secret() {
+    let server = Server::start(|seen| {
+        let said = format!("{} {}", seen.header("authorization"), "x".repeat(5000));
+        let error = json!({ "code": 1, "message": "no", "data": { "x".repeat(150): said } });
+        Reply::json(&json!({ "jsonrpc": "2.0", "id": seen.json()["id"], "error": error }))
+    })
+    .await;
+    let mut request = request(&server, "tools/list", Value::Null);
+    // The cut would leave the first half of it.
+    let token = "t0ken".repeat(10);
+    request["transport"]["http"]["endpoint"]["authentication"]["bearer"]["token"] = token.into();
+    let outcome = call(&connector(), "mcp", &request).await;
+    assert_eq!(code(&outcome), ("refused", "rpc_1"));
+    let message = message(&outcome);
+    assert!(message.len() < 300 && !message.contains("t0ken"), "{message}");
+}
+
+#[tokio::test]
 async fn what_is_lost_is_unknown_after_the_greeting_alone() {
     for (silent, expected) in [("initialize", ("failed", "timeout")), ("tools/call", ("unknown", "timeout"))]
     {
@@ -117,6 +136,8 @@ async fn an_answer_that_cannot_be_read_leaves_a_tool_perhaps_called() {
         Reply::text("application/json", "{"),
         Reply::json(&json!({ "jsonrpc": "2.0" })),
         Reply::text("text/plain", "done"),
+        Reply::json(&json!({ "jsonrpc": "2.0", "id": "another", "result": {} })),
+        Reply::json(&json!({ "jsonrpc": "2.0", "id": "another", "error": { "code": 1, "message": "no" } })),
     ];
     for answer in answers {
         let server = Server::start(move |seen| match seen.json()["method"].as_str() {
