@@ -87,11 +87,11 @@ async fn of_card(trip: &Trip<'_>, resource: &Value) -> Result<Endpoint, CallErro
     let Endpoint { url: at, scheme } = Endpoint::read(required(resource, "endpoint")?, trip)?;
     let mut ask = Ask::new(Method::GET, at.clone());
     ask.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let answer = trip.fetch(STEP, ask, scheme.as_ref(), trip.parts.outgoing.max_answer).await?;
+    let (base, answer) = trip.fetch(STEP, ask, scheme.as_ref(), trip.parts.outgoing.max_answer).await?;
     let card = answer.json(trip).map_err(|error| before(STEP, error))?;
     let none = || refused("bad_document", "the agent's card names no place that speaks JSON-RPC");
     let found = place(&card).ok_or_else(none)?;
-    let place = at.join(found).map_err(|_| none()).and_then(|found| url(found.as_str()))?;
+    let place = base.join(found).map_err(|_| none()).and_then(|found| url(found.as_str()))?;
     // What lets one read the card is for where the card is.
     let scheme = scheme.filter(|_| place.origin() == at.origin());
     Ok(Endpoint { url: place, scheme })

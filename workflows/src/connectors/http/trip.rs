@@ -108,14 +108,15 @@ impl<'a> Trip<'a> {
         Err(if_turned(too_many(), &ask.method))
     }
 
-    /// Fetches what the call needs first. Whatever became of this, the call was not made.
+    /// Fetches what the call needs first, and says where it was in the end. Whatever became of this, the call was not
+    /// made.
     pub(super) async fn fetch(
         &self,
         what: &str,
         mut ask: Ask,
         scheme: Option<&Scheme>,
         cap: usize,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<(Url, Answer), CallError> {
         let mut scheme = scheme;
         let until = self.step_until();
         for _ in 0..=REDIRECTS {
@@ -124,7 +125,7 @@ impl<'a> Trip<'a> {
             let Some(target) = target(&ask.url, opened.status, &opened.headers) else {
                 let answer = opened.complete().await.map_err(|error| before(what, error))?;
                 return match answer.status.is_success() {
-                    true => Ok(answer),
+                    true => Ok((ask.url, answer)),
                     false => Err(before(what, answer.error(self, Repeat::Harmless))),
                 };
             };

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use url::Url;
 
+use super::tree;
 use crate::connectors::http::exchange::Ask;
 use crate::connectors::http::failure::{failed, refused};
 use crate::connectors::http::request::{Endpoint, required};
@@ -29,7 +30,7 @@ const SIZE: usize = 4 * 1024 * 1024;
 /// The most references one after the other.
 const REFERENCES: usize = 16;
 
-/// A document with the place that it is from.
+/// A document with the place that it is from, after redirects (RFC 3986, 5.1.3).
 pub(super) struct Document {
     pub(super) at: Url,
     pub(super) root: Value,
@@ -38,7 +39,8 @@ pub(super) struct Document {
 /// Documents with the time until which they are kept.
 type Kept = HashMap<[u8; 32], (Instant, Arc<Document>)>;
 
-/// Documents by a digest of their endpoint, which holds the credentials that they were fetched with.
+/// Documents by a digest of their endpoint as the request states it: of credentials that it takes from a secret by
+/// `use`, the name alone is in it.
 #[derive(Default)]
 pub(in crate::connectors::http) struct Documents(Mutex<Kept>);
 
@@ -67,7 +69,7 @@ impl Document {
         for _ in 0..REFERENCES {
             let Some(reference) = value.get("$ref").and_then(Value::as_str) else { return Ok(value) };
             let found = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
-            value = found.ok_or_else(|| bad(format!("`{reference}` is not in the document")))?;
+            value = found.ok_or_else(|| bad(format!("it does not hold what it refers to: `{reference}`")))?;
         }
         Err(bad("its references go in circles".to_owned()))
     }
@@ -97,28 +99,19 @@ pub(super) async fn of(trip: &Trip<'_>, request: &Value) -> Result<Arc<Document>
     if let Some(kept) = documents.find(&key, trip.parts.cx.monotonic()) {
         return Ok(kept);
     }
-    let mut ask = Ask::new(Method::GET, url.clone());
+    let mut ask = Ask::new(Method::GET, url);
     let accepted = "application/json, application/yaml, application/vnd.oai.openapi, */*;q=0.5";
     ask.headers.insert(ACCEPT, HeaderValue::from_static(accepted));
-    let answer = trip.fetch("reading the OpenAPI document", ask, scheme.as_ref(), SIZE).await?;
+    let (at, answer) = trip.fetch("reading the OpenAPI document", ask, scheme.as_ref(), SIZE).await?;
     let read = trip.parts.cx.cpu(move || read(&answer.body)).await;
     let root = read.map_err(|_| failed("internal", "reading the OpenAPI document failed"))??;
-    let document = Arc::new(Document { at: url, root });
+    let document = Arc::new(Document { at, root });
     documents.keep(key, trip.parts.cx.monotonic(), document.clone());
     Ok(document)
 }
 
 fn read(bytes: &[u8]) -> Result<Value, CallError> {
-    let root: Value = match serde_json::from_slice(bytes) {
-        Ok(root) => root,
-        Err(_) => {
-            let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
-            serde_yaml_ng::from_str(text).map_err(|error| match error.location() {
-                Some(at) => bad(format!("line {} is neither JSON nor YAML", at.line())),
-                None => bad("it is neither JSON nor YAML".to_owned()),
-            })?
-        }
-    };
+    let root = tree::read(bytes).map_err(bad)?;
     let version =
         |name: &str| root.get(name).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
     match (version("openapi"), version("swagger")) {

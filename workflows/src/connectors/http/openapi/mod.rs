@@ -5,6 +5,7 @@ mod document;
 mod operation;
 mod place;
 mod server;
+mod tree;
 
 use promptsales_engine::effect::CallError;
 use serde_json::{Map, Value};

@@ -82,8 +82,7 @@ impl Placed {
         match parameter.place {
             Place::Path => {
                 let text = joined(parameter, value, component);
-                // A segment of dots would lead to another path.
-                if text.is_empty() || text == "." || text == ".." {
+                if text.is_empty() {
                     return Err(bad_request(format!("the parameter `{name}` cannot stand in a path")));
                 }
                 let hole = format!("{{{name}}}");
@@ -106,6 +105,10 @@ impl Placed {
 
     /// Where the request goes.
     pub(super) fn url(&self, base: &Url) -> Result<Url, CallError> {
+        // They would lead to another path; several parameters together may make them up.
+        if self.path.split(['/', '\\', '?', '#']).any(is_dots) {
+            return Err(bad_request("the operation's path has a segment of dots alone"));
+        }
         let base = base.as_str().trim_end_matches('/');
         let mut url = url(&format!("{base}/{}", self.path.trim_start_matches('/')))?;
         if !self.query.is_empty() {
@@ -120,12 +123,18 @@ impl Placed {
             add_header(ask, trip, name, value)?;
         }
         if !self.cookies.is_empty() {
-            let cookies: Vec<String> =
-                self.cookies.iter().map(|(name, value)| format!("{name}={}", component(value))).collect();
+            let cookie =
+                |(name, value): &(String, String)| format!("{}={}", component(name), component(value));
+            let cookies: Vec<String> = self.cookies.iter().map(cookie).collect();
             add_header(ask, trip, COOKIE.as_str(), &cookies.join("; "))?;
         }
         Ok(())
     }
+}
+
+/// Whether a segment of a path leads to this place or the one above (as the URL standard has it).
+fn is_dots(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 /// A value as names and texts.

@@ -50,6 +50,20 @@ async fn a_message_goes_to_where_the_card_says() {
 }
 
 #[tokio::test]
+async fn a_place_is_seen_from_where_the_card_is_in_the_end() {
+    let server = agent().await;
+    let to = server.at("/.well-known/agent-card.json");
+    let moved = Server::start(move |_| Reply::status(307).with("location", to.clone())).await;
+    let card = json!({ "endpoint": { "uri": moved.at("/card"),
+                                     "authentication": { "bearer": { "token": "t0ken" } } } });
+    let request = json!({ "method": "message/send", "agentCard": card });
+    call(&connector(), "a2a", &request).await.unwrap();
+    let seen = server.seen();
+    assert_eq!((seen[1].path(), seen[1].header("authorization")), ("/rpc", ""));
+    assert_eq!(moved.paths(), ["/card"]);
+}
+
+#[tokio::test]
 async fn the_caller_may_say_more_of_a_message() {
     let server = agent().await;
     let message = json!({ "message": { "messageId": "m-1", "role": "agent", "parts": [] } });

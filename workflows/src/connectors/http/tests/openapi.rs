@@ -20,15 +20,26 @@ paths:
         - { name: fields, in: query, explode: false, schema: { type: array } }
         - { name: filter, in: query, style: deepObject, schema: { type: object } }
         - { name: session, in: cookie, schema: { type: string } }
+        - { name: more, in: cookie, schema: { type: object } }
       requestBody: { $ref: "#/components/requestBodies/Pet" }
   /pets:
     get:
       operationId: findPets
       servers: [{ url: /other }]
       parameters: [{ name: status, in: query, required: true, schema: { type: string } }]
+    delete:
+      operationId: lost
+      parameters: [{ $ref: "#/components/parameters/NONE" }]
     put:
       operationId: replacePets
       requestBody: { required: true, content: { application/x-www-form-urlencoded: {} } }
+  /files/{name}{end}/%2E{rest}:
+    get:
+      operationId: getFile
+      parameters:
+        - { name: name, in: path, schema: { type: string } }
+        - { name: end, in: path, schema: { type: string } }
+        - { name: rest, in: path, schema: { type: string } }
   /circle: { $ref: "#/paths/~1circle" }
 components:
   parameters:
@@ -52,10 +63,14 @@ const SWAGGER: &str = r#"{
 
 async fn service() -> Server {
     Server::start(|seen| match seen.path() {
-        "/docs/openapi.yaml" => Reply::text("application/yaml", DOCUMENT),
+        "/docs/openapi.yaml" => Reply::text("application/yaml", DOCUMENT.replace("NONE", &"x".repeat(5000))),
         "/docs/swagger.json" => Reply::text("application/json", SWAGGER),
         "/docs/moved" => Reply::status(302).with("location", "/docs/openapi.yaml"),
         "/docs/page" => Reply::text("text/html", "<html>: no: {"),
+        "/docs/bomb" => {
+            let (ones, lists) = ("1,".repeat(1000), "*a,".repeat(1000));
+            Reply::text("application/yaml", format!("openapi: 3.1.0\na: &a [{ones}]\nb: [{lists}]\n"))
+        }
         "/docs/old" => Reply::json(&json!({ "swagger": "1.2", "paths": {} })),
         "/docs/huge" => Reply::text("application/json", " ".repeat(64 * 1024)).ending(End::Endless),
         _ => Reply::json(&json!({ "target": seen.target })),
@@ -72,7 +87,7 @@ async fn every_parameter_gets_to_its_place() {
     let server = service().await;
     let parameters = json!({
         "petId": "a/b c", "tags": ["x", "y,z"], "expand": ["p", "q"], "fields": ["f", "g"], "filter": { "age": 3 },
-        "session": "s 1", "X-Trace": 7, "name": "Milou", "weight": 4.5,
+        "session": "s 1", "more": { "a; admin": "b; c" }, "X-Trace": 7, "name": "Milou", "weight": 4.5,
     });
     let mut request = request(&server, "/docs/openapi.yaml", "changePet", parameters);
     request["authentication"] = json!({ "bearer": { "token": "t0ken" } });
@@ -83,7 +98,10 @@ async fn every_parameter_gets_to_its_place() {
         seen.target,
         "/api/v1/pets/a%2Fb%20c/x,y%2Cz?expand=p&expand=q&fields=f%2Cg&filter%5Bage%5D=3"
     );
-    assert_eq!((seen.header("x-trace"), seen.header("cookie")), ("7", "session=s%201"));
+    assert_eq!(
+        (seen.header("x-trace"), seen.header("cookie")),
+        ("7", "session=s%201; a%3B%20admin=b%3B%20c")
+    );
     assert_eq!(
         (seen.header("authorization"), seen.header("content-type")),
         ("Bearer t0ken", "application/json")
@@ -125,6 +143,17 @@ async fn the_answer_has_the_form_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn a_place_is_seen_from_where_the_document_is_in_the_end() {
+    let server = service().await;
+    let to = server.at("/docs/openapi.yaml");
+    let moved = Server::start(move |_| Reply::status(307).with("location", to.clone())).await;
+    let request = request(&moved, "/openapi", "findPets", json!({ "status": "sold" }));
+    let answer = call(&connector(), "openapi", &request).await.unwrap();
+    assert_eq!(answer, json!({ "target": "/other/pets?status=sold" }));
+    assert_eq!(moved.paths(), ["/openapi"]);
+}
+
+#[tokio::test]
 async fn documents_of_the_second_version_are_known() {
     let server = service().await;
     let cases = [
@@ -158,6 +187,10 @@ async fn what_does_not_fit_the_document_is_refused() {
         ("/docs/openapi.yaml", "findPets", json!({ "status": "a", "sttus": 1 }), "bad_request"),
         ("/docs/openapi.yaml", "replacePets", json!({}), "missing_parameter"),
         ("/docs/openapi.yaml", "changePet", json!({ "petId": "..", "tags": "a" }), "bad_request"),
+        ("/docs/openapi.yaml", "getFile", json!({ "name": ".", "end": ".", "rest": "a" }), "bad_request"),
+        ("/docs/openapi.yaml", "getFile", json!({ "name": "a", "end": "b", "rest": "." }), "bad_request"),
+        ("/docs/openapi.yaml", "lost", json!({}), "bad_document"),
+        ("/docs/bomb", "x", json!({}), "bad_document"),
         ("/docs/swagger.json", "addPet", json!({}), "missing_parameter"),
         ("/docs/swagger.json", "addPet", json!({ "pet": {}, "more": 1 }), "bad_request"),
         ("/docs/page", "x", json!({}), "bad_document"),
@@ -168,6 +201,7 @@ async fn what_does_not_fit_the_document_is_refused() {
         let request = request(&server, document, operation, parameters);
         let outcome = call(&connector(), "openapi", &request).await;
         assert_eq!(code(&outcome), ("refused", expected), "{request}");
+        assert!(message(&outcome).len() < 1100, "{outcome:?}");
     }
     assert!(server.paths().iter().all(|path| path.starts_with("/docs/")), "{:?}", server.paths());
 }
