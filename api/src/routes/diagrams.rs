@@ -6,14 +6,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use promptsales_engine::id::{StreamId, StreamKey};
 use promptsales_engine::workflow::definition::Definition;
 use promptsales_engine::workflow::drawing::{Progress, Wait, draw};
 use promptsales_engine::workflow::machine::TaskList;
 use serde_json::{Value, json};
 
 use super::entities::wait_for;
-use super::runs::RUN;
+use super::runs::{address, no_run};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::endpoint::Endpoint;
@@ -99,11 +98,9 @@ async fn run(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = StreamId::parse(&id, RUN).map_err(|e| Problem::new(Code::InvalidId, e.to_string()))?;
-    let stream = StreamKey::new(caller.tenant.clone(), id);
+    let stream = address(&caller, &id)?;
     wait_for(&app, &headers).await?;
-    let no_run = || Problem::new(Code::NotFound, format!("there is no run `{id}`"));
-    let run = app.node().read(&stream).await?.ok_or_else(no_run)?.state.value();
+    let run = app.node().read(&stream).await?.ok_or_else(|| no_run(&stream.id))?.state.value();
     let (name, version) = (text(&run["workflow"]), text(&run["version"]));
     let found = app.definitions().get(&caller.tenant, name, Some(version));
     let definition = found.ok_or_else(|| super::workflows::no_workflow(name, Some(version)))?;

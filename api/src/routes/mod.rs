@@ -20,6 +20,7 @@ mod overdue;
 mod quarantine;
 mod runs;
 mod service;
+mod starts;
 mod stream;
 mod supervision;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use promptsales_engine::codec;
 use promptsales_engine::effect::{EffectKey, EffectState};
 use promptsales_engine::entity::Fault;
 use promptsales_engine::id::{Prefix, StreamId, StreamKey};
-use promptsales_engine::journal::{Json, Outcome};
+use promptsales_engine::journal::Json;
 use promptsales_engine::runtime::Command;
 use promptsales_engine::workflow::machine::{Lifecycle, RunEvent, TaskList};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::entities::{answered, events_page, set_aside, wait_for};
+use super::starts;
 use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
@@ -24,7 +25,6 @@ use crate::http::endpoint::{Endpoint, page_of};
 use crate::http::paging::{PAGE, Page, PageQuery, encoded, json_text};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
-use crate::http::token;
 
 /// The prefix of a run's id.
 pub(super) const RUN: Prefix = Prefix::new("run");
@@ -56,6 +56,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Lists the tasks in the order in which they began",
             get(tasks),
         )
+        .query(PAGE)
         .answer(200, page_of(&json!({ "type": "object" }))),
         Endpoint::new(
             "get",
@@ -94,9 +95,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
                 "tasks": { "type": "object", "additionalProperties": { "type": "string" } }
             })),
         ),
-        Endpoint::new("post", "/api/v1/runs/{id}/restart", "Starts a run with the same input", post(restart))
-            .body(fields(json!({ "version": { "type": "string" } })))
-            .answer(202, json!({ "type": "object", "required": ["runId"] })),
+        Endpoint::new(
+            "post",
+            "/api/v1/runs/{id}/restart",
+            "Starts a run with the same input",
+            post(starts::restart),
+        )
+        .body(fields(json!({ "version": { "type": "string" } })))
+        .answer(202, json!({ "type": "object", "required": ["runId"] })),
         act("/api/v1/runs/{id}/signals/{name}", "Sends a signal; the body is its data", post(signal))
             .body(json!({})),
     ]
@@ -312,50 +318,6 @@ fn acting(name: &'static str) -> MethodRouter<App> {
     })
 }
 
-/// Starts a run with the input of another one, of the version that it had or of another.
-async fn restart(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    caller: Caller,
-    body: JsonBody,
-) -> Result<Response, Problem> {
-    let stream = address(&caller, &id)?;
-    let Restart { version, reason } = body.read()?;
-    let view = app.node().read(&stream).await?.ok_or_else(|| no_run(&stream.id))?;
-    let run = view.state.value();
-    let info = app.node().info();
-    let new = match caller.key_parts() {
-        Some(parts) => info.secret.derive(RUN, None, "created under key", &parts),
-        None => app.node().cx().new_id(RUN, None),
-    };
-    let version = version.map_or_else(|| run["version"].clone(), Value::String);
-    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    let start = json!({
-        "workflow": run["workflow"], "version": version, "input": run["input"],
-        "cause": format!("restart of {}{why}", stream.id),
-    });
-    let new = StreamKey::new(caller.tenant.clone(), new);
-    let (origin, body) = (caller.origin.clone(), Json::from(&start));
-    let dedup = caller.dedup(&info.secret, body.text());
-    let command =
-        Command { stream: new.clone(), name: "start".into(), body, external_key: None, origin, dedup };
-    let answer = app.node().command(command).await?;
-    if let Outcome::Rejected(rejected) = answer.outcome {
-        return Err(rejected.into());
-    }
-    let answered = json!({ "runId": new.id, "restartOf": stream.id });
-    let mut response = (StatusCode::ACCEPTED, axum::Json(answered)).into_response();
-    response.headers_mut().insert(token::HEADER, token::write(info, &new, answer.position));
-    Ok(response)
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Restart {
-    version: Option<String>,
-    reason: Option<String>,
-}
-
 async fn signal(
     app: State<App>,
     Path((id, name)): Path<(String, String)>,
@@ -382,11 +344,13 @@ async fn act(
     answered(&app, &stream, answer, StatusCode::OK)
 }
 
-fn address(caller: &Caller, text: &str) -> Result<StreamKey, Problem> {
+/// The stream of a run's id in a path, of the caller's tenant.
+pub(super) fn address(caller: &Caller, text: &str) -> Result<StreamKey, Problem> {
     let id = StreamId::parse(text, RUN).map_err(|e| Problem::new(Code::InvalidId, e.to_string()))?;
     Ok(StreamKey::new(caller.tenant.clone(), id))
 }
 
-fn no_run(id: &StreamId) -> Problem {
+/// The problem of an id that no run has.
+pub(super) fn no_run(id: &StreamId) -> Problem {
     Problem::new(Code::NotFound, format!("there is no run `{id}`"))
 }

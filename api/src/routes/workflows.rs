@@ -1,32 +1,25 @@
 //! The routes of workflows: register, list, show, run.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use promptsales_engine::id::StreamKey;
-use promptsales_engine::journal::{Json, Outcome};
-use promptsales_engine::runtime::Command;
+use promptsales_engine::journal::Outcome;
 use promptsales_engine::workflow::definition::Definition;
 use promptsales_engine::workflow::schedule::schedule_id;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::runs::{RUN, run_schema};
-use super::versions;
+use super::runs::run_schema;
+use super::{starts, versions};
 use crate::app::App;
-use crate::http::body::{JsonBody, TextBody};
+use crate::http::body::TextBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::{Endpoint, page_of};
-use crate::http::paging::{Page, PageQuery};
+use crate::http::paging::{PAGE, Page, PageQuery};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
-
-/// The longest `?wait=`, in seconds.
-const LONGEST_WAIT: u64 = 60;
 
 /// The endpoints.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -41,6 +34,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .body(json!({ "type": "object", "description": "the definition" }))
             .answer(201, json!({ "type": "object", "required": ["name", "version", "warnings"] })),
         Endpoint::new("get", "/api/v1/workflows", "Lists the workflows in their latest versions", get(list))
+            .query(PAGE)
             .answer(200, page_of(&workflow)),
         Endpoint::new("get", "/api/v1/workflows/{name}", "Shows a workflow in its latest version", get(show))
             .answer(200, workflow.clone()),
@@ -55,7 +49,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "post",
             "/api/v1/workflows/{name}/runs",
             "Starts a run; the body is its input",
-            post(start),
+            post(starts::start),
         )
         .query(&[
             ("wait", "seconds to wait for the end, 0 to 60"),
@@ -149,61 +143,4 @@ fn brief(definition: &Definition) -> Value {
 pub(super) fn no_workflow(name: &str, version: Option<&str>) -> Problem {
     let version = version.map_or_else(String::new, |v| format!(" in version {v}"));
     Problem::new(Code::NotFound, format!("there is no workflow `{name}`{version}"))
-}
-
-#[derive(Debug, Deserialize)]
-struct StartQuery {
-    wait: Option<String>,
-    version: Option<String>,
-}
-
-async fn start(
-    State(app): State<App>,
-    Path(name): Path<String>,
-    Query(query): Query<StartQuery>,
-    caller: Caller,
-    body: JsonBody,
-) -> Result<Response, Problem> {
-    let wait = wait_of(query.wait.as_deref())?;
-    app.node().check_any()?;
-    let definition = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
-    let definition = definition.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
-    let info = app.node().info();
-    let id = match caller.key_parts() {
-        Some(parts) => info.secret.derive(RUN, None, "created under key", &parts),
-        None => app.node().cx().new_id(RUN, None),
-    };
-    let stream = StreamKey::new(caller.tenant.clone(), id);
-    let dedup = caller.dedup(&info.secret, body.0.text());
-    let start = json!({ "workflow": name, "version": definition.version, "input": body.read::<Value>()? });
-    let (origin, body) = (caller.origin.clone(), Json::from(&start));
-    let command =
-        Command { stream: stream.clone(), name: "start".into(), body, external_key: None, origin, dedup };
-    let answer = app.node().command(command).await?;
-    if let Outcome::Rejected(rejected) = answer.outcome {
-        return Err(rejected.into());
-    }
-    let run = app.run_until_ended(&stream, wait).await?;
-    let mut body = json!({ "runId": id, "status": run["status"] });
-    for end in ["output", "error"] {
-        if !run["endedAt"].is_null() && !run[end].is_null() {
-            body[end] = run[end].clone();
-        }
-    }
-    let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
-    response.headers_mut().insert(token::HEADER, token::write(info, &stream, answer.position));
-    if answer.replayed {
-        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{id}")) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
-}
-
-fn wait_of(text: Option<&str>) -> Result<Duration, Problem> {
-    let Some(text) = text else { return Ok(Duration::ZERO) };
-    let seconds = text.parse().ok().filter(|s| *s <= LONGEST_WAIT);
-    let wrong = || Problem::new(Code::InvalidParameter, format!("`wait`: use 0 to {LONGEST_WAIT} seconds"));
-    seconds.map(Duration::from_secs).ok_or_else(wrong)
 }

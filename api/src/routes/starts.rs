@@ -1,0 +1,134 @@
+//! The routes that start runs: of a workflow, and once more with the input of another run.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use promptsales_engine::entity::Answer;
+use promptsales_engine::id::StreamKey;
+use promptsales_engine::journal::{Json, Outcome};
+use promptsales_engine::runtime::Command;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::runs::{RUN, address, no_run};
+use super::workflows::no_workflow;
+use crate::app::App;
+use crate::http::body::JsonBody;
+use crate::http::caller::Caller;
+use crate::http::params::{Path, Query};
+use crate::http::problem::{Code, Problem};
+use crate::http::token;
+
+/// The longest `?wait=`, in seconds.
+const LONGEST_WAIT: u64 = 60;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StartQuery {
+    wait: Option<String>,
+    version: Option<String>,
+}
+
+/// Starts a run of a workflow, and waits for its end for as long as was asked.
+pub(super) async fn start(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Query(query): Query<StartQuery>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let wait = wait_of(query.wait.as_deref())?;
+    app.node().check_any()?;
+    let definition = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
+    let definition = definition.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
+    let start = json!({ "workflow": name, "version": definition.version, "input": body.read::<Value>()? });
+    let started = Started::by(&app, &caller, &body, &start).await?;
+    let run = app.run_until_ended(&started.stream, wait).await?;
+    let mut body = json!({ "runId": started.stream.id, "status": run["status"] });
+    for end in ["output", "error"] {
+        if !run["endedAt"].is_null() && !run[end].is_null() {
+            body[end] = run[end].clone();
+        }
+    }
+    Ok(started.answered(&app, body))
+}
+
+fn wait_of(text: Option<&str>) -> Result<Duration, Problem> {
+    let Some(text) = text else { return Ok(Duration::ZERO) };
+    let seconds = text.parse().ok().filter(|s| *s <= LONGEST_WAIT);
+    let wrong = || Problem::new(Code::InvalidParameter, format!("`wait`: use 0 to {LONGEST_WAIT} seconds"));
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Restart {
+    version: Option<String>,
+    reason: Option<String>,
+}
+
+/// Starts a run with the input of another one, of the version that it had or of another.
+pub(super) async fn restart(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let of = address(&caller, &id)?;
+    let Restart { version, reason } = body.read()?;
+    let view = app.node().read(&of).await?.ok_or_else(|| no_run(&of.id))?;
+    let run = view.state.value();
+    let version = version.map_or_else(|| run["version"].clone(), Value::String);
+    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    let start = json!({
+        "workflow": run["workflow"], "version": version, "input": run["input"],
+        "cause": format!("restart of {}{why}", of.id),
+    });
+    let started = Started::by(&app, &caller, &body, &start).await?;
+    let body = json!({ "runId": started.stream.id, "restartOf": of.id });
+    Ok(started.answered(&app, body))
+}
+
+/// A run that a request started, now or when it first came.
+struct Started {
+    stream: StreamKey,
+    answer: Answer,
+}
+
+impl Started {
+    /// Starts a run. Under a key of the caller it is started once, and what has to be the same again is the request
+    /// as it was sent: what the start was made of may have changed since.
+    async fn by(app: &App, caller: &Caller, request: &JsonBody, start: &Value) -> Result<Self, Problem> {
+        let secret = &app.node().info().secret;
+        let id = match caller.key_parts() {
+            Some(parts) => secret.derive(RUN, None, "created under key", &parts),
+            None => app.node().cx().new_id(RUN, None),
+        };
+        let stream = StreamKey::new(caller.tenant.clone(), id);
+        let dedup = caller.dedup(secret, request.0.text());
+        let (origin, body) = (caller.origin.clone(), Json::from(start));
+        let command =
+            Command { stream: stream.clone(), name: "start".into(), body, external_key: None, origin, dedup };
+        let answer = app.node().command(command).await?;
+        match answer.outcome {
+            Outcome::Rejected(rejected) => Err(rejected.into()),
+            Outcome::Accepted(_) => Ok(Self { stream, answer }),
+        }
+    }
+
+    /// The answer, with where the run is, and whether it was there before.
+    fn answered(&self, app: &App, body: Value) -> Response {
+        let Self { stream, answer } = self;
+        let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(token::HEADER, token::write(app.node().info(), stream, answer.position));
+        if answer.replayed {
+            headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+        }
+        if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{}", stream.id)) {
+            headers.insert(header::LOCATION, location);
+        }
+        response
+    }
+}
