@@ -1,8 +1,8 @@
 //! What an operator sends to act on what was set aside: why, and on which of them.
 
 use promptsales_engine::clock::Timestamp;
-use promptsales_engine::entity::{Answer, Dedup, Fault};
-use promptsales_engine::id::{StreamId, StreamKey, digest};
+use promptsales_engine::entity::{Answer, Fault};
+use promptsales_engine::id::{StreamId, StreamKey};
 use promptsales_engine::journal::Outcome;
 use promptsales_engine::runtime::Act;
 use serde::{Deserialize, Serialize};
@@ -143,18 +143,7 @@ impl Bulk {
 
     /// The act on one of those that are meant; under a key of the caller it counts once for each.
     pub fn act(&self, app: &App, caller: &Caller, body: &JsonBody, id: &StreamId) -> Act {
-        let id = id.to_string();
-        let dedup = match caller.key_parts() {
-            None => Dedup::None,
-            Some([tenant, principal, operation, key]) => Dedup::Key {
-                key: app
-                    .node()
-                    .info()
-                    .secret
-                    .digest("act in bulk", &[tenant, principal, operation, key, &id]),
-                digest: digest("payload", &[body.0.text()]),
-            },
-        };
+        let dedup = caller.dedup_each(&app.node().info().secret, id, body.0.text());
         Act { why: self.why.clone(), origin: caller.origin.clone(), dedup }
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use promptsales_engine::entity::Dedup;
-use promptsales_engine::id::{IdSecret, TenantId, digest};
+use promptsales_engine::id::{IdSecret, StreamId, TenantId, digest};
 use promptsales_engine::journal::Origin;
 
 use super::problem::{Code, Problem};
@@ -44,6 +44,13 @@ impl Caller {
     pub fn dedup(&self, secret: &IdSecret, payload: &str) -> Dedup {
         let Some(parts) = self.key_parts() else { return Dedup::None };
         Dedup::Key { key: secret.digest("idempotency key", &parts), digest: digest("payload", &[payload]) }
+    }
+
+    /// What makes one request's act on several count once for each under the caller's key.
+    pub fn dedup_each(&self, secret: &IdSecret, id: &StreamId, payload: &str) -> Dedup {
+        let Some([tenant, principal, operation, key]) = self.key_parts() else { return Dedup::None };
+        let key = secret.digest("act in bulk", &[tenant, principal, operation, key, &id.to_string()]);
+        Dedup::Key { key, digest: digest("payload", &[payload]) }
     }
 
     /// The parts that an id created under the caller's key is derived from, if there is a key.

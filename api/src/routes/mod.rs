@@ -16,6 +16,7 @@ mod diagrams;
 mod entities;
 mod events;
 mod launch;
+mod open_runs;
 mod overdue;
 mod quarantine;
 mod runs;

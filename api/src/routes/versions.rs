@@ -1,42 +1,38 @@
 //! Versions of a workflow: what is different, what would become of the open runs, and letting them follow.
 //!
-//! Runs are looked at one by one, the newest first. What follows is done once for each run; who asks again goes on
-//! with those that are left.
+//! One request looks at some of the runs, the newest first, and says in `next` where another goes on, which is its
+//! `cursor`; null is the end. Where a run follows, that is done once for each: one that is there already is not asked.
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::routing::{get, post};
-use promptsales_engine::id::StreamKey;
-use promptsales_engine::journal::{Json, Outcome};
-use promptsales_engine::runtime::Command;
-use promptsales_engine::workflow::definition::Definition;
+use promptsales_engine::workflow::definition::{Definition, compare_semver};
 use promptsales_engine::workflow::difference::Diff;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::runs::RUN;
+use super::open_runs::{Walk, Walked};
 use super::workflows::no_workflow;
 use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::endpoint::Endpoint;
-use crate::http::params::Path;
+use crate::http::paging::PageQuery;
+use crate::http::params::{Path, Query};
 use crate::http::problem::Problem;
 
 /// Runs that are looked at when a version is registered.
-pub(super) const AT_REGISTRATION: usize = 1_000;
+const AT_REGISTRATION: usize = 1_000;
 
-/// Runs that are looked at when it is asked for.
-const WHEN_ASKED: usize = 100_000;
+/// Runs that are looked at in one request.
+const WHEN_ASKED: usize = 5_000;
 
-/// Runs that are read at once.
-const PAGE: usize = 100;
-
-/// Runs that are named of those that need a choice.
-const NAMED: usize = 100;
+/// The query of a walk over runs.
+const CURSOR: &[(&str, &str)] = &[("cursor", "the `next` of an earlier answer")];
 
 /// The endpoints.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    let answer = json!({ "type": "object", "required": ["version", "diff", "runs"] });
     vec![
         Endpoint::new(
             "get",
@@ -44,38 +40,88 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Says what would become of each open run if it followed a version",
             get(shown),
         )
-        .answer(200, answer),
+        .query(CURSOR)
+        .answer(200, impact_schema()),
         Endpoint::new(
             "post",
             "/api/v1/workflows/{name}/versions/{v}/follow",
-            "Has every open run go on in a version, but those that somebody must choose for",
+            "Has open runs go on in a version, but those that somebody must choose for",
             post(follow),
         )
         .body(json!({ "type": "object", "properties": {
             "reason": { "type": "string" },
             "tasks": { "type": "object", "additionalProperties": { "type": "string" } },
+            "cursor": { "type": "string", "description": "the `next` of an earlier answer" },
         }, "additionalProperties": false }))
-        .answer(200, json!({ "type": "object", "required": ["version", "runs"] })),
+        .answer(
+            200,
+            json!({ "type": "object", "required": ["version", "runs", "next"], "properties": {
+                "version": { "type": "string" },
+                "runs": counts_schema(&["looked", "followed"]),
+                "next": next_schema(),
+            }}),
+        ),
     ]
+}
+
+fn impact_schema() -> Value {
+    json!({ "type": "object", "required": ["version", "diff", "runs", "mustChoose", "next"], "properties": {
+        "version": { "type": "string" },
+        "diff": diff_schema(),
+        "runs": impact_counts_schema(),
+        "mustChoose": { "type": "array", "items": { "type": "object", "required": ["run", "version", "tasks"] } },
+        "next": next_schema(),
+    }})
+}
+
+/// The schema of what is different from the version before.
+pub(super) fn diff_schema() -> Value {
+    json!({ "type": ["object", "null"], "description": "from the version before; null for the first" })
+}
+
+/// The schema of what would become of the open runs.
+pub(super) fn impact_counts_schema() -> Value {
+    counts_schema(&["looked", "open", "unaffected", "follows", "mustChoose"])
+}
+
+/// The schema of where to go on.
+pub(super) fn next_schema() -> Value {
+    json!({ "type": ["string", "null"], "description": "`cursor` of the next request; null at the end" })
+}
+
+fn counts_schema(names: &[&str]) -> Value {
+    let refused = json!({ "type": "object", "required": ["run", "code", "message"] });
+    let mut counts = json!({ "refused": { "type": "array", "items": refused } });
+    for name in names {
+        counts[*name] = json!({ "type": "integer" });
+    }
+    json!({ "type": "object", "properties": counts })
 }
 
 async fn shown(
     State(app): State<App>,
     Path((name, version)): Path<(String, String)>,
+    Query(page): Query<PageQuery>,
     caller: Caller,
 ) -> Result<axum::Json<Value>, Problem> {
+    app.node().check_any()?;
     let definition = app.definitions().get(&caller.tenant, &name, Some(&version));
     let definition = definition.ok_or_else(|| no_workflow(&name, Some(&version)))?;
-    let found = impact(&app, &caller, &definition, WHEN_ASKED).await?;
-    Ok(axum::Json(found.unwrap_or_else(|| json!({ "version": version, "diff": null, "runs": counts() }))))
+    let Impact { runs, must_choose, next } =
+        Impact::of(&app, &caller, &definition, page.after()?, WHEN_ASKED).await?;
+    Ok(axum::Json(json!({
+        "version": version, "diff": diff(&app, &caller, &definition), "runs": runs, "mustChoose": must_choose,
+        "next": next,
+    })))
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Follow {
     #[serde(default)]
-    tasks: Value,
+    tasks: BTreeMap<String, String>,
     reason: Option<String>,
+    cursor: Option<String>,
 }
 
 async fn follow(
@@ -84,108 +130,81 @@ async fn follow(
     caller: Caller,
     body: JsonBody,
 ) -> Result<axum::Json<Value>, Problem> {
+    app.node().check_any()?;
     let definition = app.definitions().get(&caller.tenant, &name, Some(&version));
     let definition = definition.ok_or_else(|| no_workflow(&name, Some(&version)))?;
-    let Follow { tasks, reason } = body.read()?;
-    let tasks = if tasks.is_null() { json!({}) } else { tasks };
+    let Follow { tasks, reason, cursor } = body.read()?;
     let ask = json!({ "version": definition.version, "tasks": tasks, "reason": reason });
-    let mut runs = json!({ "looked": 0, "followed": 0, "refused": [] });
-    each_open(&app, &caller, &definition, WHEN_ASKED, &ask, |stream, outcome| match outcome {
-        Outcome::Accepted(_) => add(&mut runs, "followed"),
-        Outcome::Rejected(rejected) => {
-            if let Some(refused) = runs["refused"].as_array_mut().filter(|refused| refused.len() < NAMED) {
-                refused.push(json!({ "run": stream.id, "code": rejected.code, "message": rejected.message }));
-            }
-        }
-    })
-    .await
-    .map(|looked| runs["looked"] = looked.into())?;
-    Ok(axum::Json(json!({ "version": definition.version, "runs": runs })))
+    let after = PageQuery::from_cursor(cursor).after()?;
+    let walk = Walk {
+        app: &app,
+        caller: &caller,
+        definition: &definition,
+        ask,
+        once: true,
+        after,
+        most: WHEN_ASKED,
+    };
+    let mut followed = 0_u64;
+    let Walked { looked, refused, next } = walk.go(|_, _| followed += 1).await?;
+    let runs = json!({ "looked": looked, "followed": followed, "refused": refused });
+    Ok(axum::Json(json!({ "version": definition.version, "runs": runs, "next": next })))
 }
 
-/// What is different from the version before, and what would become of the open runs; none for the first version.
-pub(super) async fn impact(
-    app: &App,
-    caller: &Caller,
-    definition: &Definition,
-    most: usize,
-) -> Result<Option<Value>, Problem> {
+/// Adds to the answer of a registration what is different, and what would become of the runs. The version is there
+/// whatever can be said of them.
+pub(super) async fn describe(app: &App, caller: &Caller, definition: &Definition, body: &mut Value) {
+    let Some(diff) = diff(app, caller, definition) else { return };
+    body["diff"] = json!(diff);
+    match Impact::of(app, caller, definition, None, AT_REGISTRATION).await {
+        Ok(impact) => {
+            body["runs"] = impact.runs;
+            body["next"] = json!(impact.next);
+        }
+        Err(problem) => body["runs"] = json!({ "unknown": problem.code() }),
+    }
+}
+
+/// What is different from the version before; none for the first version.
+fn diff(app: &App, caller: &Caller, definition: &Definition) -> Option<Diff> {
     let versions = app.definitions().versions(&caller.tenant, &definition.name);
-    let before = versions.iter().rev().find(|other| {
-        promptsales_engine::workflow::definition::compare_semver(&other.version, &definition.version).is_lt()
-    });
-    let Some(before) = before else { return Ok(None) };
-    let diff = Diff::between(before, definition);
-    let ask = json!({ "version": definition.version, "dryRun": true });
-    let (mut runs, mut named) = (counts(), Vec::new());
-    let looked = each_open(app, caller, definition, most, &ask, |stream, outcome| {
-        let Outcome::Accepted(accepted) = outcome else { return };
-        let effect = accepted.reply.value();
-        add(&mut runs, "open");
-        match effect["effect"].as_str() {
-            Some("unaffected") => add(&mut runs, "unaffected"),
-            Some("follows") => add(&mut runs, "follows"),
+    let is_before = |other: &str| compare_semver(other, &definition.version).is_lt();
+    let before = versions.iter().rev().find(|other| is_before(&other.version))?;
+    Some(Diff::between(before, definition))
+}
+
+/// What would become of some of the open runs.
+struct Impact {
+    runs: Value,
+    must_choose: Vec<Value>,
+    next: Option<String>,
+}
+
+impl Impact {
+    async fn of(
+        app: &App,
+        caller: &Caller,
+        definition: &Definition,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Self, Problem> {
+        let ask = json!({ "version": definition.version, "dryRun": true });
+        let walk = Walk { app, caller, definition, ask, once: false, after, most };
+        let (mut unaffected, mut follows, mut must_choose) = (0_u64, 0_u64, Vec::new());
+        let walked = walk.go(|stream, reply| match reply["effect"].as_str() {
+            Some("unaffected") => unaffected += 1,
+            Some("follows") => follows += 1,
             _ => {
-                add(&mut runs, "mustChoose");
-                if named.len() < NAMED {
-                    named.push(
-                        json!({ "run": stream.id, "version": effect["from"], "tasks": effect["tasks"] }),
-                    );
-                }
+                let (from, tasks) = (&reply["from"], &reply["tasks"]);
+                must_choose.push(json!({ "run": stream.id, "version": from, "tasks": tasks }));
             }
-        }
-    })
-    .await?;
-    runs["looked"] = looked.into();
-    Ok(Some(json!({ "version": definition.version, "diff": diff, "runs": runs, "mustChoose": named })))
-}
-
-fn counts() -> Value {
-    json!({ "looked": 0, "open": 0, "unaffected": 0, "follows": 0, "mustChoose": 0 })
-}
-
-fn add(counts: &mut Value, name: &str) {
-    counts[name] = (counts[name].as_u64().unwrap_or(0) + 1).into();
-}
-
-/// Asks every open run of a workflow that is on another version to migrate. Gives how many runs were looked at.
-async fn each_open(
-    app: &App,
-    caller: &Caller,
-    definition: &Definition,
-    most: usize,
-    ask: &Value,
-    mut take: impl FnMut(&StreamKey, Outcome),
-) -> Result<usize, Problem> {
-    let (mut after, mut looked) = (None, 0);
-    let body = Json::from(ask);
-    loop {
-        let page = app.node().list(&caller.tenant, RUN, after, true, PAGE).await?.streams;
-        let is_last = page.len() < PAGE;
-        let (streams, cursors): (Vec<_>, Vec<_>) = page.into_iter().unzip();
-        after = cursors.last().copied();
-        looked += streams.len();
-        let views = app.node().read_each(&streams).await;
-        for (stream, view) in streams.into_iter().zip(views) {
-            let Ok(Some(view)) = view else { continue };
-            let run = view.state.value();
-            let other =
-                run["workflow"] == definition.name.as_str() && run["version"] != definition.version.as_str();
-            if !other || !run["endedAt"].is_null() {
-                continue;
-            }
-            let command = Command {
-                stream: stream.clone(),
-                name: "migrate".into(),
-                body: body.clone(),
-                external_key: None,
-                origin: caller.origin.clone(),
-                dedup: promptsales_engine::entity::Dedup::None,
-            };
-            take(&stream, app.node().command(command).await?.outcome);
-        }
-        if is_last || looked >= most {
-            return Ok(looked);
-        }
+        });
+        let Walked { looked, refused, next } = walked.await?;
+        let chosen = must_choose.len() as u64;
+        let runs = json!({
+            "looked": looked, "open": unaffected + follows + chosen, "unaffected": unaffected,
+            "follows": follows, "mustChoose": chosen, "refused": refused,
+        });
+        Ok(Self { runs, must_choose, next })
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("post", "/api/v1/workflows", register, post(registered))
             .body(json!({ "type": "object", "description": "the definition" }))
-            .answer(201, json!({ "type": "object", "required": ["name", "version", "warnings"] })),
+            .answer(201, registered_schema()),
         Endpoint::new("get", "/api/v1/workflows", "Lists the workflows in their latest versions", get(list))
             .query(PAGE)
             .answer(200, page_of(&workflow)),
@@ -60,6 +60,18 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// The schema of a registration: what is different, and about runs, from the second version on.
+fn registered_schema() -> Value {
+    let mut runs = versions::impact_counts_schema();
+    runs["properties"]["unknown"] =
+        json!({ "type": "string", "description": "the code of why nothing can be said of the runs now" });
+    json!({ "type": "object", "required": ["name", "version", "warnings"], "properties": {
+        "name": { "type": "string" }, "version": { "type": "string" },
+        "warnings": { "type": "array", "items": { "type": "object" } },
+        "diff": versions::diff_schema(), "runs": runs, "next": versions::next_schema(),
+    }})
+}
+
 async fn registered(State(app): State<App>, caller: Caller, body: TextBody) -> Result<Response, Problem> {
     let dedup = caller.dedup(&app.node().info().secret, &body.0);
     let registered = app.register(&caller.tenant, caller.origin.clone(), dedup, body.0).await;
@@ -69,12 +81,7 @@ async fn registered(State(app): State<App>, caller: Caller, body: TextBody) -> R
         Outcome::Accepted(_) => {
             let mut body =
                 json!({ "name": definition.name, "version": definition.version, "warnings": warnings });
-            if let Some(impact) =
-                versions::impact(&app, &caller, &definition, versions::AT_REGISTRATION).await?
-            {
-                body["diff"] = impact["diff"].clone();
-                body["runs"] = impact["runs"].clone();
-            }
+            versions::describe(&app, &caller, &definition, &mut body).await;
             let mut response = (StatusCode::CREATED, axum::Json(body)).into_response();
             let location = format!("/api/v1/workflows/{}/versions/{}", definition.name, definition.version);
             if let Ok(location) = HeaderValue::from_str(&location) {
