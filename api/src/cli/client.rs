@@ -8,6 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use super::Ended;
+use crate::http::paging::encoded;
 
 /// Where the server is, and how its answers are printed.
 #[derive(Debug, Clone, Args)]
@@ -71,7 +72,7 @@ pub(crate) async fn entity(args: EntityArgs) -> anyhow::Result<Ended> {
     let EntityCommand::Show { kind, id, at, events } = args.command;
     let path = match (events, at) {
         (true, _) => format!("/api/v1/{kind}/{id}/events?limit=100"),
-        (false, Some(at)) => format!("/api/v1/{kind}/{id}?at={at}"),
+        (false, Some(at)) => format!("/api/v1/{kind}/{id}?at={}", encoded(&at)),
         (false, None) => format!("/api/v1/{kind}/{id}"),
     };
     let answer = client.get(&path).await?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Ended;
 use super::client::{Client, ServerArgs, json_of};
+use crate::http::paging::encoded;
 
 /// `promptsales run ...`
 #[derive(Debug, Args)]
@@ -197,7 +198,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
 }
 
 /// Reads `OLD=NEW`.
-fn choice(text: &str) -> Result<(String, String), String> {
+pub(super) fn choice(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').ok_or("write it as `OLD=NEW`, like `/do/1/wait=/do/2/pause`")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
@@ -206,7 +207,7 @@ async fn list(client: &Client, status: Option<String>, workflow: Option<String>)
     let mut path = "/api/v1/runs?limit=100".to_owned();
     for (name, value) in [("status", status), ("workflow", workflow)] {
         if let Some(value) = value {
-            path.push_str(&format!("&{name}={value}"));
+            path.push_str(&format!("&{name}={}", encoded(&value)));
         }
     }
     let list = client.get(&path).await?;

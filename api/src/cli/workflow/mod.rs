@@ -5,9 +5,11 @@ use reqwest::Method;
 
 use super::Ended;
 use super::client::{Client, ServerArgs, json_of, read_text};
+use follow::Follow;
 
 mod check;
 mod excerpt;
+mod follow;
 mod test;
 
 /// `promptsales workflow ...`
@@ -53,6 +55,15 @@ enum WorkflowCommand {
         #[arg(long)]
         version: Option<String>,
     },
+    /// Says what would become of each open run if it followed a version.
+    Impact {
+        /// The definition's name.
+        name: String,
+        /// The version.
+        version: String,
+    },
+    /// Has every open run go on in a version, but those that somebody must choose for; exits with 1 if any was refused.
+    Follow(Follow),
     /// Starts a run.
     Run {
         /// The definition's name.
@@ -76,8 +87,13 @@ pub(super) async fn run(args: WorkflowArgs) -> anyhow::Result<Ended> {
         WorkflowCommand::Register { file } => {
             let text = read_text(&file)?;
             let request = client.request(Method::POST, "/api/v1/workflows").body(text);
-            client.print(client.send(request).await?)
+            let registered = client.send(request).await?;
+            client.print(follow::completed(&client, registered).await)
         }
+        WorkflowCommand::Impact { name, version } => {
+            client.print(follow::impact(&client, &name, &version).await?)
+        }
+        WorkflowCommand::Follow(args) => follow::run(&client, args).await,
         WorkflowCommand::List {} => {
             let list = client.get("/api/v1/workflows?limit=100").await?;
             client.table(&list, &["name", "version", "title"])

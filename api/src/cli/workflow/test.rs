@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use promptsales_engine::runtime::Exit;
 use promptsales_engine::workflow::check::{Checked, Refused, check};
+use promptsales_engine::workflow::definition::Problem;
 use promptsales_engine::workflow::scenario::{self, Report};
 use serde_json::json;
 
@@ -32,9 +33,7 @@ pub(super) fn run(file: &str, scenarios: &[String], trace: bool, json: bool) -> 
     let definition = match check(&source, &actions) {
         Ok(Checked { definition, .. }) => Arc::new(definition),
         Err(Refused { problems }) => {
-            for problem in &problems {
-                writeln!(out, "{}", excerpt::show(file, &source, problem))?;
-            }
+            writeln!(out, "{}", refused(file, &source, &problems, json))?;
             let reason = format!("{file} cannot run, so that no scenario was played");
             return Ok(Ended::Asked(Exit { code: 1, reason }));
         }
@@ -57,6 +56,15 @@ pub(super) fn run(file: &str, scenarios: &[String], trace: bool, json: bool) -> 
             Ended::Asked(Exit { code: 1, reason: format!("{failed} of {} scenarios failed", reports.len()) })
         }
     })
+}
+
+/// Why a definition cannot run, as the check shows it.
+fn refused(file: &str, source: &str, problems: &[Problem], json: bool) -> String {
+    if json {
+        return json!({ "file": file, "ok": false, "problems": problems }).to_string();
+    }
+    let shown: Vec<_> = problems.iter().map(|problem| excerpt::show(file, source, problem)).collect();
+    shown.join("\n")
 }
 
 /// A scenario in a line; one that failed with what was expected and what happened.
@@ -111,6 +119,19 @@ mod tests {
         let head = "FAIL  a launch: completed after PT5M\n      status\n        expected: faulted\n        actual:   \
                     completed\n      what happened:\n        ... 2 lines before\n        line 2\n";
         assert!(text.starts_with(head), "{text}");
+    }
+
+    #[test]
+    fn a_definition_that_cannot_run_is_told_in_json_where_that_is_asked_for() {
+        let source = "document: { dsl: '1.0.3', namespace: a, name: b, version: '1.0.0' }\ndo: [{ a: { wiat: PT1S } }]";
+        let Err(Refused { problems }) = check(source, &Registry::new().unwrap().actions) else {
+            panic!("it can run")
+        };
+        let told: serde_json::Value =
+            serde_json::from_str(&refused("b.yaml", source, &problems, true)).unwrap();
+        assert_eq!((&told["file"], &told["ok"]), (&json!("b.yaml"), &json!(false)));
+        assert_eq!(told["problems"], json!(problems));
+        assert!(refused("b.yaml", source, &problems, false).starts_with("error: "));
     }
 
     #[test]
