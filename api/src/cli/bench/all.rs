@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::args::{
     ActorsArgs, AllArgs, CommandsArgs, Common, EventsArgs, LoadArgs, OverloadArgs, PreloadArgs, Rate,
-    ReadsArgs, SoakArgs, StartArgs,
+    ReadsArgs, RunLoadArgs, RunsArgs, SoakArgs, StartArgs,
 };
 use super::figure::{Figure, markdown, plain};
 use super::preload::Preload;
 use super::report::Report;
 use super::site::Site;
-use super::{actors, commands, events, overload, reads, soak, start};
+use super::{actors, commands, events, overload, reads, runs, soak, start};
 use crate::config::DatabaseUrl;
 
 const EVENTS: u64 = 10_000_000;
@@ -52,6 +52,9 @@ pub(super) async fn run(site: &Site, args: &AllArgs) -> anyhow::Result<()> {
         Some(server) => Box::pin(on_postgres(sizes, server, &mut findings)).await?,
         None => findings.figures.push(Figure::missing("commands on PostgreSQL", "needs --database-url")),
     }
+    let store = site.store("runs", None).await?;
+    let found = Box::pin(runs::on(site, &sizes.runs(), &store)).await;
+    findings.take("runs of five actions, launches accepted", found);
     let store = site.store("actors", None).await?;
     let found = Box::pin(actors::on(site, &sizes.actors(), store)).await;
     findings.take("live actors, addressable entities", found);
@@ -166,6 +169,11 @@ impl Sizes {
     fn events(self) -> EventsArgs {
         let (preload, common) = (PreloadArgs::default(), Common::default());
         EventsArgs { load: self.load(), rate: Rate::Auto, preload, common }
+    }
+
+    fn runs(self) -> RunsArgs {
+        let load = RunLoadArgs { connections: 64, seconds: self.seconds, warmup: self.warmup };
+        RunsArgs { load, common: Common::default() }
     }
 
     fn start(self) -> StartArgs {

@@ -177,7 +177,9 @@ async fn work(
             key
         });
         match connection.exchange(bytes).await {
-            Ok(answer) if shared.work.is_done(answer.status) => shared.note(key, serial, answer.body),
+            Ok(answer) if shared.work.is_done(answer.status, answer.body) => {
+                shared.note(key, serial, answer.body)
+            }
             Ok(answer) if answer.status == 429 => {
                 // What is not measured of admitted requests is not of others.
                 tally.refused += u64::from(start >= shared.measure_from);

@@ -2,8 +2,8 @@
 //!
 //! Each measures work that is on stable storage before it is answered, beside what the same machine can do at best (a
 //! bare HTTP echo, a bare loop of synced appends) and beside the same work as one would write it by hand, in the same
-//! run. Afterwards it kills the server, starts it again on the same store, and looks for what was acknowledged. `all`
-//! runs them one after another and prints one table.
+//! run. Afterwards it kills the server, starts it again on the same store, and looks for what was acknowledged (but for
+//! runs and launches). `all` runs them one after another and prints one table.
 
 mod actors;
 mod all;

@@ -38,13 +38,21 @@ pub(super) enum Work {
 }
 
 impl Work {
-    /// True for a status with which it was done; the bare echo answers everything with 200.
-    pub(super) fn is_done(self, status: u16) -> bool {
+    /// True for an answer with which it was done; the bare echo answers everything with 200. A run that was waited for
+    /// has to have come to its end, and to a good one.
+    pub(super) fn is_done(self, status: u16, body: &[u8]) -> bool {
         match self {
             Self::Record(_) | Self::Read | Self::List | Self::Events => status == 200,
-            Self::Run | Self::Launch => status == 202 || status == 200,
+            Self::Run => status == 200 || (status == 202 && is_completed(body)),
+            Self::Launch => status == 202 || status == 200,
         }
     }
+}
+
+/// True if a run is told to be completed.
+fn is_completed(body: &[u8]) -> bool {
+    const COMPLETED: &[u8] = br#""status":"completed""#;
+    body.windows(COMPLETED.len()).any(|part| part == COMPLETED)
 }
 
 /// Whether each command carries an idempotency key.
@@ -172,6 +180,14 @@ mod tests {
         );
         assert!(text.contains("\r\nIdempotency-Key: r-000000000012\r\n\r\n{"), "{text}");
         assert!(text.ends_with(ACTIVITY));
+    }
+
+    #[test]
+    fn a_run_that_did_not_complete_is_not_done() {
+        let done = |status, body: &str| Work::Run.is_done(status, body.as_bytes());
+        assert!(done(202, r#"{"output":{},"runId":"run_1","status":"completed"}"#) && done(200, "\0\0"));
+        assert!(!done(202, r#"{"error":{},"runId":"run_1","status":"faulted"}"#));
+        assert!(!done(202, r#"{"runId":"run_1","status":"running"}"#));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::floor::Floors;
 use super::report::{Report, Row};
 use super::request::Work;
 use super::site::Site;
+use super::store::Store;
 use super::trial::{Trial, probe};
 
 /// The name of the workflow, in every store.
@@ -33,6 +34,11 @@ fn source() -> String {
 /// Makes a store and starts runs on a server on it.
 pub(super) async fn run(site: &Site, args: &RunsArgs) -> anyhow::Result<Report> {
     let store = site.store("store", site.server.as_ref()).await?;
+    on(site, args, &store).await
+}
+
+/// Starts runs on a server on a store.
+pub(super) async fn on(site: &Site, args: &RunsArgs, store: &Store) -> anyhow::Result<Report> {
     let mut report = site.report("runs");
     site.say("starting the server");
     let child = store.start(&[]).await?;

@@ -82,7 +82,7 @@ pub(super) async fn probe(base: &str, work: Work, ledger: &Ledger) -> anyhow::Re
         let answer = connection.exchange(request.patch(0, || 0)).await?;
         let text = || String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]).into_owned();
         anyhow::ensure!(
-            work.is_done(answer.status),
+            work.is_done(answer.status, answer.body),
             "{work:?} was answered with {}: {}",
             answer.status,
             text()
