@@ -22,4 +22,5 @@ mod steps;
 mod stream;
 mod top;
 mod transfer;
+mod versions;
 mod workflows;
