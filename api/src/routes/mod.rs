@@ -16,7 +16,6 @@ mod diagrams;
 mod entities;
 mod events;
 mod launch;
-mod open_runs;
 mod overdue;
 mod quarantine;
 mod runs;
@@ -46,6 +45,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     register(diagrams::endpoints());
     register(versions::endpoints());
     register(runs::endpoints());
+    register(starts::endpoints());
     register(entities::endpoints());
     all
 }

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::entities::{answered, events_page, set_aside, wait_for};
-use super::starts;
 use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
@@ -95,21 +94,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
                 "tasks": { "type": "object", "additionalProperties": { "type": "string" } }
             })),
         ),
-        Endpoint::new(
-            "post",
-            "/api/v1/runs/{id}/restart",
-            "Starts a run with the same input",
-            post(starts::restart),
-        )
-        .body(fields(json!({ "version": { "type": "string" } })))
-        .answer(202, json!({ "type": "object", "required": ["runId"] })),
         act("/api/v1/runs/{id}/signals/{name}", "Sends a signal; the body is its data", post(signal))
             .body(json!({})),
     ]
 }
 
 /// The fields of an act, each of which says why.
-fn fields(mut own: Value) -> Value {
+pub(super) fn fields(mut own: Value) -> Value {
     own["reason"] = json!({ "type": "string" });
     json!({ "type": "object", "properties": own, "additionalProperties": false })
 }

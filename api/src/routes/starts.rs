@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::post;
 use promptsales_engine::entity::Answer;
 use promptsales_engine::id::StreamKey;
 use promptsales_engine::journal::{Json, Outcome};
@@ -12,11 +13,12 @@ use promptsales_engine::runtime::Command;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::runs::{RUN, address, no_run};
+use super::runs::{RUN, address, fields, no_run, run_schema};
 use super::workflows::no_workflow;
 use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
+use crate::http::endpoint::Endpoint;
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
@@ -24,14 +26,35 @@ use crate::http::token;
 /// The longest `?wait=`, in seconds.
 const LONGEST_WAIT: u64 = 60;
 
+/// The endpoints.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(
+            "post",
+            "/api/v1/workflows/{name}/runs",
+            "Starts a run; the body is its input",
+            post(start),
+        )
+        .query(&[
+            ("wait", "seconds to wait for the end, 0 to 60"),
+            ("version", "the version; otherwise the latest"),
+        ])
+        .body(json!({ "type": "object" }))
+        .answer(202, run_schema()),
+        Endpoint::new("post", "/api/v1/runs/{id}/restart", "Starts a run with the same input", post(restart))
+            .body(fields(json!({ "version": { "type": "string" } })))
+            .answer(202, json!({ "type": "object", "required": ["runId"] })),
+    ]
+}
+
 #[derive(Debug, Deserialize)]
-pub(super) struct StartQuery {
+struct StartQuery {
     wait: Option<String>,
     version: Option<String>,
 }
 
 /// Starts a run of a workflow, and waits for its end for as long as was asked.
-pub(super) async fn start(
+async fn start(
     State(app): State<App>,
     Path(name): Path<String>,
     Query(query): Query<StartQuery>,
@@ -69,7 +92,7 @@ struct Restart {
 }
 
 /// Starts a run with the input of another one, of the version that it had or of another.
-pub(super) async fn restart(
+async fn restart(
     State(app): State<App>,
     Path(id): Path<String>,
     caller: Caller,

@@ -1,4 +1,4 @@
-//! The routes of workflows: register, list, show, run.
+//! The routes of workflows: register, list, show.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,8 +10,7 @@ use promptsales_engine::workflow::definition::Definition;
 use promptsales_engine::workflow::schedule::schedule_id;
 use serde_json::{Value, json};
 
-use super::runs::run_schema;
-use super::{starts, versions};
+use super::versions;
 use crate::app::App;
 use crate::http::body::TextBody;
 use crate::http::caller::Caller;
@@ -45,18 +44,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             get(show_version),
         )
         .answer(200, workflow),
-        Endpoint::new(
-            "post",
-            "/api/v1/workflows/{name}/runs",
-            "Starts a run; the body is its input",
-            post(starts::start),
-        )
-        .query(&[
-            ("wait", "seconds to wait for the end, 0 to 60"),
-            ("version", "the version; otherwise the latest"),
-        ])
-        .body(json!({ "type": "object" }))
-        .answer(202, run_schema()),
     ]
 }
 

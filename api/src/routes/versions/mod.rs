@@ -12,7 +12,7 @@ use promptsales_engine::workflow::difference::Diff;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::open_runs::{Walk, Walked};
+use self::open_runs::{Walk, Walked};
 use super::workflows::no_workflow;
 use crate::app::App;
 use crate::http::body::JsonBody;
@@ -21,6 +21,8 @@ use crate::http::endpoint::Endpoint;
 use crate::http::paging::PageQuery;
 use crate::http::params::{Path, Query};
 use crate::http::problem::Problem;
+
+mod open_runs;
 
 /// Runs that are looked at when a version is registered.
 const AT_REGISTRATION: usize = 1_000;

@@ -10,11 +10,11 @@ use promptsales_engine::runtime::Command;
 use promptsales_engine::workflow::definition::Definition;
 use serde_json::{Value, json};
 
-use super::runs::RUN;
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::paging::cursor;
 use crate::http::problem::Problem;
+use crate::routes::runs::RUN;
 
 /// Runs that one request asks or cannot read; its answer says where to go on.
 const ACTED_ON: usize = 500;
