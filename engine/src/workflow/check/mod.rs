@@ -78,13 +78,6 @@ fn check_flow(definition: &Definition, problems: &mut Problems) {
     }
 }
 
-/// The task itself, where extensions stand around it.
-fn extended<'a>(definition: &'a Definition, node: &'a Node) -> &'a Node {
-    let inside = definition.list(&format!("{}/do", node.reference));
-    let own = inside.iter().map(|id| &definition.nodes[*id]).find(|inner| inner.role == Role::Extended);
-    own.unwrap_or(node)
-}
-
 /// True for the list that an extended task became: where it leads is checked with the list around.
 fn is_around_extended(definition: &Definition, tasks: &[NodeId]) -> bool {
     tasks.iter().any(|id| definition.nodes[*id].role == Role::Extended)
@@ -98,7 +91,7 @@ fn is_branches(definition: &Definition, list: &str) -> bool {
 /// All places of a task that say where to go on.
 fn directives<'a>(definition: &'a Definition, node: &'a Node) -> Vec<(String, &'a Then)> {
     let mut found = vec![(format!("{}/then", node.reference), &node.then)];
-    match &extended(definition, node).kind {
+    match &definition.extended(node).kind {
         Kind::Switch { cases } => {
             for (index, case) in cases.iter().enumerate() {
                 let name = &case.name;
@@ -173,7 +166,7 @@ fn successors(definition: &Definition, tasks: &[NodeId], index: usize) -> Vec<us
     let node = &definition.nodes[tasks[index]];
     let mut thens: Vec<&Then> = Vec::new();
     let mut falls_through = true;
-    match &extended(definition, node).kind {
+    match &definition.extended(node).kind {
         Kind::Switch { cases } => {
             thens.extend(cases.iter().map(|case| &case.then));
             falls_through = cases.iter().all(|case| case.when.is_some());

@@ -70,6 +70,12 @@ impl Definition {
     pub fn list(&self, reference: &str) -> &[NodeId] {
         self.lists.get(reference).map_or(&[], Vec::as_slice)
     }
+
+    /// The task itself, where extensions stand around it.
+    pub(in crate::workflow) fn extended<'a>(&'a self, node: &'a Node) -> &'a Node {
+        let inside = self.list(&format!("{}/do", node.reference));
+        inside.iter().map(|id| &self.nodes[*id]).find(|inner| inner.role == Role::Extended).unwrap_or(node)
+    }
 }
 
 /// One task.
