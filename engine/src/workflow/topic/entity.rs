@@ -1,6 +1,6 @@
 //! A topic as an entity.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -8,19 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::TOPIC;
+use super::kept::{KEPT_FOR, Kept, Shelf};
 use crate::clock::Timestamp;
 use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, Reason};
 use crate::id::StreamId;
 use crate::journal::{Json, RejectionKind};
-
-/// Events that a topic keeps.
-pub(super) const MOST_KEPT: usize = 1_000;
-
-/// Bytes of the events that a topic keeps.
-pub(super) const MOST_BYTES: usize = 1024 * 1024;
-
-/// How long a topic keeps an event.
-pub(super) const KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// Listeners that are sent to in one commit.
 pub(super) const FAN_OUT: usize = 256;
@@ -34,15 +26,8 @@ pub(super) const GO_ON: &str = "go-on";
 pub struct Topic {
     /// The number of the last event.
     last: u64,
-    pub(super) kept: VecDeque<Kept>,
+    pub(super) kept: Shelf,
     pub(super) listeners: BTreeMap<StreamId, Listener>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Kept {
-    seq: u64,
-    at: Timestamp,
-    event: Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,9 +154,8 @@ impl Entity for Topic {
         match command {
             Command::Offer { event } if event.is_object() => {
                 let event = Json::from(&event);
-                let mut next = state.clone();
-                next.take(event.clone(), cx.now);
-                Ok(next.sending(Decision::event(Event::Offered { event }), cx))
+                let decision = Decision::event(Event::Offered { event: event.clone() });
+                Ok(state.sending(Some(&event), None, decision, cx))
             }
             Command::Offer { .. } => Err(Rejection::NoEvent),
             Command::Subscribe { run, since } => {
@@ -180,9 +164,8 @@ impl Entity for Topic {
                     return Ok(Decision::none());
                 }
                 let cursor = known.map_or_else(|| state.before(since), |listener| listener.cursor);
-                let mut next = state.clone();
-                next.listeners.insert(run, Listener { cursor, active: true });
-                Ok(next.sending(Decision::event(Event::Subscribed { run, cursor }), cx))
+                let decision = Decision::event(Event::Subscribed { run, cursor });
+                Ok(state.sending(None, Some((run, cursor)), decision, cx))
             }
             Command::Unsubscribe { run } if state.listeners.get(&run).is_some_and(|l| l.active) => {
                 Ok(Decision::event(Event::Unsubscribed { run }))
@@ -191,7 +174,7 @@ impl Entity for Topic {
                 Ok(Decision::event(Event::Forgotten { run }))
             }
             Command::Unsubscribe { .. } | Command::Forget { .. } => Ok(Decision::none()),
-            Command::GoOn {} => Ok(state.sending(Decision::none(), cx)),
+            Command::GoOn {} => Ok(state.sending(None, None, Decision::none(), cx)),
         }
     }
 
@@ -230,7 +213,7 @@ impl Entity for Topic {
     fn view(&self) -> Value {
         json!({
             "last": self.last,
-            "kept": self.kept.iter().map(|kept| json!({ "seq": kept.seq, "event": kept.event.value() })).collect::<Vec<_>>(),
+            "kept": self.kept.events().iter().map(|kept| json!({ "seq": kept.seq, "event": kept.event.value() })).collect::<Vec<_>>(),
             "listeners": self.listeners.iter().map(|(run, listener)| {
                 json!({ "run": run, "cursor": listener.cursor, "active": listener.active })
             }).collect::<Vec<_>>(),
@@ -241,47 +224,52 @@ impl Entity for Topic {
 impl Topic {
     fn take(&mut self, event: Json, at: Timestamp) {
         self.last += 1;
-        self.kept.push_back(Kept { seq: self.last, at, event });
-        let mut bytes: usize = self.kept.iter().map(|kept| kept.event.text().len()).sum();
-        let horizon = at.ms() - KEPT_FOR.as_millis() as i64;
-        while let Some(first) = self.kept.front() {
-            if self.kept.len() == 1
-                || (self.kept.len() <= MOST_KEPT && bytes <= MOST_BYTES && first.at.ms() >= horizon)
-            {
-                return;
-            }
-            bytes -= first.event.text().len();
-            self.kept.pop_front();
-        }
+        let gone = self.kept.push(Kept { seq: self.last, at, event });
+        let Some(first) = self.kept.events().front().filter(|_| gone > 0).map(|kept| kept.seq) else {
+            return;
+        };
+        // Who has missed events and does not listen gets all there is if it listens again, as when it is not known.
+        self.listeners.retain(|_, listener| listener.active || listener.cursor + 1 >= first);
     }
 
     /// The last event of before a time.
     fn before(&self, since: Timestamp) -> u64 {
-        self.kept.iter().find(|kept| kept.at >= since).map_or(self.last, |kept| kept.seq - 1)
+        self.kept.events().iter().find(|kept| kept.at >= since).map_or(self.last, |kept| kept.seq - 1)
     }
 
-    /// Adds what is to be sent to those who listen, and the timer for the rest of them.
-    fn sending(&self, decision: Decision<Event>, cx: &DecideCx<'_>) -> Decision<Event> {
-        let behind = |listener: &Listener| listener.active && listener.cursor < self.last;
-        let mut waiting = self.listeners.iter().filter(|(_, listener)| behind(listener));
-        let now: Vec<_> = waiting.by_ref().take(FAN_OUT).collect();
-        if now.is_empty() {
-            return decision;
-        }
-        let mut decision = decision;
-        for (run, listener) in &now {
-            let events: Vec<Value> = self
-                .kept
-                .iter()
-                .filter(|kept| kept.seq > listener.cursor)
-                .map(|kept| kept.event.value())
-                .collect();
-            if !events.is_empty() {
-                decision = decision.send(**run, "hear", json!({ "topic": cx.id, "events": events }));
+    /// Adds what is to be sent to those who listen, and the timer for the rest of them. `offered` is an event that
+    /// comes, `joined` a run that begins to listen, with its cursor.
+    fn sending(
+        &self,
+        offered: Option<&Json>,
+        joined: Option<(StreamId, u64)>,
+        mut decision: Decision<Event>,
+        cx: &DecideCx<'_>,
+    ) -> Decision<Event> {
+        let last = self.last + u64::from(offered.is_some());
+        let active = self.listeners.iter().filter(|(_, listener)| listener.active);
+        let active = active.map(|(run, listener)| (*run, listener.cursor));
+        let mut waiting = joined.into_iter().chain(active).filter(|(_, cursor)| *cursor < last);
+        let now: Vec<(StreamId, u64)> = waiting.by_ref().take(FAN_OUT).collect();
+        let Some(oldest) = now.iter().map(|(_, cursor)| *cursor).min() else { return decision };
+        let leaving = offered.map_or(0, |event| self.kept.leaving(event, cx.now));
+        let kept = self.kept.events().iter().skip(leaving).map(|kept| (kept.seq, &kept.event));
+        let kept = kept.chain(offered.map(|event| (last, event))).filter(|(seq, _)| *seq > oldest);
+        let events: Vec<(u64, Value)> = kept.map(|(seq, event)| (seq, event.value())).collect();
+        // Those who have come as far get the same.
+        let mut bodies: BTreeMap<usize, Value> = BTreeMap::new();
+        for (run, cursor) in &now {
+            let from = events.partition_point(|(seq, _)| seq <= cursor);
+            if from < events.len() {
+                let body = bodies.entry(from).or_insert_with(|| {
+                    let events: Vec<&Value> = events[from..].iter().map(|(_, event)| event).collect();
+                    json!({ "topic": cx.id, "events": events })
+                });
+                decision = decision.send(*run, "hear", body.clone());
             }
         }
-        let runs = now.into_iter().map(|(run, _)| *run).collect();
-        decision = decision.and(Event::Sent { runs, through: self.last });
+        let runs = now.into_iter().map(|(run, _)| run).collect();
+        decision = decision.and(Event::Sent { runs, through: last });
         match waiting.next() {
             Some(_) => decision.timer(GO_ON, cx.now.plus(Duration::from_millis(1))),
             None => decision,

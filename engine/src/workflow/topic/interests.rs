@@ -34,11 +34,6 @@ impl Interests {
         all
     }
 
-    /// True if nobody listens for anything.
-    pub fn is_empty(&self) -> bool {
-        self.by_type.is_empty()
-    }
-
     /// The topics of an event, which is given in the JSON format.
     pub fn topics(&self, tenant: &TenantId, event: &Value) -> Vec<StreamId> {
         let kind = event["type"].as_str().unwrap_or_default();

@@ -16,6 +16,7 @@ use crate::id::{Prefix, StreamId, TenantId};
 
 mod entity;
 mod interests;
+mod kept;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::entity::{FAN_OUT, GO_ON, KEPT_FOR, MOST_BYTES, MOST_KEPT};
+use super::entity::{FAN_OUT, GO_ON};
+use super::kept::{KEPT_FOR, MOST_BYTES, MOST_KEPT};
 use super::*;
 use crate::clock::Timestamp;
 use crate::entity::{DecideCx, Entity, EventCx};
@@ -120,12 +121,70 @@ fn what_is_kept_is_bounded() {
     for n in 0..MOST_KEPT as i64 + 10 {
         bed.offer(n);
     }
-    assert_eq!(bed.state.as_ref().unwrap().kept.len(), MOST_KEPT);
+    assert_eq!(bed.state.as_ref().unwrap().kept.events().len(), MOST_KEPT);
     bed.now += KEPT_FOR.as_millis() as i64 + 1;
     bed.offer(5_000);
-    assert_eq!(bed.state.as_ref().unwrap().kept.len(), 1);
+    assert_eq!(bed.state.as_ref().unwrap().kept.events().len(), 1);
     bed.tell(Command::Offer { event: json!({ "type": "a", "n": 1, "data": "x".repeat(MOST_BYTES) }) });
-    assert_eq!(bed.state.as_ref().unwrap().kept.len(), 1, "the newest is kept, however large");
+    assert_eq!(bed.state.as_ref().unwrap().kept.events().len(), 1, "the newest is kept, however large");
+}
+
+#[test]
+fn who_stopped_listening_and_has_missed_events_is_forgotten() {
+    let mut bed = Bed::new();
+    for n in 0..4 {
+        bed.subscribe(run(n), 0);
+    }
+    let stop = |bed: &mut Bed, n| bed.tell(Command::Unsubscribe { run: run(n) });
+    let known = |bed: &Bed| bed.state.as_ref().unwrap().listeners.keys().copied().collect::<Vec<_>>();
+    stop(&mut bed, 0);
+    bed.offer(1);
+    stop(&mut bed, 1);
+    bed.offer(2);
+    stop(&mut bed, 2);
+    bed.now += KEPT_FOR.as_millis() as i64 + 1;
+    // The two that are old go: the first run has missed both, the second one, the third none.
+    bed.offer(3);
+    assert_eq!(known(&bed), [run(2), run(3)]);
+    bed.sent.clear();
+    for n in 0..3 {
+        bed.subscribe(run(n), 0);
+    }
+    assert_eq!(bed.sent, [(run(0), vec![3]), (run(1), vec![3]), (run(2), vec![3])], "each event once");
+}
+
+#[test]
+fn a_topic_that_is_loaded_keeps_as_much_as_one_that_was_not() {
+    let mut bed = Bed::new();
+    let large =
+        || Command::Offer { event: json!({ "type": "a", "n": 1, "data": "x".repeat(MOST_BYTES / 3) }) };
+    for _ in 0..2 {
+        bed.tell(large());
+    }
+    let text = serde_json::to_string(bed.state.as_ref().unwrap()).unwrap();
+    assert!(text.starts_with(r#"{"last":2,"kept":[{"seq":1,"at":"#), "{}", &text[..80]);
+    let loaded: Topic = serde_json::from_str(&text).unwrap();
+    assert_eq!(bed.state, Some(loaded.clone()));
+    bed.state = Some(loaded);
+    bed.tell(large());
+    assert_eq!(bed.state.as_ref().unwrap().kept.events().len(), 2);
+}
+
+#[test]
+fn listeners_that_are_not_as_far_are_sent_what_each_is_missing() {
+    let mut bed = Bed::new();
+    bed.subscribe(run(1), 0);
+    bed.subscribe(run(2), 0);
+    bed.offer(1);
+    bed.tell(Command::Unsubscribe { run: run(1) });
+    bed.offer(2);
+    bed.sent.clear();
+    bed.subscribe(run(3), 0);
+    bed.subscribe(run(1), 0);
+    bed.offer(3);
+    let last = [(run(1), vec![3]), (run(2), vec![3]), (run(3), vec![3])];
+    assert_eq!(bed.sent[..2], [(run(3), vec![1, 2]), (run(1), vec![2])]);
+    assert_eq!(bed.sent[2..], last);
 }
 
 #[test]
