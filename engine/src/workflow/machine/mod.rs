@@ -58,6 +58,7 @@ pub use terms::{After, CallEnd, Data, Go, Part, TaskType};
 pub use view::{Status, WaitKind, WaitingFor};
 
 pub(in crate::workflow) use command::start;
+pub(in crate::workflow) use path::name as task_name;
 pub(in crate::workflow) use run::{RUN, orphan};
 pub(in crate::workflow) use turn::{Bench, Turn, written};
 

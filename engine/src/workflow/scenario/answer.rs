@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::log::{Called, in_words};
 use super::script::{Scenario, Scripted};
-use super::{Failure, stand_in, task_name};
+use super::{Failure, stand_in};
 use crate::clock::Timestamp;
 use crate::effect::EffectOutcome;
 use crate::id::StreamId;
@@ -16,7 +16,7 @@ use crate::workflow::action::{
 };
 use crate::workflow::definition::clip;
 use crate::workflow::expression::{Limits, Template};
-use crate::workflow::machine::reference;
+use crate::workflow::machine::{reference, task_name};
 
 /// The answer to a call, or to its undoing.
 #[derive(Debug)]
@@ -40,12 +40,19 @@ impl<'a> Script<'a> {
         Self { scenario, actions, calls: BTreeMap::new(), undone: BTreeMap::new() }
     }
 
-    /// Answers a call.
+    /// Answers a call. One that undoes another is answered as the undoing of that one, or else by its action alone: the
+    /// results of the task are for the call that is undone.
     ///
     /// # Errors
     ///
     /// Why the scenario cannot go on.
-    pub(super) fn call(&mut self, called: &Called, run: StreamId, now: Timestamp) -> Result<Answer, Failure> {
+    pub(super) fn call(
+        &mut self,
+        called: &Called,
+        undone: Option<&Called>,
+        run: StreamId,
+        now: Timestamp,
+    ) -> Result<Answer, Failure> {
         let of = |expected: &str, actual: String| Failure {
             what: format!("the call of `{}` by `{}`", called.action, called.path),
             expected: expected.to_owned(),
@@ -61,7 +68,13 @@ impl<'a> Script<'a> {
         {
             return Ok(Answer::failed(misfit, false, Duration::ZERO));
         }
-        if let Some((scripted, n)) = pick(&self.scenario.actions, &mut self.calls, called) {
+        if let Some(undone) = undone
+            && let Some((scripted, _)) = pick(&self.scenario.undo, &mut self.undone, &names_of(undone))
+        {
+            return Ok(scripted.undone());
+        }
+        let names = if undone.is_some() { vec![called.action.clone()] } else { names_of(called) };
+        if let Some((scripted, n)) = pick(&self.scenario.actions, &mut self.calls, &names) {
             return scripted_answer(info, scripted, called, n, now)
                 .map_err(|reason| of("an output that the action can give", reason));
         }
@@ -80,15 +93,21 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Answers the undoing of a call.
+    /// Answers the undoing of a call by its own action.
     pub(super) fn undo(&mut self, called: &Called) -> Answer {
-        let Some((scripted, _)) = pick(&self.scenario.undo, &mut self.undone, called) else {
-            return Answer::done(&Value::Null, Duration::ZERO);
-        };
-        let takes = scripted.takes.0;
-        match &scripted.error {
-            Some(error) => Answer::failed(&error.raised(), error.unknown, takes),
-            None => Answer::done(&Value::Null, takes),
+        match pick(&self.scenario.undo, &mut self.undone, &names_of(called)) {
+            Some((scripted, _)) => scripted.undone(),
+            None => Answer::done(&Value::Null, Duration::ZERO),
+        }
+    }
+}
+
+impl Scripted {
+    /// The answer that it is to an undoing.
+    fn undone(&self) -> Answer {
+        match &self.error {
+            Some(error) => Answer::failed(&error.raised(), error.unknown, self.takes.0),
+            None => Answer::done(&Value::Null, self.takes.0),
         }
     }
 }
@@ -103,15 +122,19 @@ impl Answer {
     }
 }
 
-/// Picks the next result for a call: of its task, or else of its action. Gives it with its number.
-fn pick<'a, T>(
-    lists: &'a BTreeMap<String, Vec<T>>,
+/// The names under which the results of a call may stand: those of its task go before that of its action.
+fn names_of(called: &Called) -> Vec<String> {
+    let path = &called.path;
+    vec![path.clone(), reference(path), task_name(path).to_owned(), called.action.clone()]
+}
+
+/// Picks the next result under the first of these names that has some. Gives it with its number.
+fn pick<'a>(
+    lists: &'a BTreeMap<String, Vec<Scripted>>,
     used: &mut BTreeMap<&'a str, usize>,
-    called: &Called,
-) -> Option<(&'a T, usize)> {
-    let pointer = reference(&called.path);
-    let keys = [called.path.as_str(), &pointer, task_name(&called.path), &called.action];
-    let (key, list) = keys.into_iter().find_map(|key| lists.get_key_value(key))?;
+    names: &[String],
+) -> Option<(&'a Scripted, usize)> {
+    let (key, list) = names.iter().find_map(|name| lists.get_key_value(name))?;
     let count = used.entry(key).or_default();
     *count += 1;
     let result = list.get(*count - 1).or_else(|| list.last())?;

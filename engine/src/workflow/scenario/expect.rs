@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::log::Called;
 use super::play::Ending;
 use super::script::Span;
-use super::{Failure, iso, task_name};
+use super::{Failure, iso};
 use crate::workflow::action::ACTION_ERROR_STEM;
 use crate::workflow::definition::clip;
-use crate::workflow::machine::reference;
+use crate::workflow::machine::{reference, task_name};
 
 /// The statuses that a scenario can end with.
 const STATUSES: [&str; 9] = [

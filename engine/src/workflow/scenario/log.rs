@@ -1,6 +1,6 @@
 //! What happened in a scenario, for its expectations and for whoever reads why it failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -34,6 +34,8 @@ pub(super) struct Log {
     pub(super) undone: Vec<String>,
     /// The number of events.
     pub(super) events: usize,
+    /// The filters that each task which listens has met, by its instance path.
+    pub(super) met: BTreeMap<String, BTreeSet<usize>>,
     by_number: BTreeMap<u64, Called>,
     start: Timestamp,
 }
@@ -78,6 +80,9 @@ impl Log {
                         called.arguments = (**arguments).clone();
                     }
                 }
+            }
+            RunEvent::SignalConsumed { path, filter: Some(filter), .. } => {
+                self.met.entry(path.clone()).or_default().insert(*filter);
             }
             RunEvent::CompensationEnded { call, undone: true } => {
                 let path = self.by_number.get(call).map(|called| called.path.clone());

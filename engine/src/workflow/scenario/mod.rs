@@ -31,7 +31,7 @@
 //! | `startsAt` | when the run starts; 2026-01-01T00:00:00Z if absent |
 //! | `input` | the run's input; `{}` if absent |
 //! | `actions` | the results of the calls: for each action or task a list, of which the last repeats. `output` is what the action gives: an expression in `${ }` sees the call's arguments as `.` and the number of the call as `$n`; it must fit the action's schema. `error` is what the task raises: `code` or `type`, `status` (422), `title`, `detail`, and `unknown: true` where it is not known whether something was done, so that it is undone. `takes` is how long the call takes. A task goes before its action. What is not listed is asked itself, as long as it gives its result without a step outside |
-//! | `undo` | the results of undoing calls, in the same way: `error` and `takes`. What is not listed is undone at once |
+//! | `undo` | the results of undoing calls, in the same way: `error` and `takes`. What is not listed is undone at once. Where the task names the action that undoes it (`metadata.compensate`), that is a call: what `undo` does not list, `actions` answers by the name of that action alone |
 //! | `signals` | `name`, `data`, and `at`: how long after the start; without it, as soon as a task listens to it |
 //! | `commands` | `at` and `command`: `pause`, `resume`, `cancel` (with a `reason`), `retry`, `skip` |
 //! | `expect` | see [`Expectations`]; what is not mentioned may be anything |
@@ -47,6 +47,7 @@ use super::definition::Definition;
 
 mod answer;
 mod expect;
+mod hear;
 mod log;
 mod names;
 mod play;
@@ -147,10 +148,4 @@ fn iso(span: Duration) -> String {
         text.push_str(&format!("{seconds}S"));
     }
     text
-}
-
-/// The name of the task at an instance path.
-fn task_name(path: &str) -> &str {
-    let segment = path.rsplit('/').next().unwrap_or_default();
-    segment.split(['[', '#']).next().unwrap_or_default()
 }

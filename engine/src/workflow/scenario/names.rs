@@ -75,7 +75,7 @@ impl Names<'_> {
 
     fn signal(&self, name: &str) -> Option<Failure> {
         let known = || self.definition.signals.iter().map(String::as_str);
-        let there = self.definition.signals.contains(name);
+        let there = self.definition.hears_all || self.definition.signals.contains(name);
         (!there).then(|| missing("signals", name, "a signal that the workflow listens to", known()))
     }
 }

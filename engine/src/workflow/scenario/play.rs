@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::answer::Script;
+use super::answer::{Answer, Script};
+use super::hear::hears;
 use super::log::{Called, Log};
 use super::script::{Scenario, ScriptedSignal, Verb};
 use super::{Failure, iso, stand_in};
@@ -164,8 +165,12 @@ impl<'a> Play<'a> {
     /// Sends the first of the signals without a time that a task listens to by now.
     fn send_awaited_signal(&mut self) {
         let waits = self.machine.state().map(|state| state.waiting_for()).unwrap_or_default();
+        let listening: Vec<_> = waits.iter().filter(|wait| wait.kind == WaitKind::Signal).collect();
         let heard = |signal: &&ScriptedSignal| {
-            waits.iter().any(|wait| wait.kind == WaitKind::Signal && wait.what == signal.name)
+            listening.iter().any(|wait| match self.definition.node(&wait.task).map(|node| &node.kind) {
+                Some(Kind::Listen(spec)) => hears(&spec.to, self.log.met.get(&wait.path), signal, self.now),
+                _ => false,
+            })
         };
         if let Some(index) = self.unheard.iter().position(heard) {
             let signal = self.unheard.remove(index);
@@ -244,8 +249,8 @@ impl<'a> Play<'a> {
         let undoing = if undo { self.override_of(&called, effect) } else { None };
         let answer = match (undo, undoing) {
             (true, None) => Ok(self.script.undo(&called)),
-            (false, None) => self.call(called),
-            (_, Some(undoing)) => self.call(undoing),
+            (_, Some(undoing)) => self.call(undoing, Some(&called)),
+            (false, None) => self.call(called, None),
         };
         match answer {
             Ok(answer) => {
@@ -259,8 +264,8 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn call(&mut self, called: Called) -> Result<super::answer::Answer, Failure> {
-        let answer = self.script.call(&called, self.stream.id, self.now);
+    fn call(&mut self, called: Called, undone: Option<&Called>) -> Result<Answer, Failure> {
+        let answer = self.script.call(&called, undone, self.stream.id, self.now);
         if let Ok(answer) = &answer {
             self.log.note(self.now, "calls", &format!("{}: {}", called.action, answer.told));
         }

@@ -25,7 +25,7 @@ pub struct Scenario {
     #[serde(default)]
     pub(super) actions: BTreeMap<String, Vec<Scripted>>,
     #[serde(default)]
-    pub(super) undo: BTreeMap<String, Vec<ScriptedUndo>>,
+    pub(super) undo: BTreeMap<String, Vec<Scripted>>,
     #[serde(default)]
     pub(super) signals: Vec<ScriptedSignal>,
     #[serde(default)]
@@ -33,22 +33,12 @@ pub struct Scenario {
     pub(super) expect: Expectations,
 }
 
-/// The result of a call.
+/// The result of a call, or of undoing one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scripted {
     #[serde(default, deserialize_with = "template")]
     pub(super) output: Option<Template>,
-    #[serde(default)]
-    pub(super) error: Option<ScriptedError>,
-    #[serde(default)]
-    pub(super) takes: Span,
-}
-
-/// The result of undoing a call.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ScriptedUndo {
     #[serde(default)]
     pub(super) error: Option<ScriptedError>,
     #[serde(default)]
@@ -199,38 +189,35 @@ fn one(number: usize, value: Value) -> Result<Scenario, Unreadable> {
 impl Scenario {
     /// The first thing that the shape of the text allows and that means nothing.
     fn wrong(&self) -> Option<(String, String)> {
-        for (key, results) in &self.actions {
-            if results.is_empty() {
-                return Some((format!("actions.{key}"), "the list of results is empty".to_owned()));
-            }
-            for (index, result) in results.iter().enumerate() {
-                let at = format!("actions.{key}[{index}]");
-                match &result.error {
-                    Some(_) if result.output.is_some() => {
-                        return Some((at, "a result has either an `output` or an `error`".to_owned()));
-                    }
-                    Some(error) => {
-                        if let Err(reason) = error.check() {
-                            return Some((format!("{at}.error"), reason));
-                        }
-                    }
-                    None => {}
-                }
-            }
-        }
-        for (key, results) in &self.undo {
-            if results.is_empty() {
-                return Some((format!("undo.{key}"), "the list of results is empty".to_owned()));
-            }
-            let errors = results.iter().enumerate().filter_map(|(index, r)| Some((index, r.error.as_ref()?)));
-            for (index, error) in errors {
-                if let Err(reason) = error.check() {
-                    return Some((format!("undo.{key}[{index}].error"), reason));
-                }
-            }
+        let fields = [("actions", &self.actions), ("undo", &self.undo)];
+        let wrong = fields.into_iter().find_map(|(field, lists)| check_results(field, lists));
+        if wrong.is_some() {
+            return wrong;
         }
         self.expect.wrong().map(|(field, reason)| (format!("expect{field}"), reason))
     }
+}
+
+/// The first result of a field that means nothing: where it stands, and why.
+fn check_results(field: &str, lists: &BTreeMap<String, Vec<Scripted>>) -> Option<(String, String)> {
+    for (key, results) in lists {
+        if results.is_empty() {
+            return Some((format!("{field}.{key}"), "the list of results is empty".to_owned()));
+        }
+        for (index, result) in results.iter().enumerate() {
+            let at = format!("{field}.{key}[{index}]");
+            if result.output.is_some() && field == "undo" {
+                return Some((at, "undoing gives no `output`".to_owned()));
+            }
+            if result.output.is_some() && result.error.is_some() {
+                return Some((at, "a result has either an `output` or an `error`".to_owned()));
+            }
+            if let Some(Err(reason)) = result.error.as_ref().map(ScriptedError::check) {
+                return Some((format!("{at}.error"), reason));
+            }
+        }
+    }
+    None
 }
 
 /// The time at which scenarios start that do not say when.

@@ -128,9 +128,12 @@ expect:
   calls: [{{ action: thing.open }}, {{ action: mail.send, arguments: {{ name: given }} }}]
   compensated: [a]"
     );
-    // Results of the task `a` are for its own call alone.
-    let scenario = scenario.replace("  a: [", "  thing.open: [");
     passes(&saga(body), &scenario);
+    let failing = scenario.replace(
+        "expect:",
+        "undo: { a: [{ error: { code: busy, status: 503 } }, { takes: PT3S }] }\nexpect:",
+    );
+    passes(&saga(body), &format!("{failing}\n  duration: PT4S"));
 }
 
 #[test]
@@ -163,6 +166,30 @@ expect: { status: completed, outputIs: { by: me }, duration: PT2H }";
     let early = failures(&definition(LISTENS), scenario);
     assert_eq!(early, ["outputIs: {\"by\":\"me\"} / 1"]);
     passes(&definition(LISTENS), &scenario.replace("{ by: me }, duration", "1, duration"));
+}
+
+#[test]
+fn signals_without_a_time_reach_listeners_with_several_filters() {
+    let listens = |to: &str| definition(&format!("do: [{{ ask: {{ listen: {{ to: {to} }} }} }}]"));
+    let scenario = |names: &[&str], data: &str| {
+        let signals: Vec<String> =
+            names.iter().map(|name| format!("{{ name: {name}, data: {name} }}")).collect();
+        let signals = signals.join(", ");
+        format!("name: x\nsignals: [{signals}]\nexpect: {{ status: completed, outputIs: {data} }}")
+    };
+    let all = listens("{ all: [{ with: { type: yes-a } }, { with: { type: yes-b } }] }");
+    passes(&all, &scenario(&["yes-b", "yes-a"], "[yes-b, yes-a]"));
+    let twice = failures(&all, &scenario(&["yes-a", "yes-a", "yes-b"], "[yes-a, yes-b]"));
+    assert_eq!(twice, ["signal `yes-a`: is listened to / no task comes to it"]);
+    let any = listens("{ any: [{ with: { type: yes-a } }, { with: { type: yes-b } }] }");
+    passes(&any, &scenario(&["yes-b"], "[yes-b]"));
+    passes(&listens("{ any: [] }"), &scenario(&["whatever"], "[whatever]"));
+    let until = "{ any: [{ with: { type: yes-a } }], until: { one: { with: { type: over } } } }";
+    passes(&listens(until), &scenario(&["yes-a", "over"], "[yes-a]"));
+    let pattern = listens("{ one: { with: { type: 'yes-.*' } } }");
+    passes(&pattern, &scenario(&["yes-c"], "[yes-c]"));
+    let other = failures(&pattern, &scenario(&["no"], "[no]"));
+    assert!(other.contains(&"signal `no`: is listened to / no task comes to it".to_owned()), "{other:?}");
 }
 
 #[test]
@@ -370,6 +397,10 @@ fn texts_that_are_no_scenarios_are_refused_with_their_place() {
         (
             "name: a\nundo: { x: [{ error: { code: a, type: b } }] }\nexpect: { status: waiting }",
             "`undo.x[0].error`",
+        ),
+        (
+            "name: a\nundo: { x: [{ output: 1 }] }\nexpect: { status: waiting }",
+            "`undo.x[0]`: undoing gives no",
         ),
     ];
     for (text, part) in cases {
