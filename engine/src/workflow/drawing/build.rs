@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use serde_json::Value;
-
 use super::MOST_TASKS;
 use super::flow::{Flow, item_of};
 use super::graph::{Body, Card, Graph, IN, Icon, Item, Line, Mark, OUT, Sign};
@@ -115,8 +113,7 @@ impl Builder<'_> {
     /// A task with all that is inside of it.
     fn task(&self, node: &Node, in_saga: bool) -> Item {
         let Look { icon, lines, holds } = look(self.definition, node);
-        let source = self.definition.document.pointer(&node.reference).unwrap_or(&Value::Null);
-        let mut card = self.card(node, icon, lines, source);
+        let mut card = self.card(node, icon, lines);
         let body = match holds {
             _ if !self.is_open(node, holds) => {
                 let inside = format!("{}/", node.reference);
@@ -139,7 +136,7 @@ impl Builder<'_> {
                 let item = |id: &usize| self.task(&self.definition.nodes[*id], in_saga);
                 Body::Branches(card, branches.iter().map(item).collect())
             }
-            Holds::Tries => self.tries(node, card, in_saga, source),
+            Holds::Tries => self.tries(node, card, in_saga),
         };
         let item = Item { rank: 0, body, undo: None };
         let undo = match in_saga {
@@ -156,11 +153,11 @@ impl Builder<'_> {
         lists.all(|place| self.open.contains(&format!("{}/{place}", node.reference)))
     }
 
-    fn tries(&self, node: &Node, card: Card, in_saga: bool, source: &Value) -> Body {
+    fn tries(&self, node: &Node, card: Card, in_saga: bool) -> Body {
         let tried = self.list(&format!("{}/try", node.reference), in_saga, false);
         let Kind::Try(catch) = &node.kind else { return Body::Task(card) };
         let Catch { handles, retry, .. } = catch.as_ref();
-        let lines = caught(catch, &source["catch"]);
+        let lines = caught(catch);
         let hint = lines.iter().map(|line| line.text.clone()).collect();
         let head =
             Card { icon: Icon::Error, name: "on error".to_owned(), lines, state: None, saga: false, hint };
@@ -172,14 +169,14 @@ impl Builder<'_> {
         Body::Try { card, tried, caught, retries: retry.is_some() }
     }
 
-    fn card(&self, node: &Node, icon: Icon, mut lines: Vec<Line>, source: &Value) -> Card {
+    fn card(&self, node: &Node, icon: Icon, mut lines: Vec<Line>) -> Card {
         // The first line says of what type it is.
         let kind = node.kind.name();
         match lines.first_mut() {
             Some(line) => line.text = format!("{kind} · {}", line.text),
             None => lines.push(Line::plain(kind)),
         }
-        lines.extend(common(node, source));
+        lines.extend(common(node));
         let mut hint = vec![format!("{} at {}", node.name, node.reference)];
         if let Kind::Call(call) = &node.kind {
             let summary = self.actions.get(&call.action).map(|info| info.summary.to_owned());

@@ -1,14 +1,17 @@
 //! The ways between the tasks of a list: what follows, jumps, the cases of a switch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{Body, Edge, Graph, IN, Item, Label, Mark, OUT, Sign};
-use super::look::formula;
+use super::look::{counted, expression};
 use super::text::one_line;
-use crate::workflow::definition::{Definition, Kind, Node, Then};
+use crate::workflow::definition::{Definition, Kind, Node, Role, Then};
 
 /// Jumps over other tasks that a list has as lines; more of them are marks that name where they go.
 const MOST_JUMPS: usize = 40;
+
+/// Marks that a task leads to; the ways to more of them are counted.
+const MOST_MARKS: usize = 20;
 
 /// The longest label, in characters.
 const LONGEST_LABEL: usize = 80;
@@ -47,12 +50,9 @@ impl Flow<'_> {
             .enumerate()
             .map(|(at, id)| (self.definition.nodes[*id].name.as_str(), at))
             .collect();
-        let mut jumps = 0;
-        for (at, id) in self.tasks.iter().enumerate() {
-            let node = &self.definition.nodes[*id];
-            for way in self.ways(node) {
-                self.connect_one(graph, &names, at, way, &mut jumps);
-            }
+        let mut jumps = BTreeSet::new();
+        for at in 0..self.tasks.len() {
+            self.connect_task(graph, &names, at, &mut jumps);
         }
         if let Some(more) = self.more {
             graph.edges.push(Edge { from: more, to: OUT, label: None });
@@ -60,59 +60,64 @@ impl Flow<'_> {
         merge(&mut graph.edges);
     }
 
-    fn connect_one(
+    /// Adds the ways of one task. `jumps` has the ends of the lines that pass over other tasks.
+    fn connect_task(
         &self,
         graph: &mut Graph,
         names: &BTreeMap<&str, usize>,
         at: usize,
-        way: Way<'_>,
-        jumps: &mut usize,
+        jumps: &mut BTreeSet<(usize, usize)>,
     ) {
+        let node = &self.definition.nodes[self.tasks[at]];
         let next = if at + 1 < self.tasks.len() { item_of(at + 1) } else { self.more.unwrap_or(OUT) };
-        let (from, label) = (item_of(at), way.label);
-        let to = match way.then {
-            _ if way.next => next,
-            Then::Continue => next,
-            Then::Exit => OUT,
-            Then::End if self.outermost => OUT,
-            Then::End => return self.mark(graph, at, Sign::Stop, "End of the run", label),
-            Then::Task(name) => names.get(name.as_str()).map_or(self.more.unwrap_or(OUT), |at| item_of(*at)),
-        };
-        if to != next {
-            *jumps += 1;
-            if *jumps > MOST_JUMPS {
-                let text = match way.then {
-                    Then::Task(name) => name.as_str(),
-                    Then::Continue | Then::Exit | Then::End => "the end",
-                };
-                return self.mark(graph, at, Sign::Jump, text, label);
-            }
-        }
-        graph.edges.push(Edge { from, to, label });
-    }
-
-    /// Adds a way to a mark of its own.
-    fn mark(&self, graph: &mut Graph, at: usize, sign: Sign, text: &str, label: Option<Label>) {
         let from = item_of(at);
-        let mark = Mark { sign, text: text.to_owned(), shown: None };
-        // Marks stand behind their task and before the next one.
-        let rank = graph.items[from].rank + 1;
-        graph.edges.push(Edge { from, to: graph.items.len(), label });
-        graph.items.push(Item { rank, body: Body::Mark(mark), undo: None });
+        let mut marks = Marks { from, known: BTreeMap::new(), left: 0 };
+        for Way { then, label, next: goes_on } in self.ways(node) {
+            let to = match then {
+                _ if goes_on => next,
+                Then::Continue => next,
+                // What an extended task leads to stands in the list around; the tasks behind it come first.
+                Then::Exit | Then::Task(_) if node.role == Role::Extended => next,
+                Then::Exit => OUT,
+                Then::End if self.outermost => OUT,
+                Then::End => {
+                    marks.add(graph, Sign::Stop, "End of the run", label);
+                    continue;
+                }
+                Then::Task(name) => {
+                    names.get(name.as_str()).map_or(self.more.unwrap_or(OUT), |at| item_of(*at))
+                }
+            };
+            let fits = to == next || jumps.len() < MOST_JUMPS || jumps.contains(&(from, to));
+            if fits {
+                if to != next {
+                    jumps.insert((from, to));
+                }
+                graph.edges.push(Edge { from, to, label });
+                continue;
+            }
+            let text = match then {
+                Then::Task(name) => name.as_str(),
+                Then::Continue | Then::Exit | Then::End => "the end",
+            };
+            marks.add(graph, Sign::Jump, text, label);
+        }
+        marks.close(graph);
     }
 
     /// The ways that lead on from a task.
-    fn ways<'n>(&self, node: &'n Node) -> Vec<Way<'n>> {
+    fn ways<'n>(&'n self, node: &'n Node) -> Vec<Way<'n>> {
         let plain = |then| Way { then, label: None, next: false };
+        let own = self.definition.extended(node);
+        // Where extensions stand around it, its own end of the run is inside of them.
+        let leaves = |then: &Then| std::ptr::eq(own, node) || *then != Then::End;
         let mut ways = Vec::new();
-        let source = self.definition.document.pointer(&node.reference);
-        match &node.kind {
+        match &own.kind {
             Kind::Switch { cases } => {
-                for (at, case) in cases.iter().enumerate() {
-                    let source = source.and_then(|s| s["switch"][at].get(&case.name)).map(|s| &s["when"]);
+                for case in cases.iter().filter(|case| leaves(&case.then)) {
                     let when = case.when.as_ref();
-                    let hint = when.map(|when| format!("if {}", formula(when, source.unwrap_or_default())));
-                    let hint = hint.unwrap_or_else(|| "otherwise".to_owned());
+                    let hint = when
+                        .map_or_else(|| "otherwise".to_owned(), |when| format!("if {}", expression(when)));
                     ways.push(Way { label: labelled(&case.name, &hint), ..plain(&case.then) });
                 }
                 if cases.iter().all(|case| case.when.is_some()) {
@@ -122,7 +127,7 @@ impl Flow<'_> {
             Kind::Raise { .. } => {}
             Kind::Try(catch) => {
                 ways.push(plain(&node.then));
-                let other = catch.then.as_ref().filter(|then| **then != node.then);
+                let other = catch.then.as_ref().filter(|then| **then != node.then && leaves(then));
                 ways.extend(
                     other
                         .map(|then| Way { label: labelled("caught", "after a caught error"), ..plain(then) }),
@@ -138,6 +143,47 @@ impl Flow<'_> {
             });
         }
         ways
+    }
+}
+
+/// The marks behind a task: one for each place that it leads to, and one for those that are too many.
+struct Marks<'a> {
+    from: usize,
+    known: BTreeMap<(bool, &'a str), usize>,
+    /// The ways that have no mark.
+    left: usize,
+}
+
+impl<'a> Marks<'a> {
+    /// Adds a way to a mark.
+    fn add(&mut self, graph: &mut Graph, sign: Sign, text: &'a str, label: Option<Label>) {
+        let key = (sign == Sign::Stop, text);
+        let to = match self.known.get(&key) {
+            Some(to) => *to,
+            None if self.known.len() == MOST_MARKS => return self.left += 1,
+            None => {
+                let to = self.item(graph, sign, text.to_owned());
+                self.known.insert(key, to);
+                to
+            }
+        };
+        graph.edges.push(Edge { from: self.from, to, label });
+    }
+
+    /// Leads the ways that have no mark to one that says how many they are.
+    fn close(self, graph: &mut Graph) {
+        if self.left > 0 {
+            let to = self.item(graph, Sign::Jump, counted(self.left, "more case"));
+            graph.edges.push(Edge { from: self.from, to, label: None });
+        }
+    }
+
+    fn item(&self, graph: &mut Graph, sign: Sign, text: String) -> usize {
+        let mark = Mark { sign, text, shown: None };
+        // Marks stand behind their task and before the next one.
+        let rank = graph.items[self.from].rank + 1;
+        graph.items.push(Item { rank, body: Body::Mark(mark), undo: None });
+        graph.items.len() - 1
     }
 }
 

@@ -159,6 +159,14 @@ pub(super) struct Link {
     pub(super) to: usize,
 }
 
+impl Mark {
+    /// The text as it is written.
+    pub(super) fn written(&self) -> String {
+        let arrow = if self.sign == Sign::Jump { "→ " } else { "" };
+        format!("{arrow}{}", self.text)
+    }
+}
+
 impl Graph {
     /// True if something in it is undone.
     pub(super) fn undoes(&self) -> bool {

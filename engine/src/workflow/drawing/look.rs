@@ -98,17 +98,16 @@ pub(super) fn look(definition: &Definition, node: &Node) -> Look {
 }
 
 /// What is said of every type of task: its condition and its timeout.
-pub(super) fn common(node: &Node, source: &Value) -> Vec<Line> {
+pub(super) fn common(node: &Node) -> Vec<Line> {
     let condition = node.condition.as_ref();
-    let condition =
-        condition.map(|c| Line::marked(Icon::Condition, format!("only if {}", formula(c, &source["if"]))));
+    let condition = condition.map(|c| Line::marked(Icon::Condition, format!("only if {}", expression(c))));
     let timeout =
         node.timeout.as_ref().map(|span| Line::marked(Icon::Clock, format!("at most {}", length(span))));
     condition.into_iter().chain(timeout).collect()
 }
 
 /// What is said of the errors that a `try` handles.
-pub(super) fn caught(catch: &Catch, source: &Value) -> Vec<Line> {
+pub(super) fn caught(catch: &Catch) -> Vec<Line> {
     let filter = &catch.filter;
     let mut wanted: Vec<String> = Vec::new();
     wanted.extend(filter.kind.as_deref().map(|kind| last_part(kind).to_owned()));
@@ -118,14 +117,9 @@ pub(super) fn caught(catch: &Catch, source: &Value) -> Vec<Line> {
     let errors =
         if wanted.is_empty() { "every error".to_owned() } else { format!("errors: {}", wanted.join(", ")) };
     let mut lines = vec![Line::plain(errors)];
-    for (name, field, condition) in
-        [("if", "when", &catch.when), ("unless", "exceptWhen", &catch.except_when)]
-    {
+    for (name, condition) in [("if", &catch.when), ("unless", &catch.except_when)] {
         let condition = condition.as_ref();
-        lines.extend(
-            condition
-                .map(|c| Line::marked(Icon::Condition, format!("{name} {}", formula(c, &source[field])))),
-        );
+        lines.extend(condition.map(|c| Line::marked(Icon::Condition, format!("{name} {}", expression(c)))));
     }
     lines.extend(catch.retry.iter().flat_map(retried));
     lines
@@ -151,8 +145,13 @@ fn retried(retry: &Retry) -> Vec<Line> {
     lines
 }
 
+/// The text of an expression.
+pub(super) fn expression(expression: &Formula) -> String {
+    formula(expression, &Value::Null)
+}
+
 /// The text of a formula, as it was written.
-pub(super) fn formula(formula: &Formula, source: &Value) -> String {
+fn formula(formula: &Formula, source: &Value) -> String {
     match &formula.form {
         Form::Expression(expression) => one_line(expression.source(), LONGEST),
         Form::Template(_) => one_line(&source.to_string(), LONGEST),
@@ -163,7 +162,7 @@ pub(super) fn formula(formula: &Formula, source: &Value) -> String {
 pub(super) fn length(span: &Span) -> String {
     match span {
         Span::Fixed(span) => spoken(*span),
-        Span::Computed(computed) => formula(computed, &Value::Null),
+        Span::Computed(computed) => expression(computed),
     }
 }
 

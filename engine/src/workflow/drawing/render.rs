@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::graph::{Card, Icon, Mark, Role, Sign, Undo};
+use super::graph::{Card, Icon, Mark, Role, Undo};
 use super::layout::{HEAD, ROW};
 use super::look::length;
 use super::palette::STYLE;
@@ -199,8 +199,7 @@ impl Pen {
     }
 
     fn mark(&mut self, mark: &Mark, wide: i32, high: i32) {
-        let arrow = if mark.sign == Sign::Jump { "→ " } else { "" };
-        let text = format!("{arrow}{}", mark.text);
+        let text = mark.written();
         self.titled(mark.shown.map_or("", Shown::class), &[&text]);
         self.rect("mark", wide, high, high / 2);
         let text = clip(&text, SMALL, wide - 40);

@@ -52,7 +52,7 @@ pub(super) fn pill(label: Label, x: i32, y: i32) -> Placed {
 }
 
 fn sign(mark: Mark) -> Placed {
-    let wide = (width(&mark.text, SMALL) + 44).clamp(84, CARD) / 2 * 2;
+    let wide = (width(&mark.written(), SMALL) + 44).clamp(84, CARD) / 2 * 2;
     Placed::new(What::Mark(mark), wide, 28)
 }
 

@@ -13,6 +13,7 @@ use crate::workflow::machine::{TaskItem, TaskStatus, TaskType};
 
 mod arbitrary;
 mod places;
+mod ways;
 
 pub(super) fn compiled(source: &str) -> Definition {
     check(source, &actions()).unwrap_or_else(|refused| panic!("{:?}\n{source}", refused.problems)).definition
