@@ -244,20 +244,6 @@ impl App {
         Ok((definition, checked.warnings, answer))
     }
 
-    /// Waits until a stream that is on its way exists; a second at most.
-    ///
-    /// # Errors
-    ///
-    /// A fault of the node.
-    pub async fn until_exists(&self, stream: &StreamKey) -> Result<(), Fault> {
-        let cx = self.node().cx();
-        let begun = cx.monotonic();
-        while self.node().read(stream).await?.is_none() && begun.elapsed() < Duration::from_secs(1) {
-            cx.sleep(Duration::from_millis(2)).await;
-        }
-        Ok(())
-    }
-
     /// Reads a run, and waits for its end as long as given.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use promptsales_engine::workflow::machine::TaskList;
 use serde_json::{Value, json};
 
 use super::entities::wait_for;
-use super::runs::{address, no_run};
+use super::runs::{address, coming};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::endpoint::Endpoint;
@@ -100,11 +100,11 @@ async fn run(
 ) -> Result<Response, Problem> {
     let stream = address(&caller, &id)?;
     wait_for(&app, &headers).await?;
-    let run = app.node().read(&stream).await?.ok_or_else(|| no_run(&stream.id))?.state.value();
+    let events = coming::events(&app, &stream).await?;
+    let run = coming::shown(&app, &stream).await?.value();
     let (name, version) = (text(&run["workflow"]), text(&run["version"]));
     let found = app.definitions().get(&caller.tenant, name, Some(version));
     let definition = found.ok_or_else(|| super::workflows::no_workflow(name, Some(version)))?;
-    let events = app.node().events(&stream, 0, usize::MAX).await?;
     let tasks = TaskList::of(&events).map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
     let waits: Vec<Wait> = run["waitingFor"].as_array().into_iter().flatten().map(wait).collect();
     let progress = Progress::new(text(&run["status"]), tasks.items(), &waits);

@@ -53,9 +53,8 @@ async fn launch(State(app): State<App>, caller: Caller, body: JsonBody) -> Resul
         accepted.reply.value()["runId"].as_str().and_then(|id| StreamId::parse(id, Prefix::new("run")).ok());
     let run =
         run.ok_or_else(|| Problem::new(Code::Internal, "the campaign did not say which run it started"))?;
-    app.until_exists(&StreamKey::new(caller.tenant.clone(), run)).await?;
-    // The run stands in the same slot, behind the campaign.
-    let position = app.node().position(&stream).map_or(answer.position, |(_, position)| position);
+    // The run begins when its turn has come; until then it is shown as pending.
+    let position = answer.position;
     let body = json!({ "runId": run, "campaignId": campaign });
     let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
     response.headers_mut().insert(token::HEADER, token::write(app.node().info(), &stream, position));

@@ -1,5 +1,6 @@
 //! What the edge answers where two nodes share a store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -24,10 +25,19 @@ async fn start(store: &MemoryStore, number: u64) -> Place {
     let journal = MemoryJournal::open(store);
     let (node, address) = (node_id(number), node_address(number));
     let leasing = Leasing { ownership: journal.clone(), node, address };
+    compose(journal, Some(leasing), Config::default(), number).await
+}
+
+async fn compose(
+    journal: Arc<MemoryJournal>,
+    leasing: Option<Leasing>,
+    config: Config,
+    number: u64,
+) -> Place {
     let sandbox = Sandbox::open(None, SandboxConfig::default()).unwrap();
     let cx = Context::simulated(EPOCH, number);
     let outside = connectors::all(sandbox);
-    let app = App::compose(journal, Some(leasing), outside, Config::default(), cx, None).await.unwrap();
+    let app = App::compose(journal, leasing, outside, config, cx, None).await.unwrap();
     Place { edge: edge(app.clone()), app }
 }
 
@@ -176,4 +186,44 @@ async fn a_workflow_and_a_run_of_it_are_drawn() {
     }
     let (status, _, problem) = place.get("/api/v1/runs/nonsense/diagram.svg").await;
     assert_eq!((status.as_u16(), &problem["code"]), (400, &json!("invalid_id")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_accepted_is_shown_before_it_has_begun_and_acts_wait_for_it() {
+    let store = MemoryStore::new(1);
+    let place =
+        compose(MemoryJournal::open(&store), None, Config { deliveries: 1, ..Config::default() }, 1).await;
+    let brief = json!({
+        "name": "Verano", "targetAudience": "todos", "campaignMessage": "hola", "channels": ["tiktok"],
+        "budget": { "amountMinor": 100_001, "currency": "USD" },
+    });
+    let launch = async || place.send("POST", "/api/v1/campaigns/launch", &[], &brief).await.2;
+    let run = |launched: &Value| format!("/api/v1/runs/{}", launched["runId"].as_str().unwrap());
+    // One message is carried at a time, and its commits take so long that the run of a second launch waits.
+    store.set_latency(Duration::from_millis(100));
+    launch().await;
+    let launched = launch().await;
+    let (_, _, pending) = place.get(&run(&launched)).await;
+    assert_eq!((&pending["status"], &pending["id"]), (&json!("pending"), &launched["runId"]), "{pending}");
+    assert_eq!(pending["input"]["campaignId"], launched["campaignId"]);
+    assert_eq!((&pending["workflow"], &pending["startedAt"]), (&json!("launch-campaign"), &Value::Null));
+    assert_eq!(pending["waitingFor"][0]["kind"], "start");
+    for part in ["tasks", "events", "journal"] {
+        let path = format!("{}/{part}", run(&launch().await));
+        let (status, _, page) = place.get(&path).await;
+        assert_eq!(status.as_u16(), 200, "{part}: {page}");
+    }
+    let launched = launch().await;
+    let cancel = format!("{}/cancel", run(&launched));
+    let (status, _, answer) = place.send("POST", &cancel, &[], &json!({})).await;
+    assert_eq!(status.as_u16(), 200, "{answer}");
+    place.app.node().cx().clone().sleep(Duration::from_secs(600)).await;
+    assert_eq!(place.get(&run(&launched)).await.2["status"], "cancelled");
+
+    store.set_latency(Duration::from_secs(20));
+    launch().await;
+    let cancel = format!("{}/cancel", run(&launch().await));
+    let (status, headers, problem) = place.send("POST", &cancel, &[], &json!({})).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (429, &json!("overloaded")), "{problem}");
+    assert!(headers.contains_key("retry-after"));
 }

@@ -199,6 +199,9 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(u64, Message)>, Error>;
 
+    /// Finds the oldest message on its way to a stream.
+    async fn message_to(&self, stream: &StreamKey) -> Result<Option<Message>, Error>;
+
     /// Reads the effects that have not ended behind the cursor `after` (0: from the beginning), oldest first, at
     /// most `limit`, each with its own cursor.
     async fn open_effects(

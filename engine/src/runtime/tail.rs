@@ -5,7 +5,7 @@ use tokio::sync::broadcast;
 use super::{Node, Overdue};
 use crate::effect::{Effect, EffectKey, Policy};
 use crate::id::StreamKey;
-use crate::journal;
+use crate::journal::{self, Message};
 use crate::projection::{Start, Tail, TailError, Wanted};
 use crate::supervise::Notice;
 
@@ -41,6 +41,15 @@ impl Node {
         let circuit = partitions.circuits.get(effect.connector.as_ref());
         let policy = circuit.map(|(connector, _)| connector.policy(&effect.operation)).unwrap_or_default();
         Ok(Some((effect, policy)))
+    }
+
+    /// Finds the message on its way to a stream that waited longest: what is not there yet may be about to be.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    pub async fn message_to(&self, stream: &StreamKey) -> Result<Option<Message>, journal::Error> {
+        self.0.partitions.journal.message_to(stream).await
     }
 
     /// Watches what supervisors restart from now on. Whoever is far behind misses some, and is told how many.

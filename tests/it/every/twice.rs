@@ -160,6 +160,10 @@ impl Journal for Watched {
         self.inner.open_effects(id, after, limit).await
     }
 
+    async fn message_to(&self, stream: &StreamKey) -> Result<Option<Message>, Error> {
+        self.inner.message_to(stream).await
+    }
+
     async fn find_effect(&self, key: &EffectKey) -> Result<Option<Effect>, Error> {
         self.inner.find_effect(key).await
     }

@@ -8,7 +8,7 @@ use super::Backend;
 use super::fixture::{Desk, PARTITION, THING, at, effect, entry, id, message, message_id, tenant, thing};
 use crate::clock::Timestamp;
 use crate::effect::{EffectFailure, EffectKey, EffectOp, EffectOutcome, EffectState};
-use crate::id::StreamKey;
+use crate::id::{StreamKey, TenantId};
 use crate::journal::{EFFECTS_KEPT, Entry, EntryError, Json, TimerOp};
 
 fn set(name: &str, due: i64) -> TimerOp {
@@ -89,6 +89,14 @@ pub(super) async fn messages_wait_until_their_sender_acknowledges(backend: Arc<d
     assert_eq!(ids, [2, 1, 3, 4].map(message_id), "oldest first");
     assert_eq!((&waiting[0].1.from, &waiting[3].1.from), (&thing(1), &rival));
     assert_eq!((waiting[0].1.to, waiting[0].1.command.as_ref()), (id(THING, 1002), "do-it"));
+    let coming = async |tenant: &TenantId, n| {
+        let to = StreamKey::new(tenant.clone(), id(THING, n));
+        desk.journal.message_to(&to).await.expect("reads").map(|message| message.id)
+    };
+    assert_eq!(coming(&thing(1).tenant, 1002).await, Some(message_id(2)));
+    assert_eq!(coming(&rival.tenant, 1004).await, Some(message_id(4)));
+    assert_eq!(coming(&rival.tenant, 1002).await, None, "each tenant's own");
+    assert_eq!(coming(&thing(1).tenant, 1).await, None);
     let cursor = waiting[1].0;
     let behind = desk.journal.outbox(PARTITION, cursor, 1).await.expect("reads");
     assert_eq!(behind.iter().map(|(_, message)| message.id).collect::<Vec<_>>(), [message_id(3)]);
@@ -104,6 +112,7 @@ pub(super) async fn messages_wait_until_their_sender_acknowledges(backend: Arc<d
     let waiting = desk.journal.outbox(PARTITION, 0, 9).await.expect("reads");
     let ids: Vec<_> = waiting.iter().map(|(_, message)| message.id).collect();
     assert_eq!(ids, [2, 4].map(message_id));
+    assert_eq!(coming(&thing(1).tenant, 1003).await, None, "it has come");
 
     let mut again = acknowledges(&thing(1), 2, &[2]);
     again.messages = vec![message(&thing(1), 2)];

@@ -171,6 +171,14 @@ impl Journal for MemoryJournal {
         .await
     }
 
+    async fn message_to(&self, stream: &StreamKey) -> Result<Option<Message>, Error> {
+        self.read(|disk| {
+            let mut waiting = disk.outbox.values().map(|(_, message)| message);
+            waiting.find(|it| it.to == stream.id && it.from.tenant == stream.tenant).cloned()
+        })
+        .await
+    }
+
     async fn open_effects(
         &self,
         partition: PartitionId,

@@ -8,6 +8,7 @@ use super::row::{body, get, int, json, size, stream_id, stream_key, time, uint};
 use super::session::Param;
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
+use crate::id::StreamKey;
 use crate::journal::plan::read_origin;
 use crate::journal::{Error, Message, MessageId, PartitionId, Timer};
 
@@ -20,6 +21,12 @@ pub(super) const MESSAGES: &str = "SELECT o.no, o.message, o.prefix, o.uuid, o.c
         s.tenant, s.prefix, s.uuid
     FROM (SELECT * FROM promptsales.outbox WHERE partition = $1 AND no > $2 ORDER BY no LIMIT $3) AS o
     JOIN promptsales.stream AS s ON s.no = o.stream ORDER BY o.no";
+
+/// Looks at all that wait: few do for long, and none pays for an index.
+pub(super) const MESSAGE_TO: &str = "SELECT o.no, o.message, o.prefix, o.uuid, o.command, o.origin, o.body,
+        s.tenant, s.prefix, s.uuid
+    FROM promptsales.outbox AS o JOIN promptsales.stream AS s ON s.no = o.stream
+    WHERE o.uuid = $1 AND o.prefix = $2 AND s.tenant = $3 ORDER BY o.no LIMIT 1";
 
 pub(super) const OPEN_EFFECTS: &str = "SELECT e.no, e.key, e.attempts, e.at, e.connector, e.operation, e.state, e.origin,
         e.request, s.tenant, s.prefix, s.uuid
@@ -52,6 +59,15 @@ impl PostgresJournal {
     ) -> Result<Vec<(u64, Message)>, Error> {
         let rows = self.page(MESSAGES, partition, int(after), limit).await?;
         rows.iter().map(|row| Ok((uint(row, 0)?, message(row)?))).collect()
+    }
+
+    pub(super) async fn message_on_its_way(&self, to: &StreamKey) -> Result<Option<Message>, Error> {
+        self.wait_settled(None).await?;
+        let (uuid, prefix, tenant) = (to.id.uuid(), to.id.prefix(), &to.tenant);
+        let (prefix, tenant) = (prefix.as_str(), tenant.as_str());
+        let params: [Param<'_>; 3] = [(&uuid, Type::UUID), (&prefix, Type::TEXT), (&tenant, Type::TEXT)];
+        let rows = self.fetch(MESSAGE_TO, &params).await?;
+        rows.first().map(message).transpose()
     }
 
     pub(super) async fn effects(

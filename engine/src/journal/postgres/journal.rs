@@ -115,6 +115,7 @@ impl PostgresJournal {
             beside::MESSAGES,
             beside::OPEN_EFFECTS,
             beside::EFFECT,
+            beside::MESSAGE_TO,
             transfer::KEYS,
             transfer::RECEIVED,
             transfer::TIMERS,
@@ -289,6 +290,10 @@ impl Journal for PostgresJournal {
         limit: usize,
     ) -> Result<Vec<(u64, Message)>, Error> {
         self.messages(partition, after, limit).await
+    }
+
+    async fn message_to(&self, stream: &StreamKey) -> Result<Option<Message>, Error> {
+        self.message_on_its_way(stream).await
     }
 
     async fn open_effects(

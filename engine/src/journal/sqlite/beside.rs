@@ -7,6 +7,7 @@ use super::SqliteJournal;
 use super::read::{body, int, json, size, stream_id, stream_key, time, uint, uuid};
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
+use crate::id::StreamKey;
 use crate::journal::plan::read_origin;
 use crate::journal::{Error, Message, MessageId, Timer};
 
@@ -29,6 +30,18 @@ impl SqliteJournal {
             WHERE o.id > ?1 ORDER BY o.id LIMIT ?2";
         let rows = self.fetch(sqlx::query(SQL).bind(int(after)).bind(size(limit))).await?;
         rows.iter().map(|row| Ok((uint(row, 0)?, message(row)?))).collect()
+    }
+
+    /// Looks at all that wait: few do for long, and none pays for an index.
+    pub(super) async fn message_on_its_way(&self, to: &StreamKey) -> Result<Option<Message>, Error> {
+        const SQL: &str = "SELECT o.id, o.message, o.prefix, o.uuid, o.command, o.origin, o.body,
+                s.tenant, s.prefix, s.uuid
+            FROM main.outbox AS o CROSS JOIN main.stream AS s ON s.no = o.stream
+            WHERE o.uuid = ?1 AND o.prefix = ?2 AND s.tenant = ?3 ORDER BY o.id LIMIT 1";
+        let uuid = to.id.uuid().as_bytes().to_vec();
+        let query = sqlx::query(SQL).bind(uuid).bind(to.id.prefix().as_str()).bind(to.tenant.as_str());
+        let rows = self.fetch(query).await?;
+        rows.first().map(message).transpose()
     }
 
     pub(super) async fn effects(&self, after: u64, limit: usize) -> Result<Vec<(u64, Effect)>, Error> {

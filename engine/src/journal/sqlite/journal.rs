@@ -246,6 +246,10 @@ impl Journal for SqliteJournal {
         self.messages(after, limit).await
     }
 
+    async fn message_to(&self, stream: &StreamKey) -> Result<Option<Message>, Error> {
+        self.message_on_its_way(stream).await
+    }
+
     async fn open_effects(
         &self,
         partition: PartitionId,
