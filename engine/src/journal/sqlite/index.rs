@@ -144,6 +144,7 @@ impl SqliteJournal {
             self.reopen(conn).await;
             return Err(error);
         }
+        let _no_view = self.views.write().await;
         self.tail.forget_frozen();
         Ok(())
     }

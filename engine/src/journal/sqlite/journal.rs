@@ -8,7 +8,7 @@ use std::sync::{Mutex as StdMutex, PoisonError};
 
 use async_trait::async_trait;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 use uuid::Uuid;
 
 use super::SqliteOptions;
@@ -48,6 +48,9 @@ pub struct SqliteJournal {
     pub(super) readers: Readers,
     pub(super) loads: Gather<StreamKey, Result<Loaded, Error>>,
     pub(super) index: Mutex<Option<SqliteConnection>>,
+    /// Held by whoever reads the tail and the index several times in one view. What a merge has moved from the one to
+    /// the other is forgotten between views: to one that began before it ended, it would be in neither.
+    pub(super) views: RwLock<()>,
     pub(super) keeper: Mutex<Option<SqliteConnection>>,
     pub(super) sweeps: Sweeps,
     lock: StdMutex<Option<File>>,
@@ -98,6 +101,7 @@ impl SqliteJournal {
             readers: Readers::new(files.clone()),
             loads: Gather::new(LOADS, LOADED_TOGETHER),
             index: Mutex::new(Some(index)),
+            views: RwLock::default(),
             keeper: Mutex::new(None),
             sweeps: Sweeps::default(),
             lock: StdMutex::new(Some(lock)),

@@ -65,6 +65,7 @@ impl SqliteJournal {
                 reader.done();
                 return Ok(keys.iter().map(|_| Ok(Loaded::default())).collect());
             }
+            let view = self.views.read().await;
             reader.execute("BEGIN").await?;
             let pos: i64 =
                 sqlx::query_scalar("SELECT pos FROM main.partition").fetch_one(&mut *reader).await?;
@@ -87,6 +88,7 @@ impl SqliteJournal {
             // The append that went further has committed and will say so in a moment.
             reader.execute("COMMIT").await?;
             reader.done();
+            drop(view);
             let mut writer = self.writer.lock().await;
             self.settle(&mut writer).await?;
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use futures_util::future::join_all;
 use sqlx::Connection;
 
 use super::*;
@@ -128,6 +129,45 @@ async fn merges_that_found_no_room_are_made_up_for_and_seen_by_readers() {
     assert_eq!(journal.tail.len(), 0, "it is all in the index now");
     for n in 0..500 {
         assert!(!journal.read_stream(&stream(n), 0, 10).await.unwrap().is_empty(), "stream {n}");
+    }
+    journal.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_that_are_loaded_together_while_a_merge_ends_are_whole() {
+    let dir = TempDir::new().unwrap();
+    let options = SqliteOptions { merge_at: usize::MAX, ..SqliteOptions::default() };
+    let journal = SqliteJournal::open_with(dir.path(), options).await.unwrap();
+    let fence = journal.take_over(PARTITION, Uuid::from_u128(1)).await.unwrap().fence;
+    let stream = |n: u64| StreamKey::new(TenantId::default_tenant(), crate::id::StreamId::new(THING, id(n)));
+    let add = async |from: u64, seq: u64| {
+        let entries: Vec<_> =
+            (from..from + 60).map(|n| everything_of(&stream(n), n + seq * 100_000, seq)).collect();
+        for answer in journal.append(fence, &entries).await.unwrap() {
+            answer.unwrap();
+        }
+    };
+    for round in 0..10 {
+        let from = round * 60;
+        add(from, 0).await;
+        // A part is in the index, and the rest on its way there.
+        if round % 2 == 0 {
+            journal.merge().await.unwrap();
+            add(from, 1).await;
+        }
+        let wanted = if round % 2 == 0 { 2 } else { 1 };
+        let merged = async { journal.merge().await.unwrap() };
+        let loads = async {
+            for again in 0..4 {
+                let keys: Vec<_> = (from..from + 60).map(stream).collect();
+                for loaded in join_all(keys.iter().map(|key| journal.load(key))).await {
+                    let loaded = loaded.unwrap();
+                    assert_eq!(loaded.head, wanted, "round {round}, load {again}");
+                    assert!(loaded.last.is_some() && loaded.created_at.is_some());
+                }
+            }
+        };
+        tokio::join!(merged, loads);
     }
     journal.close().await;
 }
