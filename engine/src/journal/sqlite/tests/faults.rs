@@ -172,7 +172,8 @@ async fn an_append_may_be_dropped_at_any_await() {
             one.received = vec![crate::journal::Received { id, outcome }; 1 + usize::from(round % 2 == 0)];
         }
         let batch = [one, made(2 + round, 0, "two")];
-        let polls = u32::try_from(round).unwrap() % 80;
+        // How far it comes by then is the machine's affair: half of them have little time.
+        let polls = u32::try_from(round).unwrap() % if round % 2 == 0 { 80 } else { 6 };
         dropped += u32::from(!poll_and_drop(journal.append(fence, &batch), polls).await);
         let seen = journal.load(&batch[0].stream).await.unwrap();
         let second = journal.load(&batch[1].stream).await.unwrap();
