@@ -12,6 +12,7 @@ use promptsales_engine::effect::{Connector, Connectors};
 use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
 use promptsales_engine::id::{StreamKey, TenantId};
 use promptsales_engine::journal::{self, Journal, Json, Origin, Outcome};
+use promptsales_engine::projection::index::Index;
 use promptsales_engine::runtime::{self, Command, Context, History, Leasing, Node, NodeSeed, Prepare};
 use promptsales_engine::supervise::{DeadLetter, Quarantine};
 use promptsales_engine::workflow::action::Actions;
@@ -121,7 +122,7 @@ impl App {
         let cx = Context::real();
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
-        let Store { journal, ownership } = open_store(config).await?;
+        let Store { journal, index, ownership } = open_store(config).await?;
         let leasing = match ownership {
             Some(ownership) => Some(config.leasing(ownership, &cx)?),
             None => None,
@@ -132,7 +133,7 @@ impl App {
         let http = HttpConnector::new(config.outgoing.clone(), secrets)?.with_context(cx.clone());
         let outside = connectors::with_http(sandbox, http);
         let folder = config.database.is_none().then(|| config.data_dir.clone());
-        let app = Self::compose(journal, leasing, outside, engine, cx.clone(), folder).await?;
+        let app = Self::compose((journal, Some(index)), leasing, outside, engine, cx.clone(), folder).await?;
         app.0.streams.get_or_init(|| Streams::new(config.streams));
         let upkeep = app.0.metrics.clone();
         cx.clone().spawn("metrics", async move {
@@ -150,7 +151,7 @@ impl App {
     ///
     /// As [`App::start`].
     pub async fn compose(
-        journal: Arc<dyn Journal>,
+        (journal, index): (Arc<dyn Journal>, Option<Arc<dyn Index>>),
         leasing: Option<Leasing>,
         outside: Vec<Arc<dyn Connector>>,
         config: runtime::Config,
@@ -168,7 +169,8 @@ impl App {
         let metrics = recorder::handle();
         let openapi = openapi::document(&routes::endpoints(), &catalog);
         let node =
-            Node::start(NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx }).await?;
+            Node::start(NodeSeed { journal, leasing, prepare, index, catalog, connectors, config, cx })
+                .await?;
         let parts = Parts {
             node,
             definitions,

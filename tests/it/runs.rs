@@ -241,3 +241,64 @@ async fn an_endless_loop_hinders_nobody() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn runs_are_found_by_key_version_end_and_attributes() {
+    let mut server = Server::start(Settings::default()).await;
+    let attributes =
+        "metadata: { attributes: { region: '${ .region }', score: '${ .score }', tags: '${ .tags }' } }";
+    let body = format!("do: [{{ a: {{ set: '${{ . }}', {attributes} }} }}, {{ b: {{ {LISTEN} }} }}]");
+    define(&server, "found", &body).await;
+    let mut ids = Vec::new();
+    for (n, region) in ["CR", "MX", "CR", "AR"].into_iter().enumerate() {
+        let input = json!({ "region": region, "score": n * 5, "tags": ["t", format!("t{n}")] });
+        let path = format!("/api/v1/workflows/found/runs?key=order-{n}");
+        ids.push(text(&server.http.post(&path, &input).await.body, "runId").to_owned());
+    }
+    let keyed = server.http.post_keyed("/api/v1/workflows/found/runs", "once", &json!({})).await;
+    ids.push(text(&keyed.body, "runId").to_owned());
+    for restarted in [false, true] {
+        if restarted {
+            server.kill().await;
+            server.restart().await;
+        }
+        let list = async |query: &str| -> Vec<usize> {
+            let all = every(&server, &format!("/api/v1/runs?{query}")).await;
+            all.iter()
+                .map(|run| ids.iter().position(|id| *id == text(run, "id")).expect("a known run"))
+                .collect()
+        };
+        let cases: &[(&str, &[usize])] = &[
+            ("key=order-1", &[1]),
+            ("key=once", &[4]),
+            ("key=order", &[]),
+            ("workflow=found,other&version=1.0.0", &[4, 3, 2, 1, 0]),
+            ("attr.region=CR", &[2, 0]),
+            ("attr.region=CR&attr.score=10", &[2]),
+            ("attr.score.from=5", &[3, 2, 1]),
+            ("attr.score.from=5&attr.score.below=15", &[2, 1]),
+            ("attr.tags=t", &[3, 2, 1, 0]),
+            ("attr.tags=t3", &[3]),
+            ("attr.tags=none", &[]),
+            ("status=waiting,completed&attr.tags=t", &[3, 2, 1, 0]),
+            ("endedSince=2020-01-01T00:00:00Z", &[]),
+            ("until=2020-01-01T00:00:00Z", &[]),
+        ];
+        for (query, wanted) in cases {
+            assert_eq!(list(query).await, *wanted, "{query}, restarted: {restarted}");
+        }
+    }
+    let shown = run(&server, &ids[0]).await;
+    assert_eq!((&shown["key"], &shown["attributes"]["region"]), (&json!("order-0"), &json!("CR")));
+    for (query, said) in
+        [("status=lost", "`waiting`"), ("attr.a.over=1", "`attr.NAME.from`"), ("until=x", "`until`")]
+    {
+        let refused = server.http.get(&format!("/api/v1/runs?{query}")).await;
+        assert!(refused.body["detail"].as_str().expect("a text").contains(said), "{}", refused.body);
+        assert_eq!(refused.problem(400), "invalid_parameter");
+    }
+    server.http.post(&format!("/api/v1/runs/{}/cancel", ids[0]), &json!({})).await.ok();
+    let cancelled = every(&server, "/api/v1/runs?status=cancelled&attr.region=CR").await;
+    assert_eq!(cancelled.len(), 1, "a change is found at once");
+    assert_eq!(every(&server, "/api/v1/runs?endedSince=2020-01-01T00:00:00Z").await.len(), 1);
+}

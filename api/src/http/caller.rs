@@ -13,7 +13,7 @@ use super::problem::{Code, Problem};
 use crate::app::App;
 
 /// The longest `Idempotency-Key`, in bytes.
-const LONGEST_KEY: usize = 255;
+pub const LONGEST_KEY: usize = 255;
 
 /// The id that a request carries through the logs.
 #[derive(Debug, Clone)]

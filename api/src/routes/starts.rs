@@ -17,7 +17,7 @@ use super::runs::{RUN, address, fields, no_run, run_schema};
 use super::workflows::no_workflow;
 use crate::app::App;
 use crate::http::body::JsonBody;
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, LONGEST_KEY};
 use crate::http::endpoint::Endpoint;
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
@@ -38,6 +38,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .query(&[
             ("wait", "seconds to wait for the end, 0 to 60"),
             ("version", "the version; otherwise the latest"),
+            ("key", "a key by which the run can be found; otherwise its Idempotency-Key"),
         ])
         .body(json!({ "type": "object" }))
         .answer(202, run_schema()),
@@ -51,6 +52,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 struct StartQuery {
     wait: Option<String>,
     version: Option<String>,
+    key: Option<String>,
 }
 
 /// Starts a run of a workflow, and waits for its end for as long as was asked.
@@ -65,7 +67,10 @@ async fn start(
     app.node().check_any()?;
     let definition = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
     let definition = definition.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
-    let start = json!({ "workflow": name, "version": definition.version, "input": body.read::<Value>()? });
+    let key = key_of(query.key, &caller)?;
+    let start = json!({
+        "workflow": name, "version": definition.version, "input": body.read::<Value>()?, "key": key,
+    });
     let started = Started::by(&app, &caller, &body, &start).await?;
     let run = app.run_until_ended(&started.stream, wait).await?;
     let mut body = json!({ "runId": started.stream.id, "status": run["status"] });
@@ -75,6 +80,16 @@ async fn start(
         }
     }
     Ok(started.answered(&app, body))
+}
+
+/// The key by which a run can be found.
+fn key_of(given: Option<String>, caller: &Caller) -> Result<Option<String>, Problem> {
+    let fits = |key: &String| (1..=LONGEST_KEY).contains(&key.len());
+    if given.as_ref().is_some_and(|key| !fits(key)) {
+        let detail = format!("`key`: use 1 to {LONGEST_KEY} bytes");
+        return Err(Problem::new(Code::InvalidParameter, detail));
+    }
+    Ok(given.or_else(|| caller.key.as_ref().map(|key| key.text.clone())))
 }
 
 fn wait_of(text: Option<&str>) -> Result<Duration, Problem> {

@@ -37,7 +37,7 @@ async fn compose(
     let sandbox = Sandbox::open(None, SandboxConfig::default()).unwrap();
     let cx = Context::simulated(EPOCH, number);
     let outside = connectors::all(sandbox);
-    let app = App::compose(journal, leasing, outside, config, cx, None).await.unwrap();
+    let app = App::compose((journal, None), leasing, outside, config, cx, None).await.unwrap();
     Place { edge: edge(app.clone()), app }
 }
 

@@ -40,6 +40,8 @@ use crate::partition::{CommitTimes, Owned};
 use crate::runtime::{Config, Context};
 use crate::telemetry::names;
 
+/// Commands under way from which on the node's own work gives way to them.
+const BUSY: usize = 16;
 /// How long answers are counted before the limit moves.
 const WINDOW: Duration = Duration::from_millis(50);
 /// Answers without which it does not move.
@@ -180,6 +182,11 @@ impl Admission {
             return Err(self.refuse(Overload::PartitionIntakeFull));
         }
         Ok(admitted)
+    }
+
+    /// True if so much from outside is under way that what the node does by itself should give way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.under_way.load(Relaxed) >= BUSY
     }
 
     /// Refuses at once what would be refused anyway.

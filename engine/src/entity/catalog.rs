@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Entity, Kind, Machine, Typed};
 use crate::codec::{Shapes, ShapesError};
 use crate::id::{Prefix, StreamKey};
+use crate::projection::index::Field;
 
 /// A kind that cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +44,9 @@ pub struct CommandInfo {
 /// Makes the empty machine of a stream.
 pub type MachineFactory = Arc<dyn Fn(&StreamKey) -> Box<dyn Machine> + Send + Sync>;
 
+/// Reads what an entity is found by from its state, as it is shown.
+pub type FieldsOf = fn(&Value) -> Vec<Field>;
+
 /// What is known of a kind.
 #[derive(Clone)]
 pub struct KindInfo {
@@ -60,6 +64,8 @@ pub struct KindInfo {
     pub retention: Option<Duration>,
     /// The JSON Schema of its events, an object of name and body.
     pub event_schema: Value,
+    /// What it can be found by; `None` where it is not indexed.
+    pub fields: Option<FieldsOf>,
     /// True if its commands are served over HTTP by themselves.
     pub public: bool,
     /// Makes the empty machine of a stream of this kind.

@@ -25,7 +25,7 @@ mod typed;
 mod view;
 
 pub(crate) use admission::Admission;
-pub use catalog::{Catalog, CatalogError, CommandInfo, KindInfo, MachineFactory};
+pub use catalog::{Catalog, CatalogError, CommandInfo, FieldsOf, KindInfo, MachineFactory};
 pub use definition::{DecideCx, Decision, Entity, EventCx, Kind, Outgoing, Reason};
 pub use directory::Directory;
 pub(crate) use directory::Shared;

@@ -47,6 +47,7 @@ impl<E: Entity> Typed<E> {
             shapes: Self::SHAPES,
             retention: E::RETENTION,
             event_schema: schema::<E::Event>(),
+            fields: None,
             public: true,
             machine: Arc::new(|_| Box::new(Self::new())),
         }

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use super::timers::TimerFeed;
 use crate::effect::{Effect, EffectOp};
 use crate::journal::{Entry, Message, Position, Timer, TimerOp};
+use crate::projection::index::Changes;
 
 /// A bounded queue in front of a table of the journal.
 #[derive(Debug)]
@@ -118,6 +119,8 @@ pub struct Feeds {
     pub effects: Backlog<Effect>,
     /// Timers to fire.
     pub timers: TimerFeed,
+    /// Entities whose place in the index may not be true any more.
+    pub(crate) changes: Changes,
     /// The last committed position.
     pub position: watch::Sender<Position>,
 }
@@ -129,6 +132,7 @@ impl Feeds {
             messages: Backlog::new(backlog),
             effects: Backlog::new(backlog),
             timers: TimerFeed::new(backlog),
+            changes: Changes::new(),
             position: watch::channel(position).0,
         }
     }
@@ -138,10 +142,14 @@ impl Feeds {
         self.messages.mark_overflow();
         self.effects.mark_overflow();
         self.timers.mark_unknown();
+        self.changes.mark_overflow();
     }
 
     /// Hands on what a committed entry set off.
     pub(super) fn committed(&self, entry: Entry) {
+        if !entry.events.is_empty() {
+            self.changes.push(&entry.stream);
+        }
         for op in entry.timers {
             match op {
                 TimerOp::Set { name, due } => {

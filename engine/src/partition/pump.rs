@@ -58,14 +58,34 @@ pub struct Pump<C: Carrier> {
     carrier: Arc<C>,
     under_way: Arc<Mutex<BTreeSet<C::Key>>>,
     permits: Arc<Semaphore>,
+    way: Option<Way>,
     pulse: Pulse,
     cx: Context,
+}
+
+/// When a pump gives way to what is asked from outside, and how many items it carries at the same time then.
+#[derive(Clone)]
+struct Way {
+    few: Arc<Semaphore>,
+    is_busy: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What an item holds while it is carried.
+struct Held {
+    _permit: OwnedSemaphorePermit,
+    _of_few: Option<OwnedSemaphorePermit>,
 }
 
 impl<C: Carrier> Pump<C> {
     /// A pump that carries as many items at the same time as there are permits, which pumps may share.
     pub fn new(carrier: Arc<C>, permits: Arc<Semaphore>, cx: Context) -> Self {
-        Self { carrier, under_way: Arc::default(), permits, pulse: Pulse::new(cx.clone()), cx }
+        Self { carrier, under_way: Arc::default(), permits, way: None, pulse: Pulse::new(cx.clone()), cx }
+    }
+
+    /// Has it carry only as many items as there are permits of the `few` while callers from outside wait: each of
+    /// them waits behind every item under way.
+    pub fn giving_way(self, few: Arc<Semaphore>, is_busy: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { way: Some(Way { few, is_busy: Arc::new(is_busy) }), ..self }
     }
 
     /// The same pump for a restarted service: what is under way stays known.
@@ -74,6 +94,7 @@ impl<C: Carrier> Pump<C> {
             carrier: self.carrier.clone(),
             under_way: self.under_way.clone(),
             permits: self.permits.clone(),
+            way: self.way.clone(),
             pulse: self.pulse.clone(),
             cx: self.cx.clone(),
         }
@@ -85,15 +106,19 @@ impl<C: Carrier> Pump<C> {
     }
 
     async fn start(&self, item: C::Item) {
-        let permits = self.permits.clone();
-        let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
+        let mut of_few = None;
+        if let Some(way) = self.way.as_ref().filter(|way| (way.is_busy)()) {
+            of_few = way.few.clone().acquire_owned().await.ok();
+        }
+        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let held = Held { _permit: permit, _of_few: of_few };
         let key = C::key(&item);
         let fresh = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         if fresh {
             let place =
                 Place { carrier: self.carrier.clone(), under_way: self.under_way.clone(), key, done: false };
             let owned = self.carrier.owned().clone();
-            let carried = carry(place, item, permit, self.permits.clone(), self.cx.clone());
+            let carried = carry(place, item, held, self.permits.clone(), self.cx.clone());
             self.cx.spawn(C::NAME, async move {
                 // What is left when the partition is lost stands in the journal, for the next owner.
                 owned.while_owned(carried).await;
@@ -149,19 +174,20 @@ impl<C: Carrier> Drop for Place<C> {
 async fn carry<C: Carrier>(
     mut place: Place<C>,
     item: C::Item,
-    permit: OwnedSemaphorePermit,
+    held: Held,
     permits: Arc<Semaphore>,
     cx: Context,
 ) {
-    let mut permit = Some(permit);
+    let mut held = Some(held);
     for tries in 0.. {
         match place.carrier.carry(&item, tries).await {
             Carried::Done => break,
             Carried::Again(wait) => {
                 // An item that waits holds no place, so that a few which cannot be carried do not stop the rest.
-                permit.take();
+                held.take();
                 cx.sleep(cx.jitter(wait)).await;
-                permit = permits.clone().acquire_owned().await.ok();
+                let permit = permits.clone().acquire_owned().await.ok();
+                held = permit.map(|permit| Held { _permit: permit, _of_few: None });
             }
         }
     }

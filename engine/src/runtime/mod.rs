@@ -2,6 +2,7 @@
 
 mod config;
 mod context;
+mod find;
 mod hold;
 mod inlet;
 mod keeper;
@@ -23,6 +24,7 @@ mod watchdog;
 
 pub use config::Config;
 pub use context::{Context, Exit, Panicked};
+pub use find::Found;
 pub use hold::{History, HistoryCommand, HistoryEvent, HistoryRejection};
 pub use inlet::{INLET, Incoming, TakenIn};
 pub use node::{Command, Node};

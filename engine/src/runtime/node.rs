@@ -26,6 +26,7 @@ use crate::journal::{
     self, Backup, Event, Journal, Json, Message, Origin, Outcome, PartitionId, Seq, StreamPage,
 };
 use crate::partition::{CommitTimes, Holdings, LaneHandle, LaneLimits, Ownership, Serving, lane};
+use crate::projection::index::MemoryIndex;
 use crate::supervise::{Notices, Pulse, Root, ServiceSpec, redelivered, with_quarantined};
 
 /// How long each part of an ending may take once the drain is over.
@@ -72,7 +73,8 @@ impl Node {
     /// [`StartError`].
     pub async fn start(seed: NodeSeed) -> Result<Self, StartError> {
         super::panics::install_hook();
-        let NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx } = seed;
+        let NodeSeed { journal, leasing, prepare, index, catalog, connectors, config, cx } = seed;
+        let index = index.unwrap_or_else(|| Arc::new(MemoryIndex::default()));
         let started = cx.monotonic();
         check_bases(&*journal, &catalog).await?;
         let incarnation = cx.uuid();
@@ -111,6 +113,7 @@ impl Node {
             directory,
             shared,
             journal,
+            index,
             root,
             lanes,
             circuits,
@@ -313,7 +316,8 @@ impl Node {
     ///
     /// Returns `false` if something was still under way when the patience for it ran out.
     pub async fn stop(&self) -> bool {
-        let Partitions { cx, directory, config, root, journal, holdings, closing, .. } = &*self.0.partitions;
+        let Partitions { cx, directory, config, root, journal, index, holdings, closing, .. } =
+            &*self.0.partitions;
         closing.store(true, Ordering::Release);
         directory.close();
         let begun = cx.monotonic();
@@ -330,6 +334,7 @@ impl Node {
             }
         }
         root.stop(ENDING).await;
+        index.close_index().await;
         journal.close().await;
         drained
     }

@@ -13,6 +13,7 @@ use crate::effect::{Circuits, Dispatcher};
 use crate::entity::{Directory, Outbox, Shared};
 use crate::journal::{self, Fence, Journal};
 use crate::partition::{Holdings, LaneHandle, Owned, Pump, WhileOwned, share_of_backlog};
+use crate::projection::index::{Index, Indexer};
 use crate::supervise::{PartitionSeed, Root, ServiceFault, ServiceSpec, Taken};
 use crate::telemetry::names;
 use crate::timer::Timers;
@@ -23,6 +24,7 @@ pub(super) struct Partitions {
     pub(super) directory: Directory,
     pub(super) shared: Arc<Shared>,
     pub(super) journal: Arc<dyn Journal>,
+    pub(super) index: Arc<dyn Index>,
     pub(super) root: Root,
     pub(super) lanes: Vec<LaneHandle>,
     pub(super) circuits: Circuits,
@@ -44,12 +46,18 @@ pub(super) struct Permits {
     messages: Arc<Semaphore>,
     effects: Arc<Semaphore>,
     timers: Arc<Semaphore>,
+    /// Messages while callers from outside wait.
+    few: Arc<Semaphore>,
 }
+
+/// How many messages are carried at the same time while callers from outside wait.
+const FEW: usize = 32;
 
 impl Permits {
     pub(super) fn new(of_each: usize) -> Self {
         let permits = || Arc::new(Semaphore::new(of_each));
-        Self { messages: permits(), effects: permits(), timers: permits() }
+        let few = Arc::new(Semaphore::new(of_each.min(FEW)));
+        Self { messages: permits(), effects: permits(), timers: permits(), few }
     }
 }
 
@@ -111,10 +119,12 @@ impl Partitions {
 
     /// What is kept running for a partition.
     fn services(&self, owned: &Arc<Owned>, backlog: usize) -> Vec<ServiceSpec> {
-        let Self { directory, journal, cx, permits, config, .. } = self;
+        let Self { directory, journal, index, cx, permits, config, .. } = self;
         let limit = config.wedged_after;
         let outbox = Outbox::new(directory.clone(), journal.clone(), owned.clone());
         let messages = Pump::new(Arc::new(outbox), permits.messages.clone(), cx.clone());
+        let admission = self.shared.admission.clone();
+        let messages = messages.giving_way(permits.few.clone(), move || admission.is_busy());
         let (circuits, own) = (self.circuits.clone(), owned.clone());
         let dispatcher = Dispatcher::new(circuits, directory.clone(), journal.clone(), own, cx.clone());
         let effects = Pump::new(Arc::new(dispatcher), permits.effects.clone(), cx.clone());
@@ -126,6 +136,16 @@ impl Partitions {
             backlog,
             cx.clone(),
         );
+        let indexer = Indexer::new(
+            directory.clone(),
+            journal.clone(),
+            owned.clone(),
+            index.clone(),
+            self.shared.catalog.clone(),
+            cx.clone(),
+        );
+        let (index_pulse, own) = (indexer.pulse().clone(), owned.clone());
+        let indexer = move || WhileOwned::new(own.clone(), indexer.clone());
         let pulses = [messages.pulse().clone(), effects.pulse().clone(), timers.pulse().clone()];
         let (own, held) = (owned.clone(), self.held.subscribe());
         let messages =
@@ -136,8 +156,8 @@ impl Partitions {
         let (own, held) = (owned.clone(), self.held.subscribe());
         let timers =
             move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: timers.clone() });
-        let feeds = [owned.clone(), owned.clone(), owned.clone()];
-        let [for_messages, for_effects, for_timers] = feeds;
+        let feeds = [owned.clone(), owned.clone(), owned.clone(), owned.clone()];
+        let [for_messages, for_effects, for_timers, for_index] = feeds;
         vec![
             ServiceSpec::new("outbox", messages)
                 .within(&pulses[0], limit)
@@ -148,6 +168,9 @@ impl Partitions {
             ServiceSpec::new("timers", timers)
                 .within(&pulses[2], limit)
                 .depth(move || for_timers.feeds().timers.len()),
+            ServiceSpec::new("index", indexer)
+                .within(&index_pulse, limit)
+                .depth(move || for_index.feeds().changes.len()),
         ]
     }
 }

@@ -11,6 +11,7 @@ use crate::entity::Catalog;
 use crate::id::Prefix;
 use crate::journal::{self, Journal};
 use crate::partition::Ownership;
+use crate::projection::index::Index;
 use crate::supervise::ServiceFault;
 
 /// What a node is made of.
@@ -22,6 +23,8 @@ pub struct NodeSeed {
     pub leasing: Option<Leasing>,
     /// What is to be done whenever partitions have been taken over, before they are served.
     pub prepare: Option<Arc<dyn Prepare>>,
+    /// Where it is kept what entities are found by; in memory where none is given.
+    pub index: Option<Arc<dyn Index>>,
     /// The kinds that it hosts.
     pub catalog: Catalog,
     /// The ways to the outside.

@@ -14,6 +14,7 @@ pub mod difference;
 pub mod drawing;
 mod error;
 pub mod expression;
+pub mod found;
 mod ingress;
 pub mod machine;
 pub mod registration;

@@ -9,7 +9,8 @@ use super::action::{Actions, StepResult};
 use super::definition::Definition;
 use super::ingress::unmarked;
 use super::machine::{
-    Bench, EVENTS, Limits, RunCommand, RunEvent, RunState, Status, Turn, WaitKind, orphan, start, written,
+    Bench, EVENTS, From, Limits, RunCommand, RunEvent, RunState, Status, Turn, WaitKind, orphan, start,
+    written,
 };
 use super::topic::Interests;
 use super::versions::Definitions;
@@ -68,6 +69,7 @@ impl Runs {
             shapes: SHAPES,
             retention: None,
             event_schema: schema::<RunEvent>(),
+            fields: Some(super::found::fields),
             public: false,
             machine: Arc::new(move |stream| Box::new(runs.machine(stream))),
         }
@@ -97,7 +99,7 @@ impl RunMachine {
     }
 
     fn start(&mut self, command: RunCommand, cx: &StepCx<'_>) -> Result<Step, Rejected> {
-        let RunCommand::Start { workflow, version, input, cause, namespace, parent } = command else {
+        let RunCommand::Start { workflow, version, input, cause, key, namespace, parent } = command else {
             return Err(not_found(cx.stream.id));
         };
         let found = self.runs.definitions.get(&cx.stream.tenant, &workflow, version.as_deref());
@@ -115,7 +117,7 @@ impl RunMachine {
         let _span = transition_span(&definition, cx).entered();
         let interests = self.runs.definitions.interests(&cx.stream.tenant);
         let bench = self.bench(&definition, &interests, cx);
-        let (state, mut step) = start(input, cause, parent, bench)?.finish();
+        let (state, mut step) = start(input, From { cause, key, parent }, bench)?.finish();
         let mut reply = json!({ "runId": cx.stream.id, "status": state.status() });
         if parent.is_some() {
             reply["child"] = json!(cx.stream.id);

@@ -73,7 +73,9 @@ pub(crate) fn definitions() -> Vec<String> {
         (
             "emitting",
             false,
-            "[{ send: { emit: { event: { with: { type: sent, data: { n: 1 } } } } } }]".to_owned(),
+            "[{ send: { emit: { event: { with: { type: sent, data: { n: 1 } } } }, \
+             metadata: { attributes: { region: CR, score: 12 } } } }]"
+                .to_owned(),
         ),
         ("acting", false, "[{ one: { wait: PT1H } }, { two: { wait: PT1H } }]".to_owned()),
         ("undoing", true, format!("[{{ track: {track} }}, {{ boom: {boom} }}]")),

@@ -112,7 +112,16 @@ impl Stage {
         let connectors = Connectors::new(self.connectors.clone()).expect("no connector is there twice");
         let (config, seed_journal) = (self.config.clone(), journal.clone());
         let (leasing, prepare) = (None, None);
-        let seed = NodeSeed { journal: seed_journal, leasing, prepare, catalog, connectors, config, cx };
+        let seed = NodeSeed {
+            journal: seed_journal,
+            leasing,
+            prepare,
+            index: None,
+            catalog,
+            connectors,
+            config,
+            cx,
+        };
         let node = Node::start(seed).await.expect("the node starts");
         let life = Life { node, journal, store: self.store.clone(), sandbox: self.sandbox.clone() };
         let shipped = promptsales_workflows::definitions().iter().map(|(_, source)| (*source).to_owned());

@@ -43,8 +43,16 @@ async fn an_entity_that_crashes_under_load_is_back_at_once_and_no_other_sees_an_
     let journal = Arc::new(SqliteJournal::open(folder.path()).await.expect("the journal can be opened"));
     let config = Config { strikes: 1, ..Config::default() };
     let (leasing, prepare, connectors) = (None, None, Connectors::default());
-    let seed =
-        NodeSeed { journal, leasing, prepare, catalog: catalog(), connectors, config, cx: Context::real() };
+    let seed = NodeSeed {
+        journal,
+        leasing,
+        prepare,
+        index: None,
+        catalog: catalog(),
+        connectors,
+        config,
+        cx: Context::real(),
+    };
     let node = Node::start(seed).await.expect("the node starts");
     let stopped = std::sync::atomic::AtomicBool::new(false);
     let (node, stopped) = (&node, &stopped);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
+use promptsales_engine::id::{Prefix, TenantId};
 use promptsales_engine::journal::Journal;
 use promptsales_engine::journal::conformance::{
     Backend, CASES, Node, OWNERSHIP, SEVERAL, Town, same_answers,
@@ -12,8 +13,10 @@ use promptsales_engine::journal::conformance::{
 use promptsales_engine::journal::memory::{MemoryJournal, MemoryStore};
 use promptsales_engine::journal::postgres::{PostgresJournal, PostgresOptions};
 use promptsales_engine::journal::sqlite::SqliteJournal;
+use promptsales_engine::projection::index::{self, Index, Search};
 use promptsales_tests::{Dice, PgBouncer, Postgres, pause};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A database of one partition, or of several.
 pub(super) struct Database {
@@ -133,4 +136,30 @@ async fn every_statement_fits_the_schema() {
     assert!(checked > 15, "{checked} statements");
     assert_eq!(journal.info().partitions.len(), 64);
     journal.close().await;
+}
+
+#[tokio::test]
+async fn the_index_answers_in_postgres_as_in_memory() {
+    let server = Postgres::shared();
+    let mut dice = Dice::new("index", 22);
+    for _ in 0..3 {
+        let seed = dice.roll(1 << 32);
+        println!("seed {seed}");
+        let url = server.database();
+        let journal =
+            PostgresJournal::open(&url, PostgresOptions::default()).await.expect("it can be opened");
+        let fence = journal.take_over(0, Uuid::from_u128(7)).await.expect("it is free").fence;
+        index::conformance::same_answers(seed, journal.info(), fence, &journal).await;
+        let search =
+            Search { tenant: TenantId::default_tenant(), prefix: Prefix::new("thing"), tests: Vec::new() };
+        let found = journal.find(&search, None, 99).await.expect("searches");
+        assert!(!found.is_empty(), "seed {seed}");
+        // Who has lost the partition writes nothing any more.
+        journal.take_over(0, Uuid::from_u128(8)).await.expect("it is free");
+        let gone: Vec<_> = found.iter().map(|(_, stream)| (stream.clone(), None)).collect();
+        journal.write(journal.info(), fence, &gone, Some(1_000)).await.expect("writes nothing");
+        assert_eq!(journal.find(&search, None, 99).await.expect("searches"), found, "seed {seed}");
+        assert_ne!(journal.mark(journal.info(), 0).await.expect("reads"), Some(1_000));
+        journal.close().await;
+    }
 }

@@ -212,7 +212,7 @@ impl Subject for Product<'_> {
         let known = Known { tenant, actions: self.works.actions.clone(), definitions };
         let connectors = Connectors::new(connectors::all(self.sandbox.clone())).map_err(|e| e.to_string())?;
         let prepare = Some(Arc::new(known) as _);
-        let seed = NodeSeed { journal, leasing, prepare, catalog, connectors, config, cx };
+        let seed = NodeSeed { journal, leasing, prepare, index: None, catalog, connectors, config, cx };
         Node::start(seed).await.map_err(|e| e.to_string())
     }
 

@@ -15,8 +15,8 @@ use super::session::Param;
 use super::target::Target;
 use super::upkeep::Sweeps;
 use super::{
-    PostgresOptions, beside, import, look_up, nodes, read, restore, retention, schema, tls, transfer, upkeep,
-    write,
+    PostgresOptions, beside, import, look_up, nodes, read, restore, retention, schema, search, tls, transfer,
+    upkeep, write,
 };
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
@@ -144,6 +144,12 @@ impl PostgresJournal {
             nodes::PARTITIONS,
             claim.as_str(),
             nodes::RELEASE,
+            search::MARK,
+            search::KIND,
+            search::KINDS,
+            search::ENTRIES,
+            search::FIELDS,
+            search::MARKED,
         ];
         let mut lent = self.readers.get().await?;
         for sql in statements {

@@ -33,6 +33,7 @@ mod restore;
 mod retention;
 mod row;
 mod schema;
+mod search;
 mod session;
 mod settle;
 mod singly;

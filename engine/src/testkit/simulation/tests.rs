@@ -16,7 +16,16 @@ impl Subject for OnlyTallies {
     async fn start(&mut self, seat: Seat) -> Result<Node, String> {
         let Seat { journal, leasing, config, cx } = seat;
         let (journal, connectors): (Arc<dyn Journal>, _) = (journal, Connectors::default());
-        let seed = NodeSeed { journal, leasing, prepare: None, catalog: catalog(), connectors, config, cx };
+        let seed = NodeSeed {
+            journal,
+            leasing,
+            prepare: None,
+            index: None,
+            catalog: catalog(),
+            connectors,
+            config,
+            cx,
+        };
         Node::start(seed).await.map_err(|e| e.to_string())
     }
 

@@ -215,6 +215,26 @@ impl<'a> Compiler<'a> {
         Shaping { schema, formula }
     }
 
+    /// Reads `metadata.attributes`: what a run is found by.
+    pub(super) fn search_attributes(
+        &mut self,
+        metadata: &Map<String, Value>,
+        at: &str,
+        place: Place,
+    ) -> Option<Formula> {
+        let (value, at) = (metadata.get("attributes")?, format!("{at}/attributes"));
+        let Some(names) = value.as_object() else {
+            let fix = "write a mapping of names to values or expressions";
+            self.problems.error(&at, "the attributes are no mapping", fix);
+            return None;
+        };
+        for name in names.keys().filter(|name| !is_attribute(name)) {
+            let fix = "use a letter and then letters, digits, `-` and `_`, 64 at most";
+            self.problems.error(&format!("{at}/{name}"), "not the name of an attribute", fix);
+        }
+        self.formula(value, &at, place)
+    }
+
     /// Checks the name of a variable that a loop or a catch binds.
     pub(super) fn variable(&mut self, name: &str, at: &str) -> String {
         let mut letters = name.chars();
@@ -272,4 +292,9 @@ impl<'a> Compiler<'a> {
         used.dedup();
         used
     }
+}
+
+fn is_attribute(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_plain)
 }

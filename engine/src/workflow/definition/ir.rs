@@ -55,6 +55,8 @@ pub struct Definition {
     pub schedule: Option<Schedule>,
     /// The time zone that the schedule goes by, as the IANA names it; UTC if absent.
     pub time_zone: Option<String>,
+    /// What a run is found by from its start.
+    pub attributes: Option<Formula>,
     /// The secrets that it may use.
     pub secrets: BTreeSet<String>,
     pub(in crate::workflow) by_reference: HashMap<String, NodeId>,
@@ -109,6 +111,8 @@ pub struct Node {
     pub then: Then,
     /// True if it is a scope that compensates.
     pub saga: bool,
+    /// What its run is found by once it has completed.
+    pub attributes: Option<Formula>,
     /// What it does.
     pub kind: Kind,
 }
@@ -131,6 +135,7 @@ impl Node {
             timeout: None,
             then: Then::Continue,
             saga: false,
+            attributes: None,
             kind: Kind::Broken,
         }
     }

@@ -93,6 +93,7 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
         runs,
         schedule: top.schedule,
         time_zone: top.time_zone,
+        attributes: top.attributes,
         document: Value::Null,
     });
     Draft { definition: definition.map(|definition| Definition { document, ..definition }), problems }

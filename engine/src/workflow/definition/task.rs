@@ -181,6 +181,7 @@ impl<'a> Compiler<'a> {
         Fields::open(value, &at, &mut self.problems)?;
         let map = value.as_object()?;
         node.saga = self.metadata_flag(map, "saga", &at);
+        node.attributes = self.search_attributes(map, &at, Place::Export);
         Some(map)
     }
 

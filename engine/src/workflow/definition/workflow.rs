@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join};
-use super::ir::{Kind, Shaping, Span};
+use super::ir::{Formula, Kind, Shaping, Span};
 use super::nearest::suggestion;
 use super::schedule::Schedule;
 use super::version::is_semver;
@@ -26,6 +26,7 @@ pub(super) struct Top {
     pub(super) timeout: Option<Span>,
     pub(super) schedule: Option<Schedule>,
     pub(super) time_zone: Option<String>,
+    pub(super) attributes: Option<Formula>,
 }
 
 impl<'a> Compiler<'a> {
@@ -42,6 +43,9 @@ impl<'a> Compiler<'a> {
         }
         if let Some(value) = fields.get("use") {
             self.shared(value);
+        }
+        if let Some(metadata) = document.pointer("/document/metadata").and_then(Value::as_object) {
+            top.attributes = self.search_attributes(metadata, "/document/metadata", Place::WorkflowInput);
         }
         top.schedule = fields.get("schedule").and_then(|value| self.schedule(value));
         top.input = self.shaping(fields.get("input"), "/input", "from", Place::WorkflowInput);

@@ -33,6 +33,9 @@ pub enum RunCommand {
         /// What starts it: a rule, a person, another stream.
         #[serde(default)]
         cause: Option<String>,
+        /// A key by which it can be found.
+        #[serde(default)]
+        key: Option<String>,
         /// The namespace that the workflow must have.
         #[serde(default)]
         namespace: Option<String>,
@@ -167,6 +170,17 @@ pub enum PausedTimers {
     Freeze,
 }
 
+/// Where a run comes from.
+#[derive(Debug, Clone, Default)]
+pub(in crate::workflow) struct From {
+    /// What started it.
+    pub(in crate::workflow) cause: Option<String>,
+    /// The key under which it was started.
+    pub(in crate::workflow) key: Option<String>,
+    /// The run that waits for its end.
+    pub(in crate::workflow) parent: Option<StreamId>,
+}
+
 /// Starts a run; the version has been chosen.
 ///
 /// # Errors
@@ -174,8 +188,7 @@ pub enum PausedTimers {
 /// `invalid_input`, when the input does not fit the workflow's schema.
 pub(in crate::workflow) fn start<'a>(
     input: Value,
-    cause: Option<String>,
-    parent: Option<StreamId>,
+    from: From,
     bench: Bench<'a>,
 ) -> Result<Turn<'a>, Rejected> {
     let definition = bench.definition;
@@ -192,8 +205,9 @@ pub(in crate::workflow) fn start<'a>(
         data,
         saga: definition.saga,
         deadline,
-        cause: cause.clone(),
-        parent,
+        cause: from.cause.clone(),
+        key: from.key.clone(),
+        parent: from.parent,
     };
     // The formulas of the head see the run, so a run without them comes first.
     let probe = Turn::begin(started(None, None), bench);
@@ -207,6 +221,7 @@ pub(in crate::workflow) fn start<'a>(
     };
     let deadline = span.map(|span| bench.cx.now.plus(span));
     let mut turn = Turn::begin(started(data, deadline), bench);
+    let error = error.or_else(|| turn.set_first_attributes().err());
     match error {
         Some(error) => turn.fault("", error),
         None => turn.run(),

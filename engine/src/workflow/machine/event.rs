@@ -37,6 +37,9 @@ pub enum RunEvent {
         /// What started it: a rule, a person, another stream.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+        /// The key under which it was started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// The run that waits for its end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]
@@ -437,6 +440,13 @@ pub enum RunEvent {
         /// When.
         at: Timestamp,
     },
+    /// What the run is found by changed.
+    AttributesSet {
+        /// The task that says so; empty for the run itself.
+        path: String,
+        /// The new values; null takes one away.
+        attributes: BTreeMap<String, Value>,
+    },
     /// The run went on after it had yielded.
     Continued {},
     /// The run ended well.
@@ -502,6 +512,7 @@ pub const EVENTS: &[(&str, u16)] = &[
     ("moved", 1),
     ("migrated", 1),
     ("cancel-requested", 1),
+    ("attributes-set", 1),
     ("yielded", 1),
     ("continued", 1),
     ("completed", 1),

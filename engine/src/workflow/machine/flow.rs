@@ -148,6 +148,9 @@ impl<'a> Turn<'a> {
             Err(e) => return self.fault(at, e),
         };
         let (output, context) = shaped;
+        if let Err(e) = self.set_attributes(at, node, &output) {
+            return self.fault(at, e);
+        }
         let (go, outer) = self.go(node, then.unwrap_or(&node.then));
         let (output, context) = match self.handed_over(at, go, output, context) {
             Ok(handed) => handed,

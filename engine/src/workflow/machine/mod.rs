@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::expression;
 
 mod acts;
+mod attributes;
 mod call;
 mod command;
 mod emit;
@@ -48,6 +49,7 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::workflow) use command::From;
 pub use command::{PausedTimers, RunCommand};
 pub use event::{EVENTS, RunEvent};
 pub use lifecycle::{Lifecycle, LifecycleEvent};

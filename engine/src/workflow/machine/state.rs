@@ -24,6 +24,12 @@ pub struct RunState {
     pub digest: String,
     /// What started it.
     pub cause: Option<String>,
+    /// The key under which it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What it is found by, beside what every run is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Value>,
     /// The run that waits for its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<StreamId>,

@@ -33,6 +33,19 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Running,
+        Self::Waiting,
+        Self::Suspended,
+        Self::NeedsAttention,
+        Self::Completed,
+        Self::Faulted,
+        Self::Compensated,
+        Self::Cancelled,
+    ];
+
     /// The wire name.
     pub fn name(self) -> &'static str {
         match self {
@@ -222,6 +235,12 @@ impl RunState {
             "startedAt": self.started_at,
             "endedAt": self.ended_at,
         });
+        if let Some(key) = &self.key {
+            view["key"] = key.as_str().into();
+        }
+        if !self.attributes.is_empty() {
+            view["attributes"] = json!(self.attributes);
+        }
         if let Some(cause) = &self.cause {
             view["cause"] = cause.as_str().into();
         }

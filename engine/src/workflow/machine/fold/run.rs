@@ -17,7 +17,7 @@ impl RunState {
     ///
     /// When a run cannot begin with this event.
     pub fn begin(event: &RunEvent, at: Timestamp) -> Result<Self, String> {
-        let RunEvent::Started { workflow, version, digest, input, data, saga, deadline, cause, parent } =
+        let RunEvent::Started { workflow, version, digest, input, data, saga, deadline, cause, key, parent } =
             event
         else {
             return Err("a run begins with `started`".to_owned());
@@ -42,6 +42,8 @@ impl RunState {
             version: version.clone(),
             digest: digest.clone(),
             cause: cause.clone(),
+            key: key.clone(),
+            attributes: BTreeMap::new(),
             parent: *parent,
             input: input.clone(),
             context: data.clone(),
@@ -103,6 +105,11 @@ impl RunState {
             | RunEvent::CompensationFailed { .. }
             | RunEvent::CompensationRetried { .. }
             | RunEvent::CompensationEnded { .. } => self.apply_call(event, at),
+            RunEvent::AttributesSet { attributes, .. } => {
+                self.attributes.extend(attributes.clone());
+                self.attributes.retain(|_, value| !value.is_null());
+                Ok(())
+            }
             RunEvent::EventEmitted { path, .. } => self.frame(path).map(|_| ()),
             RunEvent::SignalReceived { number, name, data, event } => {
                 self.receive(*number, name, data, *event, at);

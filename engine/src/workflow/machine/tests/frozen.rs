@@ -39,6 +39,7 @@ const SAMPLES: &[(&str, &str)] = &[
         r#"{"path":"/do/0/a","signal":"go","topics":["topic_00000000000000000000000000"],"foreach":true}"#,
     ),
     ("event-emitted", r#"{"path":"/do/0/a","event":{"type":"x"}}"#),
+    ("attributes-set", r#"{"path":"/do/0/a","attributes":{"a":1,"b":["x",true],"c":null}}"#),
     ("signal-received", r#"{"number":1,"name":"go","data":null}"#),
     ("signal-received", r#"{"number":1,"name":"x","data":{"type":"x"},"event":true}"#),
     ("signal-dropped", r#"{"number":1}"#),

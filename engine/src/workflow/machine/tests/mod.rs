@@ -1,6 +1,7 @@
 //! Tests of the machine, in given/when/then. Each input is checked for what must always hold (`bed.rs`).
 
 mod acts;
+mod attributes;
 mod bed;
 mod calls;
 mod commands;

@@ -1,0 +1,138 @@
+//! The index over what entities are, in the same database. See [`Index`].
+//!
+//! Each step of a write is one statement, guarded by the partition's row, and may be repeated: the mark moves last.
+
+use async_trait::async_trait;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::PostgresJournal;
+use super::row::{get, uint};
+use super::session::Param;
+use crate::id::{StreamId, StreamKey};
+use crate::journal::{Error, Fence, Info, PartitionId, Position};
+use crate::projection::index::{Bound, Change, Index, Query, Search, changes_text};
+
+/// What the tables' names begin with.
+const TABLES: &str = "promptsales.search_";
+
+pub(super) const MARK: &str =
+    "SELECT position FROM promptsales.search_mark WHERE partition = $1 AND history = $2";
+
+pub(super) const KIND: &str = "SELECT no FROM promptsales.search_kind WHERE tenant = $1 AND prefix = $2";
+
+pub(super) const KINDS: &str = "INSERT INTO promptsales.search_kind (tenant, prefix)
+    SELECT DISTINCT c ->> 0, c ->> 1 FROM jsonb_array_elements($1::jsonb) AS c
+    WHERE EXISTS (SELECT FROM promptsales.partition WHERE id = $2 AND epoch = $3 AND incarnation = $4)
+    ON CONFLICT DO NOTHING";
+
+pub(super) const ENTRIES: &str = "INSERT INTO promptsales.search_entry (kind, uuid)
+    SELECT k.no, (c.value ->> 2)::uuid FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS c(value, place)
+    JOIN promptsales.search_kind AS k ON k.tenant = c.value ->> 0 AND k.prefix = c.value ->> 1
+    WHERE c.value -> 3 <> 'null'
+        AND EXISTS (SELECT FROM promptsales.partition WHERE id = $2 AND epoch = $3 AND incarnation = $4)
+    ORDER BY c.place ON CONFLICT DO NOTHING";
+
+pub(super) const FIELDS: &str = "WITH new AS MATERIALIZED (
+        SELECT e.no AS entry, e.kind, c -> 3 AS fields FROM jsonb_array_elements($1::jsonb) AS c
+        JOIN promptsales.search_kind AS k ON k.tenant = c ->> 0 AND k.prefix = c ->> 1
+        JOIN promptsales.search_entry AS e ON e.uuid = (c ->> 2)::uuid AND e.kind = k.no
+        WHERE EXISTS (SELECT FROM promptsales.partition WHERE id = $2 AND epoch = $3 AND incarnation = $4)),
+    field AS MATERIALIZED (SELECT n.entry, n.kind, f ->> 0 AS name, f ->> 1 AS value FROM new AS n
+        CROSS JOIN LATERAL jsonb_array_elements(CASE n.fields WHEN 'null' THEN '[]' ELSE n.fields END) AS f),
+    gone AS (DELETE FROM promptsales.search_field AS old USING new WHERE old.entry = new.entry AND NOT EXISTS (
+        SELECT FROM field AS f WHERE f.entry = old.entry AND f.name = old.name AND f.value = old.value)),
+    left_over AS (DELETE FROM promptsales.search_entry AS e USING new
+        WHERE e.no = new.entry AND new.fields = 'null')
+    INSERT INTO promptsales.search_field (entry, kind, name, value)
+    SELECT DISTINCT entry, kind, name, value FROM field ON CONFLICT DO NOTHING";
+
+pub(super) const MARKED: &str = "INSERT INTO promptsales.search_mark AS m (partition, history, position)
+    SELECT $1, $4, $5 WHERE EXISTS (
+        SELECT FROM promptsales.partition WHERE id = $1 AND epoch = $2 AND incarnation = $3)
+    ON CONFLICT (partition) DO UPDATE SET history = excluded.history, position = excluded.position";
+
+#[async_trait]
+impl Index for PostgresJournal {
+    async fn mark(&self, info: &Info, partition: PartitionId) -> Result<Option<Position>, Error> {
+        let params: [Param<'_>; 2] = [(&partition.cast_signed(), Type::INT4), (&info.history, Type::UUID)];
+        let rows = self.fetch(MARK, &params).await?;
+        rows.first().map(|row| uint(row, 0)).transpose()
+    }
+
+    async fn write(
+        &self,
+        info: &Info,
+        fence: Fence,
+        changes: &[Change],
+        mark: Option<Position>,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        let (partition, epoch) = (fence.partition.cast_signed(), fence.epoch.cast_signed());
+        if !changes.is_empty() {
+            let text = changes_text(changes);
+            let params: [Param<'_>; 4] = [
+                (&text, Type::TEXT),
+                (&partition, Type::INT4),
+                (&epoch, Type::INT8),
+                (&fence.incarnation, Type::UUID),
+            ];
+            for sql in [KINDS, ENTRIES, FIELDS] {
+                self.readers.execute(sql, &params).await?;
+            }
+        }
+        if let Some(mark) = mark {
+            let params: [Param<'_>; 5] = [
+                (&partition, Type::INT4),
+                (&epoch, Type::INT8),
+                (&fence.incarnation, Type::UUID),
+                (&info.history, Type::UUID),
+                (&mark.cast_signed(), Type::INT8),
+            ];
+            self.readers.execute(MARKED, &params).await?;
+        }
+        Ok(())
+    }
+
+    async fn find(
+        &self,
+        search: &Search,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, StreamKey)>, Error> {
+        let (tenant, prefix) = (search.tenant.as_str(), search.prefix.as_str());
+        let params: [Param<'_>; 2] = [(&tenant, Type::TEXT), (&prefix, Type::TEXT)];
+        let rows = self.fetch(KIND, &params).await?;
+        let Some(kind) = rows.first().map(|row| get(row, 0)).transpose()? else { return Ok(Vec::new()) };
+        let mut fewest: Option<(u64, usize)> = None;
+        for (index, test) in search.tests.iter().enumerate() {
+            let Some(query) = Query::count(TABLES, kind, test) else { continue };
+            let rows = self.rows_of(&query).await?;
+            let count = rows.first().map_or(Ok(0), |row| uint(row, 0))?;
+            if fewest.is_none_or(|(least, _)| count < least) {
+                fewest = Some((count, index));
+            }
+        }
+        let first = fewest.map(|(_, index)| index);
+        let rows = self.rows_of(&Query::find(TABLES, kind, search, first, before, limit)).await?;
+        let key = |row: &Row| {
+            let id = StreamId::new(search.prefix, get::<Uuid>(row, 1)?);
+            Ok((uint(row, 0)?, StreamKey::new(search.tenant.clone(), id)))
+        };
+        rows.iter().map(key).collect()
+    }
+}
+
+impl PostgresJournal {
+    async fn rows_of(&self, query: &Query) -> Result<Vec<Row>, Error> {
+        fn param(bound: &Bound) -> Param<'_> {
+            match bound {
+                Bound::Text(text) => (text, Type::TEXT),
+                Bound::Number(number) => (number, Type::INT8),
+            }
+        }
+        let params: Vec<_> = query.bound.iter().map(param).collect();
+        self.fetch(&query.sql, &params).await
+    }
+}
