@@ -15,8 +15,10 @@ use crate::clock::Timestamp;
 use crate::workflow::action::{ERROR_STEM, WorkflowError};
 use crate::workflow::definition::{Backoff, Catch, ErrorFilter, Formula, Kind, Retry};
 
-/// The stem of the standard errors before the specification changed its name.
-const FORMER_STEM: &str = "https://serverlessworkflow.io/spec/1.0.0/errors/";
+/// The stems of the standard errors before the specification changed its name: that of its text, and the one of its
+/// example `try-catch-then-directive`.
+const FORMER_STEMS: [&str; 2] =
+    ["https://serverlessworkflow.io/spec/1.0.0/errors/", "https://serverlessworkflow.io/dsl/errors/types/"];
 
 impl<'a> Turn<'a> {
     pub(super) fn try_catch(&mut self, at: &str, stage: Stage) {
@@ -203,7 +205,7 @@ fn fits(filter: &ErrorFilter, error: &WorkflowError) -> bool {
 
 /// A type of error under the specification's present name.
 fn modern(kind: &str) -> String {
-    match kind.strip_prefix(FORMER_STEM) {
+    match FORMER_STEMS.iter().find_map(|stem| kind.strip_prefix(stem)) {
         Some(name) => format!("{ERROR_STEM}{name}"),
         None => kind.to_owned(),
     }

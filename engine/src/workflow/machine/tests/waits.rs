@@ -68,10 +68,18 @@ fn a_run_that_takes_too_long_times_out() {
 
 #[test]
 fn a_timeout_can_be_caught_outside() {
-    let body = "do: [{ t: { try: [{ a: { timeout: { after: PT5S }, wait: PT1H } }], catch: { errors: { with: { type: 'https://serverlessworkflow.io/spec/1.0.0/errors/timeout' } }, do: [{ late: { set: { late: '${ $error.status }' } } }] } } }]";
-    let mut bed = Bed::started(&definition(body), json!({}));
-    bed.tick();
-    assert_eq!(bed.output(), json!({ "late": 408 }));
+    let present = "open-workflow-specification.org/spec/1.0.0/errors";
+    for stem in [present, "serverlessworkflow.io/spec/1.0.0/errors", "serverlessworkflow.io/dsl/errors/types"]
+    {
+        let caught = format!("errors: {{ with: {{ type: 'https://{stem}/timeout' }} }}");
+        let body = format!(
+            "do: [{{ t: {{ try: [{{ a: {{ timeout: {{ after: PT5S }}, wait: PT1H }} }}], catch: {{ {caught}, \
+             do: [{{ late: {{ set: {{ late: '${{ $error.status }}' }} }} }}] }} }} }}]"
+        );
+        let mut bed = Bed::started(&definition(&body), json!({}));
+        bed.tick();
+        assert_eq!(bed.output(), json!({ "late": 408 }), "{stem}");
+    }
 }
 
 fn listen(name: &str) -> String {
