@@ -75,6 +75,18 @@ pub(crate) async fn start(server: &Server, workflow: &str, input: &Value) -> Str
     text(&started.body, "runId").to_owned()
 }
 
+/// Sends an event from outside.
+pub(crate) async fn send_event(server: &Server, kind: &str, id: &str, data: Value) {
+    let event = json!({ "specversion": "1.0", "source": "/shop", "id": id, "type": kind, "data": data });
+    let json = [("content-type", "application/cloudevents+json")];
+    server
+        .http
+        .send(reqwest::Method::POST, "/api/v1/events", &json, Some(event.to_string()))
+        .await
+        .expect("it answers")
+        .ok();
+}
+
 /// A run as it is.
 pub(crate) async fn run(server: &Server, id: &str) -> Value {
     server.http.get(&format!("/api/v1/runs/{id}")).await.ok()

@@ -8,6 +8,7 @@ mod pgbouncer;
 mod postgres;
 mod proxy;
 mod server;
+mod service;
 mod shim;
 mod tally;
 
@@ -19,6 +20,7 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, database_of, free_port};
 pub use proxy::{Cut, Proxy};
 pub use server::{Readiness, Server, Settings, binary};
+pub use service::{Asked, Service};
 pub use shim::{Disk, Loss, Lost, SlowDisk, WallClock, preload};
 pub use tally::Tally;
 
