@@ -1,4 +1,4 @@
-//! `launch-campaign`: a crash at each append and a failure of each step.
+//! `launch-campaign`: crashes while it is undone, and a failure of each step. See [`super::crash`] for those before.
 
 use promptsales_engine::effect::EffectKey;
 use promptsales_engine::journal::memory::CrashPoint;
@@ -37,18 +37,6 @@ fn a_launch_comes_to_an_active_campaign() {
     assert_eq!(outcome["world"]["ads"].as_array().map(Vec::len), Some(2));
     assert_eq!(outcome["executed"], json!(8 + 2 + 1));
     assert!(appends > 20, "{appends}");
-}
-
-#[test]
-fn a_crash_before_each_commit_changes_nothing() {
-    let (expected, appends) = undisturbed(&json!([]));
-    (0..appends).for_each(|append| crash_at(append, CrashPoint::BeforeCommit, &json!([]), &expected));
-}
-
-#[test]
-fn a_crash_after_each_commit_changes_nothing() {
-    let (expected, appends) = undisturbed(&json!([]));
-    (0..appends).for_each(|append| crash_at(append, CrashPoint::AfterCommit, &json!([]), &expected));
 }
 
 #[test]

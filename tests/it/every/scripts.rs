@@ -282,7 +282,7 @@ fn schedules() -> Vec<Script> {
 /// A stage on which the scripts can be played.
 pub(crate) fn stage() -> Stage {
     let mut stage = Stage::new(&rules());
-    stage.definitions = definitions();
+    stage.definitions.extend(definitions());
     stage
 }
 

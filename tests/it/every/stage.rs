@@ -9,11 +9,13 @@ use promptsales_engine::clock::Timestamp;
 use promptsales_engine::effect::{Connector, Connectors};
 use promptsales_engine::id::{Prefix, Slot, StreamId, StreamKey, TenantId, uuid_v7};
 use promptsales_engine::journal::memory::{CrashPoint, MemoryJournal, MemoryStore};
-use promptsales_engine::journal::{Accepted, Event, Journal, Outcome};
-use promptsales_engine::runtime::{Config, Context, Node, NodeSeed};
+use promptsales_engine::journal::{Accepted, Event, Journal, Json, Origin, Outcome};
+use promptsales_engine::runtime::{Config, Context, INLET, Incoming, Node, NodeSeed};
 use promptsales_engine::testkit::{EPOCH, command, key, keyed, simulation};
 use promptsales_engine::workflow::check::check;
 use promptsales_engine::workflow::registration::{definition_id, load_definitions};
+use promptsales_engine::workflow::schedule::{Plan, schedule_id};
+use promptsales_engine::workflow::versions::Definitions;
 use promptsales_workflows::connectors::{self, sandbox::Sandbox};
 use serde_json::{Map, Value, json};
 
@@ -35,7 +37,7 @@ pub(crate) struct Stage {
     pub(crate) connectors: Vec<Arc<dyn Connector>>,
     /// The node's limits.
     pub(crate) config: Config,
-    /// Definitions beside those that come with the product.
+    /// The definitions: those that come with the product, unless a test takes them away, and those of the test.
     pub(crate) definitions: Vec<String>,
     /// What is put between the node and the store.
     pub(crate) wrap: Option<Wrap>,
@@ -51,6 +53,7 @@ pub(crate) struct Life {
     pub(crate) journal: Arc<dyn Journal>,
     store: MemoryStore,
     sandbox: Arc<Sandbox>,
+    definitions: Arc<Definitions>,
 }
 
 impl Stage {
@@ -59,12 +62,13 @@ impl Stage {
         let config = json!({ "latencyMs": 5, "rules": rules });
         let config = serde_json::from_value(config).expect("the rules are the sandbox's");
         let sandbox = Sandbox::open(None, config).expect("a sandbox in memory can be opened");
+        let shipped = promptsales_workflows::definitions().iter();
         Self {
             store: MemoryStore::new(1),
             connectors: connectors::all(Arc::clone(&sandbox)),
             sandbox,
             config: simulation::config(),
-            definitions: Vec::new(),
+            definitions: shipped.map(|(_, source)| (*source).to_owned()).collect(),
             wrap: None,
             lives: 0,
             now: EPOCH,
@@ -123,14 +127,17 @@ impl Stage {
             cx,
         };
         let node = Node::start(seed).await.expect("the node starts");
-        let life = Life { node, journal, store: self.store.clone(), sandbox: self.sandbox.clone() };
-        let shipped = promptsales_workflows::definitions().iter().map(|(_, source)| (*source).to_owned());
-        for source in shipped.chain(self.definitions.iter().cloned()) {
-            let definition = check(&source, &actions).unwrap_or_else(|e| panic!("{e}: {source}")).definition;
+        let (store, sandbox) = (self.store.clone(), self.sandbox.clone());
+        let life = Life { node, journal, store, sandbox, definitions: definitions.clone() };
+        for source in &self.definitions {
+            let definition = check(source, &actions).unwrap_or_else(|e| panic!("{e}: {source}")).definition;
             let id = definition_id(&life.node.info().secret, &tenant, &definition.name);
             let body = json!({
                 "name": definition.name, "version": definition.version, "digest": definition.digest,
                 "source": source,
+                "scheduling": {
+                    "schedule": schedule_id(&tenant, &definition.name), "plan": Plan::of(&definition, &tenant),
+                },
             });
             life.accepted(id.stream(), "register", &body).await;
             definitions.insert(&tenant, Arc::new(definition)).expect("the journal took it");
@@ -169,6 +176,23 @@ impl Life {
         view.map_or(Value::Null, |view| view.state.value())
     }
 
+    /// Sends an event from outside under a number, so that a later life repeats it.
+    pub(crate) async fn hear(&self, number: usize, event: &Value) {
+        let mut whole = json!({ "specversion": "1.0", "id": number.to_string(), "source": "/test" });
+        let fields = whole.as_object_mut().expect("it is an object");
+        fields.extend(
+            event.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())),
+        );
+        let tenant = TenantId::default_tenant();
+        let topics = self.definitions.interests(&tenant).topics(&tenant, &whole);
+        let text = |field: &str| whole[field].as_str().unwrap_or_default().to_owned();
+        let (source, id, kind) = (text("source"), text("id"), text("type"));
+        let incoming = Incoming { source, id, kind, event: Json::from(&whole), topics };
+        let origin = Arc::new(Origin::root("test", "tester"));
+        let taken = self.node.take_in(&tenant, &origin, vec![incoming]).await;
+        taken.unwrap_or_else(|e| panic!("{whole}: {e}"));
+    }
+
     /// Launches the campaign, and waits until its run is through and all is quiet.
     pub(crate) async fn launch(&self, brief: &Value) -> StreamId {
         let accepted = self.once(campaign(), "launch", brief).await;
@@ -182,17 +206,41 @@ impl Life {
     pub(crate) async fn through(&self, run: StreamId) {
         for _ in 0..72_000 {
             let state = self.state(run).await;
-            if !state["endedAt"].is_null() || state["status"] == "needs-attention" {
+            if is_over(&state) {
                 return self.node.cx().sleep(SETTLING).await;
             }
             let waits = state["waitingFor"].as_array().into_iter().flatten();
-            if waits.into_iter().any(|wait| wait["kind"] == "signal") {
+            if waits.into_iter().any(|wait| wait["kind"] == "signal" && wait["what"] == "approval") {
                 let signal = json!({ "name": "approval", "data": { "approved": true, "by": "ana" } });
                 self.once(run, "signal", &signal).await;
             }
             self.node.cx().sleep(Duration::from_millis(50)).await;
         }
         panic!("{run} has not come to an end within an hour: {}", self.state(run).await);
+    }
+
+    /// Waits until every run has ended or needs a person, and all is quiet; gives the runs in the order in which they
+    /// began.
+    pub(crate) async fn all_through(&self) -> Vec<StreamId> {
+        for _ in 0..3_600 {
+            let (runs, mut going) = (self.runs(), false);
+            for run in &runs {
+                going |= !is_over(&self.state(*run).await);
+            }
+            if !going {
+                self.node.cx().sleep(SETTLING).await;
+                return runs;
+            }
+            self.node.cx().sleep(Duration::from_secs(1)).await;
+        }
+        panic!("not every run has come to an end within an hour");
+    }
+
+    /// Every run that has begun, in the order in which they did.
+    fn runs(&self) -> Vec<StreamId> {
+        let streams =
+            self.store.events().into_iter().filter(|event| event.seq == 1).map(|event| event.stream.id);
+        streams.filter(|id| id.prefix().as_str() == "run").collect()
     }
 
     /// What all is in the end, without what may differ between runs that did the same: times and numbers.
@@ -202,7 +250,9 @@ impl Life {
     pub(crate) async fn outcome(&self) -> Value {
         let events = self.store.events();
         check_gaps(&events);
-        let streams: BTreeSet<StreamKey> = events.into_iter().map(|event| event.stream).collect();
+        // What came from outside is kept as it came, and is no state.
+        let streams = events.into_iter().map(|event| event.stream);
+        let streams: BTreeSet<StreamKey> = streams.filter(|stream| stream.id.prefix() != INLET).collect();
         let mut states = Map::new();
         for stream in streams {
             let live = self.node.read(&stream).await.expect("it can be read").expect("it has events");
@@ -263,8 +313,19 @@ pub(crate) fn brief() -> Value {
 
 /// A state without times and numbers of events.
 pub(crate) fn plain(state: &Value) -> Value {
-    const VARYING: &[&str] =
-        &["at", "createdAt", "endedAt", "registeredAt", "seq", "since", "startedAt", "until", "updatedAt"];
+    const VARYING: &[&str] = &[
+        "at",
+        "createdAt",
+        "endedAt",
+        "lastAt",
+        "registeredAt",
+        "seq",
+        "since",
+        "startedAt",
+        "time",
+        "until",
+        "updatedAt",
+    ];
     match state {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(name, _)| !VARYING.contains(&name.as_str()));
@@ -273,6 +334,11 @@ pub(crate) fn plain(state: &Value) -> Value {
         Value::Array(items) => items.iter().map(plain).collect(),
         other => other.clone(),
     }
+}
+
+/// Whether a run has ended, or needs a person.
+fn is_over(run: &Value) -> bool {
+    !run["endedAt"].is_null() || run["status"] == "needs-attention"
 }
 
 fn check_gaps(events: &[Event]) {
