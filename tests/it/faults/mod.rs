@@ -10,6 +10,7 @@ mod power;
 mod process;
 mod restart;
 mod steady;
+mod tasks;
 
 /// Held by each test: they load the machine and wait for moments, and must not wait for each other's.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
