@@ -2,7 +2,7 @@
 //!
 //! A step's message id or effect key is made of the run, the call's identity, its generation and the step. Under a
 //! `try`, a later attempt takes the call up again where it ended: a step whose outcome is unknown is sent again
-//! under the same key; one that provably changed nothing is sent under a new one. A call that ended well, or whose
+//! under the same key, as one that may have been done, so that the connector's policy decides; one that provably changed nothing is sent under a new one. A call that ended well, or whose
 //! answers the action itself took for an error, is a new call in a later attempt.
 
 use std::sync::Arc;
@@ -151,9 +151,9 @@ impl<'a> Turn<'a> {
     /// Sends a step of a call, or of its undoing.
     pub(super) fn request(&mut self, number: u64, request: StepRequest) {
         let Some(call) = self.state.calls.get(&number) else { return };
-        let (undo, generation, step) = match &call.undo {
-            Some(undo) => (true, undo.generation, undo.steps.len()),
-            None => (false, call.generation, call.steps.len()),
+        let (undo, generation, step, doubt) = match &call.undo {
+            Some(undo) => (true, undo.generation, undo.steps.len(), undo.doubt),
+            None => (false, call.generation, call.steps.len(), call.doubt),
         };
         let direction = if undo { "undo" } else { "do" };
         let run = self.cx.stream.id.to_string();
@@ -191,7 +191,8 @@ impl<'a> Turn<'a> {
                     connector: connector.into(),
                     operation: operation.into(),
                     request,
-                    state: EffectState::Intended,
+                    // What may have been done is looked back on before it is done again.
+                    state: if doubt { EffectState::Dispatched { epoch: 0 } } else { EffectState::Intended },
                     attempts: 0,
                     origin: Arc::new(self.cx.origin.caused(&id, &run)),
                     at: self.cx.now,

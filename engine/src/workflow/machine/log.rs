@@ -19,6 +19,9 @@ pub(super) struct Call {
     pub(super) compensates: bool,
     pub(super) generation: u32,
     pub(super) steps: Vec<StepResult>,
+    /// True if nobody knows whether the step that comes next has been done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) doubt: bool,
     pub(super) waiting: Option<Waiting>,
     pub(super) state: CallState,
     pub(super) output: Option<Data>,
@@ -69,6 +72,9 @@ pub(super) struct Undo {
     pub(super) attempt: u32,
     pub(super) generation: u32,
     pub(super) steps: Vec<StepResult>,
+    /// As with [`Call::doubt`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) doubt: bool,
     pub(super) waiting: Option<Waiting>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) error: Option<WorkflowError>,

@@ -5,7 +5,9 @@ use super::super::state::{Call, CallState, Holder, Phase, RunState, Undo, Waitin
 use super::super::terms::CallEnd;
 use super::Misfit;
 use crate::clock::Timestamp;
+use crate::effect::EffectOutcome;
 use crate::id::StreamId;
+use crate::workflow::action::StepResult;
 
 impl RunState {
     pub(super) fn apply_call(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Misfit> {
@@ -15,11 +17,12 @@ impl RunState {
                 self.set_phase(path, Phase::Call { call: *call })
             }
             RunEvent::CallResumed { path, call: number, generation, kept, arguments } => {
-                let holders = self.holders(path);
+                let (holders, asked) = (self.holders(path), self.frame(path)?.again > 0);
                 let call = self.call(*number)?;
                 call.path = path.clone();
                 call.holders = holders;
                 call.generation = *generation;
+                call.doubt = !asked && is_unknown(call.steps.get(*kept));
                 call.steps.truncate(*kept);
                 call.state = CallState::Open;
                 if let Some(arguments) = arguments {
@@ -32,9 +35,10 @@ impl RunState {
                 let call = self.call(*number)?;
                 let (path, unwinding) = (call.path.clone(), call.unwinding.clone());
                 if *undo {
-                    undo_of(call)?.waiting = Some(waiting);
+                    let undo = undo_of(call)?;
+                    (undo.waiting, undo.doubt) = (Some(waiting), false);
                 } else {
-                    call.waiting = Some(waiting);
+                    (call.waiting, call.doubt) = (Some(waiting), false);
                 }
                 self.pending.insert(id.clone(), *number);
                 self.refresh(if *undo { unwinding.as_deref().unwrap_or_default() } else { &path });
@@ -66,6 +70,7 @@ impl RunState {
                     attempt: 0,
                     generation: 1,
                     steps: Vec::new(),
+                    doubt: false,
                     waiting: None,
                     retry_at: None,
                     error: None,
@@ -78,6 +83,7 @@ impl RunState {
                 let undo = undo_of(self.call(*call)?)?;
                 undo.attempt = *attempt;
                 undo.generation = *generation;
+                undo.doubt = is_unknown(undo.steps.get(*kept));
                 undo.steps.truncate(*kept);
                 undo.error = Some(error.clone());
                 undo.retry_at = *retry_at;
@@ -92,6 +98,7 @@ impl RunState {
                 undo.retry_at = None;
                 if *asked {
                     undo.stuck = false;
+                    undo.doubt = false;
                     undo.attempt = 0;
                 }
                 self.timers.remove(&format!("undo:{call}"));
@@ -185,6 +192,7 @@ impl RunState {
             compensates: *compensates,
             generation: 1,
             steps: Vec::new(),
+            doubt: false,
             waiting: None,
             state: CallState::Open,
             output: None,
@@ -216,4 +224,9 @@ impl RunState {
 
 fn undo_of(call: &mut Call) -> Result<&mut Undo, Misfit> {
     call.undo.as_mut().ok_or_else(|| "the call is not being undone".to_owned())
+}
+
+/// Whether a step may have been done or not.
+fn is_unknown(step: Option<&StepResult>) -> bool {
+    matches!(step, Some(StepResult::Effect(EffectOutcome::Unknown(_))))
 }

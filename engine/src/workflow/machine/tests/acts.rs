@@ -27,7 +27,8 @@ fn a_step_whose_outcome_is_unknown_is_sent_again_under_its_key() {
     let first = bed.unknown("send");
     assert_eq!(bed.status(), "faulted");
     bed.command("retry", json!({})).unwrap();
-    assert_eq!(bed.take("send").id, first.id);
+    let asked = bed.take("send");
+    assert_eq!((asked.id, asked.doubt), (first.id, false), "a person has decided");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::{Limits, RunEvent, TaskList};
 use crate::clock::Timestamp;
 use crate::codec;
-use crate::effect::{EffectFailure, EffectKey, EffectOutcome};
+use crate::effect::{EffectFailure, EffectKey, EffectOutcome, EffectState};
 use crate::entity::{Input, Machine, Step, StepCx};
 use crate::id::{IdKind, Slot, StreamId, StreamKey, TenantId, uuid_v7};
 use crate::journal::{
@@ -26,6 +26,8 @@ pub(super) struct Sent {
     pub(super) name: String,
     pub(super) to: String,
     pub(super) body: Value,
+    /// True if it is an effect that is said to have been called, perhaps.
+    pub(super) doubt: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,18 +163,22 @@ impl Bed {
         }
         for message in &step.messages {
             let (name, to) = (message.command.to_string(), message.to.to_string());
-            self.send(Id::Message(message.id), name, to, message.body.value());
+            let (id, body) = (Id::Message(message.id), message.body.value());
+            self.send(Sent { id, name, to, body, doubt: false });
         }
         for effect in &step.effects {
             let (name, to) = (effect.operation.to_string(), effect.connector.to_string());
-            self.send(Id::Effect(effect.key), name, to, effect.request.value());
+            let (id, body) = (Id::Effect(effect.key), effect.request.value());
+            let doubt = matches!(effect.state, EffectState::Dispatched { .. });
+            self.send(Sent { id, name, to, body, doubt });
         }
     }
 
-    fn send(&mut self, id: Id, name: String, to: String, body: Value) {
-        assert!(!self.sent.iter().any(|sent| sent.id == id), "`{name}` is sent twice at once under one key");
-        self.history.push(name.clone());
-        self.sent.push(Sent { id, name, to, body });
+    fn send(&mut self, sent: Sent) {
+        let twice = self.sent.iter().any(|other| other.id == sent.id);
+        assert!(!twice, "`{}` is sent twice at once under one key", sent.name);
+        self.history.push(sent.name.clone());
+        self.sent.push(sent);
     }
 
     /// Fold equals live; a snapshot gives the state back; nobody is stuck; the timers are those that are wanted.

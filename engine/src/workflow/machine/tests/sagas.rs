@@ -144,9 +144,27 @@ fn an_unknown_outcome_of_an_undoing_is_sent_under_the_same_key() {
     let first = bed.unknown("refund");
     bed.tick();
     let second = bed.ok("refund");
-    assert_eq!(first.id, second.id);
+    assert_eq!((first.id, first.doubt, second.doubt), (second.id, false, true));
     bed.ok("release");
     assert_eq!(bed.status(), "compensated");
+}
+
+#[test]
+fn an_undoing_of_unknown_outcome_is_done_again_without_a_look_back_where_a_person_asks_for_it() {
+    let mut bed = Bed::started(
+        &saga(&format!("do: [{{ a: {{ call: thing.book, with: {{ name: x }} }} }}, {FAIL}]")),
+        json!({}),
+    );
+    bed.ok("reserve");
+    bed.ok("pay");
+    let first = bed.unknown("refund");
+    while bed.status() != "needs-attention" {
+        bed.tick();
+        assert!(bed.unknown("refund").doubt);
+    }
+    bed.command("retry", json!({})).unwrap();
+    let asked = bed.ok("refund");
+    assert_eq!((first.id, asked.doubt), (asked.id, false));
 }
 
 #[test]
