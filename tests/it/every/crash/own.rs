@@ -19,7 +19,7 @@ fn head(name: &str, more: &str) -> String {
 
 /// The cases.
 pub(super) fn cases() -> Vec<Case> {
-    vec![everything(), protocols(), undoing(), ticking(), repeating()]
+    vec![everything(), protocols(), undoing(), insisting(), ticking(), repeating()]
 }
 
 fn everything() -> Case {
@@ -49,21 +49,30 @@ fn protocols() -> Case {
     case.rule(Rule { harmful: true, ..rule("\"buy\"") }).start(json!({}))
 }
 
-/// A saga that is undone: another run, and calls that are taken back in the reverse order.
+/// A saga that is undone: calls that are taken back in the reverse order, one by what is harmful to repeat.
 fn undoing() -> Case {
-    let book = |name: &str| {
-        let call = |method: &str| {
-            format!("call: http, with: {{ method: {method}, endpoint: 'https://shop.example/{name}' }}")
-        };
-        format!("{{ {name}: {{ {}, metadata: {{ compensate: {{ {} }} }} }} }}", call("put"), call("delete"))
+    let call = |method: &str, name: &str| {
+        format!("call: http, with: {{ method: {method}, endpoint: 'https://shop.example/{name}' }}")
+    };
+    let book = |name: &str, method: &str| {
+        let (put, back) = (call("put", name), call(method, &format!("{name}/back")));
+        format!("{{ {name}: {{ {put}, metadata: {{ compensate: {{ {back} }} }} }} }}")
     };
     let source = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: undoing, version: '1.0.0', metadata: {{ saga: true }} }}\n\
          do: [{}, {}, {{ boom: {{ raise: {{ error: {{ type: 'urn:test:boom', status: 500, title: boom }} }} }} }}]",
-        book("hotel"),
-        book("flight"),
+        book("hotel", "delete"),
+        book("flight", "post"),
     );
     Case::new("undoing", &source).start(json!({}))
+}
+
+/// A call that is harmful to repeat, under a policy that tries again whatever happened.
+fn insisting() -> Case {
+    let post = "{ call: http, with: { method: post, endpoint: 'https://shop.example' } }";
+    let retry = "{ retry: { delay: PT1S, limit: { attempt: { count: 3 } } } }";
+    let source = format!("do: [{{ insist: {{ try: [{{ post: {post} }}], catch: {retry} }} }}]");
+    Case::new("insisting", &head("insisting", &source)).start(json!({}))
 }
 
 /// A run that begins by itself at each hour.

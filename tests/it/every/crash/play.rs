@@ -240,10 +240,13 @@ fn is_in_doubt(stage: &Stage, service: &Service) -> bool {
     })
 }
 
-/// What is wrong where a call was cut off, and no run says that nobody knows whether it was carried out.
+/// What is wrong where a call was cut off, and no run says that nobody knows whether it was carried out: by its error,
+/// or by what it needs a person for.
 fn undoubted(found: &Value) -> Option<String> {
     let mut runs = found["runs"].as_object().into_iter().flatten();
-    let says_so = runs.any(|(_, run)| run["error"]["status"] == 504 && run["status"] != "completed");
+    let says_so = runs.any(|(_, run)| {
+        run["status"] == "needs-attention" || (run["error"]["status"] == 504 && run["status"] != "completed")
+    });
     (!says_so).then(|| format!("no run says that a call is in doubt: {}", found["runs"]))
 }
 
