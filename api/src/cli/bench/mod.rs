@@ -39,6 +39,7 @@ use args::{
 };
 use by_hand::ByHandArgs;
 use clap::{Args, Subcommand};
+use figure::plain;
 use report::Report;
 use site::Site;
 use tokio::signal::unix::{SignalKind, signal};
@@ -127,7 +128,11 @@ async fn measure(site: &Site, bench: &Bench, common: &Common) -> anyhow::Result<
 }
 
 fn finish(site: &Site, report: &Report, common: &Common) -> anyhow::Result<()> {
-    let text = if common.json { serde_json::to_string_pretty(report)? + "\n" } else { report.to_string() };
+    let text = if common.json {
+        serde_json::to_string_pretty(report)? + "\n"
+    } else {
+        format!("{report}\n{}", plain(&report.figures))
+    };
     site.print(&text);
     report.failure().map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
 }
