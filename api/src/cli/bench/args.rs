@@ -136,6 +136,36 @@ impl RunLoadArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct ParkedArgs {
+    /// Runs that are parked.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=90_000_000))]
+    pub(super) runs: u32,
+    /// Connections that they are started through.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) connections: u32,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TimersArgs {
+    /// Runs that wait until the same second.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) runs: u32,
+    /// Seconds from the start of the first one until they are due.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub(super) lead: u32,
+    /// Has nearly all of them at rest by then, so that each has to be loaded from the journal.
+    #[arg(long)]
+    pub(super) at_rest: bool,
+    /// Connections that they are started through.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) connections: u32,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct StartArgs {
     /// Times that the server is killed and started again.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]

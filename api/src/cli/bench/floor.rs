@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,14 +36,18 @@ pub(super) struct Floors {
 impl Floors {
     /// Measures bare commits, and an echo of `answer_bytes` under the same load.
     pub(super) async fn measure(site: &Site, plan: Plan, answer_bytes: usize) -> anyhow::Result<Self> {
-        site.say("bare commits (2 s)");
-        let bare_commits = commits_per_second(site.dir()).await?;
+        let bare_commits = bare_commits(site).await?;
         Ok(Self { bare_commits, echo: measured_echo(site, plan, "echo, closed loop", answer_bytes).await? })
     }
 
     /// Adds the load of the echo; before those that are compared with it.
     pub(super) fn add_load(&self, report: &mut Report) {
         report.load(&self.echo);
+    }
+
+    /// Bare commits a second.
+    pub(super) fn bare_commits(&self) -> f64 {
+        self.bare_commits
     }
 
     /// Adds how a load compares, and how what it commits a second does.
@@ -71,9 +75,10 @@ pub(super) async fn measured_echo(
     Ok(Row::new(name, outcome))
 }
 
-/// Appends pages to a file in `dir`, each followed by fdatasync, and answers how many a second that makes.
-async fn commits_per_second(dir: &Path) -> anyhow::Result<f64> {
-    let path = dir.join("commits");
+/// Appends pages to a file where the stores are, each followed by fdatasync, and answers how many a second that makes.
+pub(super) async fn bare_commits(site: &Site) -> anyhow::Result<f64> {
+    site.say("bare commits (2 s)");
+    let path = site.dir().join("commits");
     let mut worker = JoinSet::new();
     worker.spawn_blocking(move || append_and_sync(&path));
     worker.join_next().await.context("the commit loop did not run")??

@@ -44,6 +44,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// One for a sweep, which ends by itself.
+    pub(super) fn sweep(connections: u32, work: Work) -> Self {
+        Self { connections, warmup: Duration::ZERO, measured: Duration::ZERO, work }
+    }
+
     /// How long a load takes, for people.
     pub(super) fn seconds(self) -> u64 {
         (self.warmup + self.measured).as_secs()
@@ -283,7 +288,7 @@ impl Shared {
         match self.work {
             Work::Record(_) => self.ledger.acknowledge(key, body),
             Work::Events => self.ledger.take(serial, body),
-            Work::Read | Work::List | Work::Run | Work::Launch => {}
+            Work::Read | Work::List | Work::Run | Work::Start(_) | Work::Launch => {}
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod actors;
 mod all;
+mod api;
 mod args;
 mod by_hand;
 mod child;
@@ -16,10 +17,12 @@ mod cpus;
 mod events;
 mod figure;
 mod floor;
+mod flow;
 mod ledger;
 mod load;
 mod machine;
 mod overload;
+mod parked;
 mod preload;
 mod reads;
 mod report;
@@ -29,13 +32,14 @@ mod site;
 mod soak;
 mod start;
 mod store;
+mod timers;
 mod trial;
 
 use std::time::Instant;
 
 use args::{
-    ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, OverloadArgs, ReadsArgs, RunsArgs,
-    SoakArgs, StartArgs,
+    ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, OverloadArgs, ParkedArgs, ReadsArgs,
+    RunsArgs, SoakArgs, StartArgs, TimersArgs,
 };
 use by_hand::ByHandArgs;
 use clap::{Args, Subcommand};
@@ -61,6 +65,10 @@ enum Bench {
     Events(EventsArgs),
     /// Runs of workflows, awaited, and launches of campaigns.
     Runs(RunsArgs),
+    /// Memory of runs that sleep or listen, and are at rest.
+    Parked(ParkedArgs),
+    /// Runs that wait until the same second: how late the last one goes on.
+    Timers(TimersArgs),
     /// The start after kill -9 under load, the first cold commands, the first touch of a long lead.
     Start(StartArgs),
     /// Memory of live leads, and of many addressable ones under a cap.
@@ -91,6 +99,8 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Bench::Reads(args) => &args.common,
         Bench::Events(args) => &args.common,
         Bench::Runs(args) => &args.common,
+        Bench::Parked(args) => &args.common,
+        Bench::Timers(args) => &args.common,
         Bench::Start(args) => &args.common,
         Bench::Actors(args) => &args.common,
         Bench::Overload(args) => &args.common,
@@ -117,6 +127,8 @@ async fn measure(site: &Site, bench: &Bench, common: &Common) -> anyhow::Result<
         Bench::Reads(args) => Box::pin(reads::run(site, args)).await?,
         Bench::Events(args) => Box::pin(events::run(site, args)).await?,
         Bench::Runs(args) => Box::pin(runs::run(site, args)).await?,
+        Bench::Parked(args) => Box::pin(parked::run(site, args)).await?,
+        Bench::Timers(args) => Box::pin(timers::run(site, args)).await?,
         Bench::Start(args) => Box::pin(start::run(site, args)).await?,
         Bench::Actors(args) => Box::pin(actors::run(site, args)).await?,
         Bench::Overload(args) => Box::pin(overload::run(site, args)).await?,

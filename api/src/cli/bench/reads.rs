@@ -32,7 +32,7 @@ pub(super) async fn on(site: &Site, args: &ReadsArgs, store: &Store) -> anyhow::
         let answer_bytes = probe(&child.base, work, &ledger).await?;
         let (echo_name, echo_ratio) = match work {
             Work::List => ("echo of a list, closed", "list 20 to its echo"),
-            Work::Read | Work::Record(_) | Work::Events | Work::Run | Work::Launch => {
+            Work::Read | Work::Record(_) | Work::Events | Work::Run | Work::Start(_) | Work::Launch => {
                 ("echo of one, closed", "read one to its echo")
             }
         };
@@ -48,7 +48,7 @@ pub(super) async fn on(site: &Site, args: &ReadsArgs, store: &Store) -> anyhow::
         let late = Goal::new("p99 of the open loop", Unit::Millis, open.p99_ms());
         report.figures.push(match work {
             Work::List => Figure::new("list 20", vec![rate.bound(15_000.0), late.bound(10.0)]),
-            Work::Read | Work::Record(_) | Work::Events | Work::Run | Work::Launch => {
+            Work::Read | Work::Record(_) | Work::Events | Work::Run | Work::Start(_) | Work::Launch => {
                 Figure::new(format!("read one entity, {keys} keys"), vec![rate.bound(40_000.0), late])
             }
         });

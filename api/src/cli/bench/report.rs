@@ -25,6 +25,8 @@ pub(super) struct Report {
     /// Rows of the table of what is to be reached.
     pub(super) figures: Vec<Figure>,
     lost: u64,
+    /// What is wrong beside the loads.
+    wrong: Vec<String>,
 }
 
 /// One load.
@@ -109,6 +111,7 @@ impl Report {
             facts: Vec::new(),
             figures: Vec::new(),
             lost: 0,
+            wrong: Vec::new(),
         }
     }
 
@@ -134,6 +137,11 @@ impl Report {
         self.number("verified", lost as f64, format!("{acknowledged} {what} {when}: {lost} lost"));
     }
 
+    /// Notes that something is wrong.
+    pub(super) fn wrong(&mut self, what: String) {
+        self.wrong.push(what);
+    }
+
     /// Why the run is not a success, if it is not.
     pub(super) fn failure(&self) -> Option<String> {
         for row in &self.loads {
@@ -144,6 +152,9 @@ impl Report {
             if row.requests_per_second <= 0.0 {
                 return Some(format!("nothing was answered in `{}`", row.name));
             }
+        }
+        if let Some(wrong) = self.wrong.first() {
+            return Some(wrong.clone());
         }
         let lost = self.lost;
         (lost > 0).then(|| format!("{lost} acknowledged commands or events are missing"))

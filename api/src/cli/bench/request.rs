@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::flow::Flow;
+
 /// Events in one batch.
 pub(super) const BATCH: u32 = 100;
 /// The fields of the command that is measured.
@@ -33,26 +35,28 @@ pub(super) enum Work {
     Events,
     /// A run of a workflow, whose end is waited for.
     Run,
+    /// A run of a workflow that waits for long, whose end is not waited for.
+    Start(Flow),
     /// A launch of a campaign.
     Launch,
 }
 
 impl Work {
     /// True for an answer with which it was done; the bare echo answers everything with 200. A run that was waited for
-    /// has to have come to its end, and to a good one.
+    /// has to have come to its end, and to a good one; any other has to wait.
     pub(super) fn is_done(self, status: u16, body: &[u8]) -> bool {
         match self {
             Self::Record(_) | Self::Read | Self::List | Self::Events => status == 200,
-            Self::Run => status == 200 || (status == 202 && is_completed(body)),
+            Self::Run => status == 200 || (status == 202 && tells(body, br#""status":"completed""#)),
+            Self::Start(_) => status == 200 || (status == 202 && tells(body, br#""status":"waiting""#)),
             Self::Launch => status == 202 || status == 200,
         }
     }
 }
 
-/// True if a run is told to be completed.
-fn is_completed(body: &[u8]) -> bool {
-    const COMPLETED: &[u8] = br#""status":"completed""#;
-    body.windows(COMPLETED.len()).any(|part| part == COMPLETED)
+/// True if an answer has a part.
+fn tells(body: &[u8], what: &[u8]) -> bool {
+    body.windows(what.len()).any(|part| part == what)
 }
 
 /// Whether each command carries an idempotency key.
@@ -94,6 +98,10 @@ impl Request {
                 let path = format!("/api/v1/workflows/{}/runs?wait=30", super::runs::NAME);
                 let body = format!("{{\"brief\":{BRIEF}}}");
                 Self::find(post(address, &path, JSON, "", &body), prefix, run)
+            }
+            Work::Start(flow) => {
+                let path = format!("/api/v1/workflows/{}/runs", flow.name());
+                Self::find(post(address, &path, JSON, "", &flow.input(&key(prefix, 0))), prefix, run)
             }
             Work::Launch => {
                 Self::find(post(address, "/api/v1/campaigns/launch", JSON, "", BRIEF), prefix, run)
@@ -188,6 +196,15 @@ mod tests {
         assert!(done(202, r#"{"output":{},"runId":"run_1","status":"completed"}"#) && done(200, "\0\0"));
         assert!(!done(202, r#"{"error":{},"runId":"run_1","status":"faulted"}"#));
         assert!(!done(202, r#"{"runId":"run_1","status":"running"}"#));
+    }
+
+    #[test]
+    fn each_run_that_waits_has_a_key_of_its_own() {
+        let text = text(Work::Start(Flow::Due { ms: 7 }), 1, &[42]);
+        assert!(text.starts_with("POST /api/v1/workflows/bench-due/runs HTTP/1.1\r\n"), "{text}");
+        assert!(text.ends_with(r#"{"due":7,"key":"b-00000042"}"#), "{text}");
+        let done = |body: &str| Work::Start(Flow::Parked).is_done(202, body.as_bytes());
+        assert!(done(r#"{"runId":"run_1","status":"waiting"}"#) && !done(r#"{"status":"running"}"#));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! The workflow calls five actions of the product that need nothing outside; each reads what the one before gave. The
 //! engine takes them in one transition, so that a run is one commit; what each gave stands in the journal by itself.
 
-use anyhow::Context as _;
 use serde_json::json;
 
+use super::api::Api;
 use super::args::RunsArgs;
 use super::figure::{Figure, Goal, Unit};
 use super::floor::Floors;
+use super::flow;
 use super::report::{Report, Row};
 use super::request::Work;
 use super::site::Site;
@@ -18,8 +19,8 @@ use super::trial::{Trial, probe};
 /// The name of the workflow, in every store.
 pub(super) const NAME: &str = "bench-five";
 
-/// Five actions in a row.
-fn source() -> String {
+/// Five actions in a row, as the workflow of a name.
+pub(super) fn source(name: &str) -> String {
     let tasks = (1..=5).map(|n| {
         json!({ format!("check{n}"): {
             "call": "brief.check",
@@ -27,8 +28,7 @@ fn source() -> String {
             "output": { "as": "{ pieces: (.pieces | length), approval }" },
         } })
     });
-    let document = json!({ "dsl": "1.0.3", "namespace": "bench", "name": NAME, "version": "1.0.0" });
-    json!({ "document": document, "do": tasks.collect::<Vec<_>>() }).to_string()
+    flow::source(name, &tasks.collect())
 }
 
 /// Makes a store and starts runs on a server on it.
@@ -42,8 +42,7 @@ pub(super) async fn on(site: &Site, args: &RunsArgs, store: &Store) -> anyhow::R
     let mut report = site.report("runs");
     site.say("starting the server");
     let child = store.start(&[]).await?;
-    let registered = reqwest::Client::new().post(format!("{}/api/v1/workflows", child.base));
-    registered.body(source()).send().await?.error_for_status().context("the workflow is not taken")?;
+    Api::new(&child.base).register(source(NAME)).await?;
     let ledger = store.ledger(1);
     let plan = args.load.plan(Work::Run);
     let answer_bytes = probe(&child.base, Work::Run, &ledger).await?;
@@ -76,9 +75,9 @@ fn figures(idle: &Row, closed: &Row, launched: &Row, connections: u32, engine: &
             format!("runs of 5 in-process actions, awaited, {connections} at once, {engine}"),
             vec![rate(closed).bound(least).aim(aim)],
         ),
-        Figure::new("one such run on an idle server", vec![p50, p99]),
+        Figure::new(format!("one such run on an idle server, {engine}"), vec![p50, p99]),
         Figure::new(
-            "campaign launches accepted, the ones before them under way",
+            format!("campaign launches accepted, the ones before them under way, {engine}"),
             vec![rate(launched).bound(1_700.0).aim(4_000.0)],
         ),
     ]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use promptsales_engine::telemetry::names::COMMIT_ENTRIES;
 
+use super::api::Api;
 use super::args::Rate;
 use super::child::{Child, resolve};
 use super::client::Connection;
@@ -69,10 +70,11 @@ impl Trial<'_> {
     }
 }
 
-/// Sends one request and answers the size of its answer's body in bytes; a command goes to a lead of its own.
+/// Sends one request and answers the size of its answer's body in bytes; a command goes to a lead of its own, and so
+/// does the key of a run.
 pub(super) async fn probe(base: &str, work: Work, ledger: &Ledger) -> anyhow::Result<usize> {
     let prefix = match work {
-        Work::Record(_) => format!("{}-probe", ledger.prefix),
+        Work::Record(_) | Work::Start(_) => format!("{}-probe", ledger.prefix),
         Work::Read | Work::List | Work::Events | Work::Run | Work::Launch => ledger.prefix.clone(),
     };
     let address = resolve(base).await?;
@@ -115,31 +117,7 @@ pub(super) async fn by_hand(
 
 /// The entries committed so far and the commits that carried them, if the server tells.
 async fn commits(base: &str) -> Option<(f64, f64)> {
-    let request = reqwest::Client::new().get(format!("{base}/metrics")).timeout(PATIENCE);
-    let text = request.send().await.ok()?.error_for_status().ok()?.text().await.ok()?;
-    Some((total(&text, "_sum")?, total(&text, "_count")?))
-}
-
-/// The sum of all series of the commit histogram that end in `suffix` (Prometheus text format 0.0.4).
-fn total(metrics: &str, suffix: &str) -> Option<f64> {
-    let name = format!("{COMMIT_ENTRIES}{suffix}");
-    let series = metrics.lines().filter_map(|line| line.strip_prefix(&name));
-    let series = series.filter(|rest| rest.starts_with([' ', '{']));
-    series.filter_map(|rest| rest.rsplit(' ').next()?.parse().ok()).reduce(|sum: f64, value| sum + value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn adds_the_series_of_all_lanes() {
-        let text = "# TYPE promptsales_commit_entries summary\n\
-                    promptsales_commit_entries{lane=\"0\",quantile=\"0.5\"} 9\n\
-                    promptsales_commit_entries_sum{lane=\"0\"} 12.5\n\
-                    promptsales_commit_entries_sum{lane=\"1\"} 3\n\
-                    promptsales_commit_entries_count 4\n";
-        assert_eq!((total(text, "_sum"), total(text, "_count")), (Some(15.5), Some(4.0)));
-        assert_eq!(total("", "_sum"), None);
-    }
+    let metrics = Api::new(base).metrics().await.ok()?;
+    let sum = |suffix| metrics.sum(&format!("{COMMIT_ENTRIES}{suffix}"));
+    Some((sum("_sum")?, sum("_count")?))
 }
