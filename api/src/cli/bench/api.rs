@@ -28,8 +28,15 @@ impl Api {
         self.post("/api/v1/workflows", source).await.context("the workflow is not taken").map(drop)
     }
 
+    /// Starts a run, and answers its id.
+    pub(super) async fn start(&self, workflow: &str, input: &Value) -> anyhow::Result<String> {
+        let path = format!("/api/v1/workflows/{workflow}/runs");
+        let started = self.post(&path, input.to_string()).await.context("the run is not started")?;
+        Ok(started["runId"].as_str().context("a run has no id")?.to_owned())
+    }
+
     /// Asks for a resource.
-    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         Ok(serde_json::from_str(&self.text(path).await?)?)
     }
 

@@ -166,6 +166,15 @@ pub(super) struct TimersArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct TasksArgs {
+    /// Tasks of the one run.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(200..=900_000))]
+    pub(super) tasks: u32,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct StartArgs {
     /// Times that the server is killed and started again.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]

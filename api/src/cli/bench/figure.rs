@@ -42,6 +42,8 @@ pub(super) enum Unit {
     Bytes,
     /// A share by which something grew.
     Growth,
+    /// How many times as much as something else.
+    Times,
 }
 
 impl Figure {
@@ -106,7 +108,7 @@ impl Unit {
     const fn more_is_better(self) -> bool {
         match self {
             Self::PerSecond | Self::EventsPerSecond | Self::Entities | Self::Share => true,
-            Self::Millis | Self::KibEach | Self::Mib | Self::Bytes | Self::Growth => false,
+            Self::Millis | Self::KibEach | Self::Mib | Self::Bytes | Self::Growth | Self::Times => false,
         }
     }
 
@@ -122,6 +124,7 @@ impl Unit {
             Self::Mib => format!("{value:.0} MiB"),
             Self::Bytes => format!("{value:.0} bytes"),
             Self::Growth => format!("{:+.1} %", value * 100.0),
+            Self::Times => format!("{value:.2} times"),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The workflows whose runs wait.
+//! The workflows whose runs wait, and the one that does very much.
 
 use serde_json::{Value, json};
+
+use super::request::BRIEF;
 
 /// A workflow whose runs wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,4 +56,29 @@ impl Flow {
 pub(super) fn source(name: &str, tasks: &Value) -> String {
     let document = json!({ "dsl": "1.0.3", "namespace": "bench", "name": name, "version": "1.0.0" });
     json!({ "document": document, "do": tasks }).to_string()
+}
+
+/// The name of the workflow of many tasks.
+pub(super) const MANY: &str = "bench-many";
+
+/// Rounds of steps; in each step an action, and a wait of no time, so that each step is a commit of its own.
+pub(super) fn many() -> String {
+    let step = json!([
+        { "check": {
+            "call": "brief.check",
+            "with": { "brief": "${ $workflow.input.brief }" },
+            "output": { "as": "{ approval }" },
+        } },
+        { "pause": { "wait": { "milliseconds": 0 } } },
+    ]);
+    let items = |field| format!("${{ [range(0; $workflow.input.{field})] }}");
+    let round = json!([{ "steps": { "for": { "each": "step", "in": items("steps") }, "do": step } }]);
+    let rounds = json!([{ "rounds": { "for": { "each": "round", "in": items("rounds") }, "do": round } }]);
+    source(MANY, &rounds)
+}
+
+/// The input of a run of many tasks.
+pub(super) fn many_input(rounds: u32, steps: u32) -> Value {
+    let brief: Value = serde_json::from_str(BRIEF).expect("the brief is JSON");
+    json!({ "rounds": rounds, "steps": steps, "brief": brief })
 }

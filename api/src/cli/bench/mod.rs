@@ -32,6 +32,7 @@ mod site;
 mod soak;
 mod start;
 mod store;
+mod tasks;
 mod timers;
 mod trial;
 
@@ -39,7 +40,7 @@ use std::time::Instant;
 
 use args::{
     ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, OverloadArgs, ParkedArgs, ReadsArgs,
-    RunsArgs, SoakArgs, StartArgs, TimersArgs,
+    RunsArgs, SoakArgs, StartArgs, TasksArgs, TimersArgs,
 };
 use by_hand::ByHandArgs;
 use clap::{Args, Subcommand};
@@ -69,6 +70,8 @@ enum Bench {
     Parked(ParkedArgs),
     /// Runs that wait until the same second: how late the last one goes on.
     Timers(TimersArgs),
+    /// One run of very many tasks: whether the last ones are as fast as the first.
+    Tasks(TasksArgs),
     /// The start after kill -9 under load, the first cold commands, the first touch of a long lead.
     Start(StartArgs),
     /// Memory of live leads, and of many addressable ones under a cap.
@@ -101,6 +104,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Bench::Runs(args) => &args.common,
         Bench::Parked(args) => &args.common,
         Bench::Timers(args) => &args.common,
+        Bench::Tasks(args) => &args.common,
         Bench::Start(args) => &args.common,
         Bench::Actors(args) => &args.common,
         Bench::Overload(args) => &args.common,
@@ -129,6 +133,7 @@ async fn measure(site: &Site, bench: &Bench, common: &Common) -> anyhow::Result<
         Bench::Runs(args) => Box::pin(runs::run(site, args)).await?,
         Bench::Parked(args) => Box::pin(parked::run(site, args)).await?,
         Bench::Timers(args) => Box::pin(timers::run(site, args)).await?,
+        Bench::Tasks(args) => Box::pin(tasks::run(site, args)).await?,
         Bench::Start(args) => Box::pin(start::run(site, args)).await?,
         Bench::Actors(args) => Box::pin(actors::run(site, args)).await?,
         Bench::Overload(args) => Box::pin(overload::run(site, args)).await?,

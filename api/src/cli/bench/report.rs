@@ -191,6 +191,12 @@ pub(super) fn ratio(value: f64, of: f64) -> f64 {
     if of > 0.0 { value / of } else { 0.0 }
 }
 
+/// The middle one of some values; of two in the middle, the lower one.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+}
+
 /// The command line that runs the same again; without the URL of a database, which may hold a password.
 fn again(args: impl Iterator<Item = String>) -> String {
     let mut line = "promptsales".to_owned();
@@ -214,6 +220,12 @@ fn millis(us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        let medians = [vec![3.0, 1.0, 2.0], vec![4.0, 1.0], vec![]].map(median);
+        assert_eq!(medians, [2.0, 1.0, 0.0]);
+    }
 
     #[test]
     fn the_url_of_a_database_is_not_repeated() {

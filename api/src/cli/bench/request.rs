@@ -10,7 +10,7 @@ pub(super) const BATCH: u32 = 100;
 pub(super) const ACTIVITY: &str = r#"{"activity":"opened","score":1,"tag":"spring"}"#;
 
 /// What campaigns are launched with.
-const BRIEF: &str = r#"{"name":"Spring","targetAudience":"all","campaignMessage":"Now","channels":["instagram","facebook"],"locales":["en"],"budget":{"amountMinor":50000,"currency":"USD"},"spendLimit":{"amountMinor":100000,"currency":"USD"},"landingUrl":"https://shop.example/spring"}"#;
+pub(super) const BRIEF: &str = r#"{"name":"Spring","targetAudience":"all","campaignMessage":"Now","channels":["instagram","facebook"],"locales":["en"],"budget":{"amountMinor":50000,"currency":"USD"},"spendLimit":{"amountMinor":100000,"currency":"USD"},"landingUrl":"https://shop.example/spring"}"#;
 
 const KEY_DIGITS: usize = 8;
 const SERIAL_DIGITS: usize = 12;
