@@ -175,6 +175,23 @@ pub(super) struct TasksArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DefinitionsArgs {
+    #[command(flatten)]
+    pub(super) load: RunLoadArgs,
+    /// Definitions registered beside the one that is run.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(super) definitions: u32,
+    /// Runs that have ended before.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=90_000_000))]
+    pub(super) finished: u32,
+    /// Times that each of the two is loaded.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) rounds: u32,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct StartArgs {
     /// Times that the server is killed and started again.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]

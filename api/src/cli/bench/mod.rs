@@ -14,6 +14,7 @@ mod child;
 mod client;
 mod commands;
 mod cpus;
+mod definitions;
 mod events;
 mod figure;
 mod floor;
@@ -39,8 +40,8 @@ mod trial;
 use std::time::Instant;
 
 use args::{
-    ActorsArgs, AllArgs, CommandsArgs, Common, EchoArgs, EventsArgs, OverloadArgs, ParkedArgs, ReadsArgs,
-    RunsArgs, SoakArgs, StartArgs, TasksArgs, TimersArgs,
+    ActorsArgs, AllArgs, CommandsArgs, Common, DefinitionsArgs, EchoArgs, EventsArgs, OverloadArgs,
+    ParkedArgs, ReadsArgs, RunsArgs, SoakArgs, StartArgs, TasksArgs, TimersArgs,
 };
 use by_hand::ByHandArgs;
 use clap::{Args, Subcommand};
@@ -72,6 +73,8 @@ enum Bench {
     Timers(TimersArgs),
     /// One run of very many tasks: whether the last ones are as fast as the first.
     Tasks(TasksArgs),
+    /// Runs of workflows among very many definitions.
+    Definitions(DefinitionsArgs),
     /// The start after kill -9 under load, the first cold commands, the first touch of a long lead.
     Start(StartArgs),
     /// Memory of live leads, and of many addressable ones under a cap.
@@ -105,6 +108,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Bench::Parked(args) => &args.common,
         Bench::Timers(args) => &args.common,
         Bench::Tasks(args) => &args.common,
+        Bench::Definitions(args) => &args.common,
         Bench::Start(args) => &args.common,
         Bench::Actors(args) => &args.common,
         Bench::Overload(args) => &args.common,
@@ -134,6 +138,7 @@ async fn measure(site: &Site, bench: &Bench, common: &Common) -> anyhow::Result<
         Bench::Parked(args) => Box::pin(parked::run(site, args)).await?,
         Bench::Timers(args) => Box::pin(timers::run(site, args)).await?,
         Bench::Tasks(args) => Box::pin(tasks::run(site, args)).await?,
+        Bench::Definitions(args) => Box::pin(definitions::run(site, args)).await?,
         Bench::Start(args) => Box::pin(start::run(site, args)).await?,
         Bench::Actors(args) => Box::pin(actors::run(site, args)).await?,
         Bench::Overload(args) => Box::pin(overload::run(site, args)).await?,
