@@ -229,9 +229,14 @@ impl TimerFeed {
         timers.by_name.clear();
     }
 
-    /// Every timer due before this moment is held here.
-    pub fn horizon(&self) -> Timestamp {
-        self.lock().horizon
+    /// True where the journal should be read again though there may be timers to fire: nothing is known of what it
+    /// holds, or fewer than `few` are held and the horizon comes `soon`.
+    ///
+    /// With more of them it is not read whatever the horizon is: where more are due at the same moment than fit in
+    /// here, that would be before each of them.
+    pub fn is_to_be_filled(&self, soon: Timestamp, few: usize) -> bool {
+        let timers = self.lock();
+        timers.horizon == Timestamp::default() || (timers.horizon <= soon && timers.due.len() < few)
     }
 
     /// Waits until a timer has been set.

@@ -159,13 +159,14 @@ impl Service for Timers {
         loop {
             let now = self.cx.now();
             let timers = &self.owned.feeds().timers;
-            let (horizon, room) = (timers.horizon(), timers.len() < self.backlog / 2);
-            if horizon <= now || (horizon <= now.plus(HORIZON / 2) && room) {
+            if timers.is_to_be_filled(now.plus(HORIZON / 2), self.backlog / 2) {
                 self.fill().await?;
             }
             let early = sabotage::is_on(Sabotage::TimerEarly).then_some(Duration::from_secs(5));
-            match self.owned.feeds().timers.next(now.plus(early.unwrap_or_default())) {
+            match timers.next(now.plus(early.unwrap_or_default())) {
                 Ok((timer, claim)) => self.fire(timer, claim).await,
+                // None of those held is due, and there may be others that are.
+                Err(next) if next <= now => self.fill().await?,
                 Err(next) => {
                     let refill = now.plus(HORIZON / 4);
                     let wait = next.min(refill);

@@ -43,6 +43,7 @@ pub(super) struct State {
     faults: VecDeque<Fault>,
     /// Reads of timers that fail before one does not.
     timer_reads_to_fail: u32,
+    timer_reads: u64,
     crash: Option<(u64, CrashPoint)>,
     pub(super) held: VecDeque<Held>,
     synced: Vec<(u64, Answer)>,
@@ -107,6 +108,7 @@ impl MemoryStore {
             after_crash: AfterCrash::Pends,
             faults: VecDeque::new(),
             timer_reads_to_fail: 0,
+            timer_reads: 0,
             crash: None,
             held: VecDeque::new(),
             synced: Vec::new(),
@@ -148,16 +150,18 @@ impl MemoryStore {
         self.lock().timer_reads_to_fail = times;
     }
 
-    /// Fails where a read of due timers is to fail.
+    /// How often due timers have been read.
+    pub fn timer_reads(&self) -> u64 {
+        self.lock().timer_reads
+    }
+
+    /// Counts a read of due timers, and fails where it is to fail.
     pub(super) fn timer_read(&self) -> Result<(), Error> {
         let mut state = self.lock();
-        match state.timer_reads_to_fail.checked_sub(1) {
-            None => Ok(()),
-            Some(left) => {
-                state.timer_reads_to_fail = left;
-                Err(Error::Unavailable { reason: "a read of timers that is to fail".to_owned() })
-            }
-        }
+        state.timer_reads += 1;
+        let Some(left) = state.timer_reads_to_fail.checked_sub(1) else { return Ok(()) };
+        state.timer_reads_to_fail = left;
+        Err(Error::Unavailable { reason: "a read of timers that is to fail".to_owned() })
     }
 
     /// Lets the process die in the append after the next `appends`; 0 is the very next one.

@@ -133,6 +133,25 @@ async fn timers_fire_in_time_also_after_a_crash() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_timers_at_one_moment_than_are_held_are_read_some_at_a_time() {
+    let store = MemoryStore::new(1);
+    let few = Config { backlog: 10, ..Config::default() };
+    let node = start_with(&store, few).await;
+    for n in 0..100 {
+        add(&node, tally(n), 1).await;
+        let after = (EPOCH.ms() + 60_000) - node.cx().now().ms();
+        node.command(command(tally(n), "ring", &json!({ "afterMs": after }))).await.unwrap();
+    }
+    let before = store.timer_reads();
+    node.cx().sleep_until(EPOCH.plus(Duration::from_millis(60_100))).await;
+    for n in 0..100 {
+        assert_eq!(view(&node, tally(n)).await.unwrap().state.value()["rings"], json!(1), "{n}");
+    }
+    let reads = store.timer_reads() - before;
+    assert!(reads <= 30, "{reads} reads for 100 timers, of which 10 are held");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_counts_once_whereever_the_node_dies() {
     for appends in 0..8 {
         for point in [CrashPoint::BeforeCommit, CrashPoint::AfterCommit] {
