@@ -56,3 +56,38 @@ async fn under_twice_the_peak_what_is_admitted_is_kept() {
     assert!(report["lost"] == 0 && (0.0..1.0).contains(&fact(&report, "refused")), "{report}");
     assert!(fact(&report, "p99 to that at half") > 0.0, "{report}");
 }
+
+#[tokio::test]
+async fn runs_that_are_parked_wait_and_go_to_rest() {
+    let report = bench(&["parked", "--runs", "300", "--first", "100", "--connections", "8"]).await;
+    assert_eq!((&report["loads"][1]["errors"], fact(&report, "waiting")), (&0.into(), 401.0), "{report}");
+    assert!(fact(&report, "of one started anew").is_finite(), "{report}");
+}
+
+#[tokio::test]
+async fn no_timer_of_the_benchmark_is_early() {
+    for more in [&[][..], &["--at-rest"]] {
+        let sizes = ["timers", "--runs", "200", "--lead", "10", "--connections", "8"];
+        let report = bench(&[&sizes[..], more].concat()).await;
+        assert_eq!(fact(&report, "early"), 0.0, "{report}");
+        assert!(fact(&report, "late, ms") >= 0.0, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn every_task_of_the_long_run_is_timed() {
+    let report = bench(&["tasks", "--tasks", "400"]).await;
+    assert_eq!(fact(&report, "tasks"), 400.0, "{report}");
+    assert!(fact(&report, "last to first") > 0.0 && fact(&report, "first tasks, ms") > 0.0, "{report}");
+}
+
+#[tokio::test]
+async fn runs_are_measured_with_and_without_others_beside_them() {
+    let sizes = ["--seconds", "1", "--warmup", "0", "--connections", "4", "--rounds", "1"];
+    let beside = ["--definitions", "20", "--finished", "30"];
+    let report = bench(&[&["definitions"], &sizes[..], &beside[..]].concat()).await;
+    let loads = report["loads"].as_array().expect("a report has loads");
+    assert_eq!(loads.len(), 3, "echo, alone, among others: {report}");
+    assert!(loads.iter().all(|load| load["errors"] == 0), "{report}");
+    assert!(fact(&report, "ratio to the same alone") > 0.0, "{report}");
+}

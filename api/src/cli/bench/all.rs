@@ -5,14 +5,17 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::{
-    ActorsArgs, AllArgs, CommandsArgs, Common, EventsArgs, LoadArgs, OverloadArgs, PreloadArgs, Rate,
-    ReadsArgs, RunLoadArgs, RunsArgs, SoakArgs, StartArgs,
+    ActorsArgs, AllArgs, CommandsArgs, Common, DefinitionsArgs, EventsArgs, LoadArgs, OverloadArgs,
+    ParkedArgs, PreloadArgs, Rate, ReadsArgs, RunLoadArgs, RunsArgs, SoakArgs, StartArgs, TasksArgs,
+    TimersArgs,
 };
 use super::figure::{Figure, markdown, plain};
 use super::preload::Preload;
 use super::report::Report;
 use super::site::Site;
-use super::{actors, commands, events, overload, reads, runs, soak, start};
+use super::{
+    actors, commands, definitions, events, overload, parked, reads, runs, soak, start, tasks, timers,
+};
 use crate::config::DatabaseUrl;
 
 const EVENTS: u64 = 10_000_000;
@@ -50,11 +53,11 @@ pub(super) async fn run(site: &Site, args: &AllArgs) -> anyhow::Result<()> {
     Box::pin(on_sqlite(sizes, &mut findings)).await?;
     match &site.server {
         Some(server) => Box::pin(on_postgres(sizes, server, &mut findings)).await?,
-        None => findings.figures.push(Figure::missing("commands on PostgreSQL", "needs --database-url")),
+        None => {
+            findings.figures.push(Figure::missing("commands and runs on PostgreSQL", "needs --database-url"));
+        }
     }
-    let store = site.store("runs", None).await?;
-    let found = Box::pin(runs::on(site, &sizes.runs(), &store)).await;
-    findings.take("runs of five actions, launches accepted", found);
+    Box::pin(of_runs(sizes, &mut findings)).await?;
     let store = site.store("actors", None).await?;
     let found = Box::pin(actors::on(site, &sizes.actors(), store)).await;
     findings.take("live actors, addressable entities", found);
@@ -90,6 +93,29 @@ async fn on_postgres(sizes: Sizes, server: &DatabaseUrl, findings: &mut Findings
         Err(error) => Err(error),
     };
     findings.take("durable commands on PostgreSQL", found);
+    let store = site.store("postgres-runs", Some(server)).await?;
+    let found = Box::pin(runs::on(site, &sizes.runs(), &store)).await;
+    findings.take("runs of five actions, launches accepted, on PostgreSQL", found);
+    Ok(())
+}
+
+/// What is measured of runs, each on a store of its own.
+async fn of_runs(sizes: Sizes, findings: &mut Findings<'_>) -> anyhow::Result<()> {
+    let site = findings.site;
+    let store = site.store("runs", None).await?;
+    let found = Box::pin(runs::on(site, &sizes.runs(), &store)).await;
+    findings.take("runs of five actions, launches accepted", found);
+    let (plain, full) = (site.store("plain", None).await?, site.store("full", None).await?);
+    let found = Box::pin(definitions::on(site, &sizes.definitions(), &plain, &full)).await;
+    findings.take("runs among many definitions", found);
+    let store = site.store("parked", None).await?;
+    let found = Box::pin(parked::on(site, &sizes.parked(), &store)).await;
+    findings.take("memory of parked runs", found);
+    let store = site.store("timers", None).await?;
+    let found = Box::pin(timers::on(site, &sizes.timers(), &store)).await;
+    findings.take("runs due at the same second", found);
+    let store = site.store("tasks", None).await?;
+    findings.take("one run of many tasks", Box::pin(tasks::on(site, &sizes.tasks(), &store)).await);
     Ok(())
 }
 
@@ -171,9 +197,32 @@ impl Sizes {
         EventsArgs { load: self.load(), rate: Rate::Auto, preload, common }
     }
 
+    fn run_load(self) -> RunLoadArgs {
+        RunLoadArgs { connections: 64, seconds: self.seconds, warmup: self.warmup }
+    }
+
     fn runs(self) -> RunsArgs {
-        let load = RunLoadArgs { connections: 64, seconds: self.seconds, warmup: self.warmup };
-        RunsArgs { load, common: Common::default() }
+        RunsArgs { load: self.run_load(), common: Common::default() }
+    }
+
+    fn definitions(self) -> DefinitionsArgs {
+        let (definitions, finished) = (1_000 / self.divisor, 100_000 / self.divisor);
+        let (load, common) = (self.run_load(), Common::default());
+        DefinitionsArgs { load, definitions, finished, rounds: 3, common }
+    }
+
+    fn parked(self) -> ParkedArgs {
+        let (runs, common) = (100_000 / self.divisor, Common::default());
+        ParkedArgs { runs, first: 5_000, connections: 64, common }
+    }
+
+    fn timers(self) -> TimersArgs {
+        let (runs, common) = (20_000 / self.divisor, Common::default());
+        TimersArgs { runs, lead: 30, at_rest: false, connections: 64, common }
+    }
+
+    fn tasks(self) -> TasksArgs {
+        TasksArgs { tasks: 100_000 / self.divisor, common: Common::default() }
     }
 
     fn start(self) -> StartArgs {

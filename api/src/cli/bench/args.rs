@@ -140,6 +140,9 @@ pub(super) struct ParkedArgs {
     /// Runs that are parked.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=90_000_000))]
     pub(super) runs: u32,
+    /// Runs parked before memory is first looked at, so that connections, pools and caches are not counted.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) first: u32,
     /// Connections that they are started through.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) connections: u32,

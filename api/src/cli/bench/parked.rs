@@ -23,8 +23,6 @@ use super::site::Site;
 use super::store::Store;
 use super::trial::{Trial, probe};
 
-/// Runs parked before memory is first looked at, so that connections, pools and caches are not counted.
-const FIRST: u32 = 5_000;
 /// Entities that may be live.
 const CAP: u32 = 64;
 /// How long the bare echo is loaded.
@@ -57,10 +55,10 @@ pub(super) async fn on(site: &Site, args: &ParkedArgs, store: &Store) -> anyhow:
     let floors = Floors::measure(site, Plan { measured: ECHO, ..plan }, answer_bytes).await?;
     let trial = Trial { site, base: &child.base, ledger: &ledger, name: "parked", plan };
     let park = |from, count| trial.run(Arrival::Sweep { from, count }, "runs started and parked".to_owned());
-    park(0, FIRST).await?;
+    park(0, args.first).await?;
     at_rest(&api).await?;
     let before = settled(&child).await?;
-    let parked = park(FIRST, args.runs).await?;
+    let parked = park(args.first, args.runs).await?;
     let begun = now();
     at_rest(&api).await?;
     let rested = begun.elapsed().as_secs_f64();
@@ -78,8 +76,8 @@ pub(super) async fn on(site: &Site, args: &ParkedArgs, store: &Store) -> anyhow:
     report.number("waiting", waiting as f64, format!("{waiting} of the newest {SAMPLE} looked at"));
     let runs = f64::from(args.runs);
     let each = grown(&mut report, "bytes a parked run", before, after, runs);
-    let everything = runs + f64::from(FIRST);
-    let fresh = grown(&mut report, "of a server started anew", empty, anew, everything);
+    let everything = runs + f64::from(args.first);
+    let fresh = grown(&mut report, "of one started anew", empty, anew, everything);
     let rate = Goal::new("started at", Unit::PerSecond, parked.requests_per_second);
     let resident = Goal::new("resident each", Unit::Bytes, each).bound(512.0).aim(100.0);
     let fresh = Goal::new("of a server started anew", Unit::Bytes, fresh);
