@@ -63,6 +63,9 @@ pub(super) async fn on(site: &Site, args: &TasksArgs, store: &Store) -> anyhow::
     let by = ratio(last, first);
     report.number("last to first", by, format!("{by:.2}"));
     report.number("slowest stretch, ms", slowest(&times), format!("{:.2} a task", slowest(&times)));
+    let tenths: Vec<_> =
+        times.chunks(tasks.div_ceil(10)).map(|part| format!("{:.2}", task_ms(part))).collect();
+    report.number("by tenths, ms", ratio(1_000.0, per_second), format!("{} a task", tenths.join(", ")));
     report.number("bare commits/s", bare, format!("{bare:.0} (4 KiB append and fdatasync)"));
     report.ratio("commits to bare ones", ratio(per_second, f64::from(STEP)), bare);
     let mib = |kib: u64| kib as f64 / 1_024.0;
