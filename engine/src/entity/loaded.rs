@@ -16,6 +16,8 @@ use crate::telemetry::names;
 
 /// Events that are folded at a time where all of a stream are read.
 const PAGE: usize = 1_024;
+/// How many bytes of snapshots may be written for a byte of events.
+const SNAPSHOT_BYTES: usize = 4;
 
 pub(super) struct Loaded {
     pub(super) kind: &'static str,
@@ -25,7 +27,18 @@ pub(super) struct Loaded {
     pub(super) received: HashMap<MessageId, Outcome>,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
-    snapshot_seq: Seq,
+    pace: Pace,
+}
+
+/// When the next snapshot is due.
+#[derive(Debug, Default)]
+struct Pace {
+    /// The last event in a snapshot.
+    seq: Seq,
+    /// Bytes of that snapshot.
+    bytes: usize,
+    /// Bytes of the events since.
+    since: usize,
 }
 
 impl Loaded {
@@ -41,14 +54,14 @@ impl Loaded {
         let stored = shared.journal.load(key).await.map_err(failed)?;
         let mut machine = (kind.machine)(key);
         check_size(&stored, shared.config.entity_bytes)?;
-        let (events, mut snapshot_seq) = (stored.events, 0);
+        let (events, mut pace) = (stored.events, Pace::default());
         let mut older = None;
         if let Some(snapshot) = &stored.snapshot {
             let taken = machine.restore(snapshot).map_err(|e| Fault::Refused { reason: e.to_string() })?;
-            snapshot_seq = snapshot.seq;
+            pace.kept(snapshot);
             if !taken {
                 machine = (kind.machine)(key);
-                snapshot_seq = 0;
+                pace = Pace::default();
                 let base = shared.journal.base(key).await.map_err(failed)?;
                 older = Some(match &base {
                     Some(base) => restored(&mut *machine, base)?,
@@ -56,6 +69,7 @@ impl Loaded {
                 });
             }
         }
+        pace.since = events.iter().map(|event| event.body.data.text().len()).sum();
         match older {
             None => fold(&mut *machine, &events)?,
             // A snapshot of another shape is made anew from the events before it too, some at a time.
@@ -79,7 +93,7 @@ impl Loaded {
             received: stored.received.into_iter().map(|r| (r.id, r.outcome)).collect(),
             created_at,
             updated_at: stored.last.map_or(created_at, |(_, at)| at),
-            snapshot_seq,
+            pace,
         })
     }
 
@@ -105,13 +119,37 @@ impl Loaded {
     /// Adds a snapshot to an entry if it is time for one.
     pub(super) fn keep_snapshot(&mut self, entry: &mut Entry, every: u64) {
         let seq = self.head + entry.events.len() as u64;
-        if seq - self.snapshot_seq < every {
-            return;
+        self.pace.since += entry.events.iter().map(|event| event.data.text().len()).sum::<usize>();
+        if self.pace.is_due(seq, every) {
+            self.put_snapshot(entry, seq);
         }
+    }
+
+    /// Adds a snapshot of the state as it is to an entry without events, unless there is one.
+    pub(super) fn keep_last_state(&mut self, entry: &mut Entry) {
+        if self.head > self.pace.seq {
+            self.put_snapshot(entry, self.head);
+        }
+    }
+
+    fn put_snapshot(&mut self, entry: &mut Entry, seq: Seq) {
         if let Some((version, data)) = self.machine.snapshot() {
-            self.snapshot_seq = seq;
-            entry.snapshot = Some(Snapshot { seq, version, data });
+            let snapshot = Snapshot { seq, version, data };
+            self.pace.kept(&snapshot);
+            entry.snapshot = Some(snapshot);
         }
+    }
+}
+
+impl Pace {
+    fn kept(&mut self, snapshot: &Snapshot) {
+        *self = Self { seq: snapshot.seq, bytes: snapshot.data.text().len(), since: 0 };
+    }
+
+    /// True after so many events, once they have the bytes to be worth it: otherwise a large state would be written
+    /// over and over for small changes.
+    fn is_due(&self, seq: Seq, every: u64) -> bool {
+        seq - self.seq >= every && self.since.saturating_mul(SNAPSHOT_BYTES) >= self.bytes
     }
 }
 
@@ -153,4 +191,38 @@ fn panicked(seq: Seq, caught: &Caught) -> Fault {
     let Caught { message, backtrace } = caught;
     tracing::error!(seq, message, backtrace, "the fold of an event panicked");
     Fault::Refused { reason: format!("event {seq} panicked: {message}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Json;
+
+    /// How many bytes of snapshots an entity writes in so many events, each of which makes its state larger.
+    fn written(events: u64, every: u64) -> usize {
+        let (mut pace, mut written) = (Pace::default(), 0);
+        for seq in 1..=events {
+            pace.since += 100;
+            if pace.is_due(seq, every) {
+                let data = Json::from(&serde_json::json!("x".repeat(seq as usize * 100)));
+                written += data.text().len();
+                pace.kept(&Snapshot { seq, version: 1, data });
+            }
+        }
+        written
+    }
+
+    #[test]
+    fn a_state_that_grows_is_written_about_as_much_as_what_it_grows_by() {
+        let bytes = written(10_000, 200);
+        assert!((1_000_000..5_500_000).contains(&bytes), "{bytes} for 1,000,000 bytes of events");
+    }
+
+    #[test]
+    fn a_small_state_is_kept_every_so_many_events() {
+        let mut pace = Pace::default();
+        pace.kept(&Snapshot { seq: 100, version: 1, data: Json::null() });
+        pace.since = 1_000;
+        assert!(!pace.is_due(299, 200) && pace.is_due(300, 200));
+    }
 }

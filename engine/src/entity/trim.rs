@@ -29,7 +29,7 @@ pub(super) async fn trim(
     }
     let mut entry = Entry::new(stream.clone(), shared.cx.now());
     entry.expected = Some(loaded.head);
-    loaded.keep_snapshot(&mut entry, 1);
+    loaded.keep_last_state(&mut entry);
     if !entry.is_empty() {
         match owned.append(entry).await {
             Ok(_) => {}

@@ -42,7 +42,7 @@ pub struct Config {
     pub live_entities: usize,
     /// How long an entity may be idle before it is passivated.
     pub idle: Duration,
-    /// Events after which a snapshot is kept.
+    /// Events after which a snapshot is kept; more where the state is large beside them.
     pub snapshot_every: u64,
     /// Faults of one child within [`Config::restart_window`] beyond which it is quarantined.
     pub restart_intensity: usize,
