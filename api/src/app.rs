@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use promptsales_engine::effect::{Connector, Connectors};
 use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed};
 use promptsales_engine::id::{StreamKey, TenantId};
-use promptsales_engine::journal::{self, Journal, Json, Origin, Outcome};
+use promptsales_engine::journal::{self, Journal, Json, Origin};
 use promptsales_engine::projection::index::Index;
 use promptsales_engine::runtime::{self, Command, Context, History, Leasing, Node, NodeSeed, Prepare};
 use promptsales_engine::supervise::{DeadLetter, Quarantine};
@@ -19,7 +19,7 @@ use promptsales_engine::workflow::action::Actions;
 use promptsales_engine::workflow::check::check;
 use promptsales_engine::workflow::definition::{Definition, Problem as DefinitionProblem};
 use promptsales_engine::workflow::machine::Limits;
-use promptsales_engine::workflow::registration::{WorkflowDefinition, definition_id, load_definitions};
+use promptsales_engine::workflow::registration::{self, definition_id, load_definitions};
 use promptsales_engine::workflow::run::Runs;
 use promptsales_engine::workflow::schedule::{Plan, Schedule, schedule_id};
 use promptsales_engine::workflow::topic::Topic;
@@ -104,7 +104,8 @@ impl Registry {
         let quarantine = KindInfo { public: false, ..Typed::<Quarantine>::info() };
         let catalog = Catalog::new().add_kind(dead_letters)?.add_kind(quarantine)?;
         let topics = KindInfo { public: false, ..Typed::<Topic>::info() };
-        let catalog = catalog.add_kind(WorkflowDefinition::info())?.add_kind(topics)?;
+        let catalog = catalog.add_kind(registration::info(definitions.clone(), actions.clone()))?;
+        let catalog = catalog.add_kind(topics)?;
         let catalog = catalog.add_kind(KindInfo { public: false, ..Typed::<Schedule>::info() })?;
         let catalog = catalog.add_kind(runs.info())?.add_kind(History::info())?;
         let catalog = promptsales_actors::register(catalog)?;
@@ -222,6 +223,8 @@ impl App {
             Problem::new(Code::InvalidDefinition, refused.to_string()).with_errors(json!(refused.problems))
         })?;
         let definition = Arc::new(checked.definition);
+        // The registry learns of it as soon as the journal has taken it.
+        self.definitions().lay_ready(definition.clone());
         let body = json!({
             "name": definition.name, "version": definition.version, "digest": definition.digest, "source": source,
             "scheduling": {
@@ -239,10 +242,6 @@ impl App {
                 dedup,
             })
             .await?;
-        if matches!(answer.outcome, Outcome::Accepted(_)) {
-            // The journal has taken this text under this version; the registry has it or takes it.
-            let _ = self.definitions().insert(tenant, definition.clone());
-        }
         Ok((definition, checked.warnings, answer))
     }
 

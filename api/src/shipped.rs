@@ -82,6 +82,8 @@ impl App {
             registered.map_err(|problem| anyhow::anyhow!("definition `{name}`: {problem:?}"))?;
         match answer.outcome {
             Outcome::Accepted(_) => Ok(()),
+            // Somebody has deleted it, and that stands.
+            Outcome::Rejected(rejected) if rejected.code == "version_deleted" => Ok(()),
             Outcome::Rejected(rejected) => anyhow::bail!("definition `{name}`: {}", rejected.message),
         }
     }

@@ -84,6 +84,7 @@ impl Loaded {
             }
         }
         machine.ready().map_err(|e| Fault::Refused { reason: e.to_string() })?;
+        machine.committed(stored.head);
         let created_at = stored.created_at.unwrap_or_default();
         Ok(Self {
             kind: kind.kind.name,
@@ -111,6 +112,7 @@ impl Loaded {
             }
             self.head = appended.seq;
             self.updated_at = at;
+            self.machine.committed(self.head);
         }
         self.position = appended.position;
         self.received.extend(received.into_iter().map(|r| (r.id, r.outcome)));

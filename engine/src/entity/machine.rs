@@ -103,6 +103,12 @@ pub trait Machine: Send {
     /// When the event cannot follow.
     fn apply(&mut self, event: &Event) -> Result<(), Corruption>;
 
+    /// Told that all that it folded is in the journal, and the number of the last event: once loaded, and after each
+    /// append, before anybody has the answers.
+    fn committed(&mut self, seq: Seq) {
+        let _ = seq;
+    }
+
     /// Says whether the machine, as loaded, can take inputs in.
     ///
     /// # Errors

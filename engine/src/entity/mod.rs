@@ -19,6 +19,7 @@ mod outbox;
 mod overload;
 mod passivation;
 mod quarantine;
+mod settled;
 mod stalled;
 mod trim;
 mod typed;

@@ -222,6 +222,15 @@ impl Node {
         self.0.partitions.directory.read_each(streams).await
     }
 
+    /// Waits until all that the streams of a kind have decided by now is in the journal, or is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; it is not known of all of them.
+    pub async fn settled(&self, tenant: &TenantId, prefix: Prefix) -> Result<(), Fault> {
+        self.0.partitions.directory.settled(tenant, prefix).await
+    }
+
     /// Reads the state of a stream as of a moment; `None` if it did not exist then.
     ///
     /// # Errors

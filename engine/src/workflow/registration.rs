@@ -1,24 +1,43 @@
 //! Registered workflow definitions, as entities: what is registered is in the journal, and stays.
 //!
-//! `(nothing) --register--> registered --register--> registered`
+//! `(nothing) --register--> registered --register, promote--> registered`, and of each version
+//! `active --deprecate--> deprecated --restore--> active --retire--> retiring --delete--> deleted` ([`life`]).
 //!
-//! A version keeps its text for ever; another text needs another version.
+//! A version keeps its text for ever; another text needs another version. New runs are of the latest version: the
+//! newest that is active, or the one that was promoted, until a newer one is registered or it is active no more.
+//!
+//! # A deletion and a start that race
+//!
+//! A version is deleted in two commits. From the first on it is *retiring*: the registry refuses new runs of it, and
+//! those that want to go on in it. A run decides by the registry of the node that owns it, and the registry knows of
+//! a commit before its caller does. So whoever retires a version waits for what runs had decided before
+//! ([`Node::settled`](crate::runtime::Node::settled)), looks at the runs then, and deletes it only if none is open.
+//! Where a run of another owner came in between all the same, it goes on: it is pinned to the text, which is kept.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::action::Actions;
-use super::definition::{MAX_SOURCE_BYTES, digest, is_semver};
 use super::schedule::Plan;
-use super::versions::{Definitions, by_release};
 use crate::clock::Timestamp;
-use crate::entity::Machine;
-use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, KindInfo, Reason, Typed};
-use crate::id::{Id, IdKind, IdSecret, Prefix, StreamId, StreamKey, TenantId};
-use crate::journal::{self, Journal, RejectionKind};
+use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind};
+use crate::id::{Id, IdKind, IdSecret, Prefix, StreamId, TenantId};
+use crate::journal::Seq;
+
+mod deciding;
+pub mod life;
+mod rejection;
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+pub use life::{Act, Life};
+pub use rejection::Rejection;
+pub use shelf::{info, load_definitions};
+
+use deciding::Text;
 
 /// The id kind of registered definitions.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +65,9 @@ pub struct WorkflowDefinition {
     /// True if runs of the latest version begin by themselves.
     #[serde(default)]
     scheduled: bool,
+    /// The version that was made the latest, where that is not the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promoted: Option<Promoted>,
 }
 
 /// A registered version.
@@ -60,6 +82,19 @@ pub struct RegisteredVersion {
     pub digest: String,
     /// When it was registered.
     pub at: Timestamp,
+    /// Where it is in its life.
+    #[serde(default)]
+    pub life: Life,
+}
+
+/// A version that was made the latest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Promoted {
+    /// The version.
+    pub version: String,
+    /// By whom, when, and why.
+    pub act: Act,
 }
 
 /// What a registered workflow can be told to do.
@@ -80,6 +115,44 @@ pub enum Command {
         #[serde(default)]
         scheduling: Option<Scheduling>,
     },
+    /// Has a version take no new runs.
+    Deprecate(Change),
+    /// Has a version take runs again.
+    Restore(Change),
+    /// Makes a version the latest.
+    Promote(Change),
+    /// Has a version take no runs at all, since it is to be deleted.
+    Retire(Change),
+    /// Has a version that is not deleted after all be as it was before.
+    Keep(Change),
+    /// Deletes a version that was retired and is found to have no open runs.
+    Delete {
+        /// The version.
+        version: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+        /// How many open runs of it were found; it is deleted if that is none.
+        open: u64,
+        /// The number of the event since which it takes no runs, which was before the runs were looked at.
+        retired: Seq,
+    },
+}
+
+/// Something that is done to a version.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Change {
+    /// The version.
+    pub version: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The schedule of the workflow.
+    #[schemars(with = "String")]
+    pub schedule: StreamId,
+    /// What runs of each version begin by; none for those whose runs do not begin by themselves.
+    pub plans: BTreeMap<String, Option<Plan>>,
 }
 
 /// How runs of a version begin by themselves, and the schedule that sees to it.
@@ -111,122 +184,121 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         scheduled: Option<bool>,
     },
+    /// A version takes no new runs from now on.
+    Deprecated(Acted),
+    /// A version takes runs again.
+    Restored(Acted),
+    /// A version was made the latest.
+    Promoted(Acted),
+    /// A version takes no runs at all: it is to be deleted.
+    Retired(Acted),
+    /// A version was not deleted, and is as it was before.
+    Kept(Acted),
+    /// A version was deleted.
+    Deleted(Acted),
 }
 
-/// Why a registration is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The version is there with another text.
-    #[error("version {version} of `{name}` is there with another text; give the definition a new version")]
-    VersionTaken {
-        /// The workflow.
-        name: String,
-        /// The version.
-        version: String,
-    },
-    /// The command does not fit itself.
-    #[error("the registration is not sound: {reason}")]
-    Unsound {
-        /// What does not fit.
-        reason: &'static str,
-    },
-}
-
-impl Reason for Rejection {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::VersionTaken { .. } => "version_taken",
-            Self::Unsound { .. } => "invalid_definition",
-        }
-    }
-
-    fn kind(&self) -> RejectionKind {
-        match self {
-            Self::VersionTaken { .. } => RejectionKind::Conflict,
-            Self::Unsound { .. } => RejectionKind::Invalid,
-        }
-    }
+/// What was done to a version.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Acted {
+    /// The version.
+    pub version: String,
+    /// Who did it.
+    pub by: String,
+    /// Why, as far as that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether runs begin by themselves now; only where the latest version is another one than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<bool>,
 }
 
 impl Entity for WorkflowDefinition {
     const KIND: Kind = Kind { name: "definition", plural: "workflows", prefix: Registered::PREFIX };
     const CREATE: &'static str = "register";
-    const EVENTS: &'static [(&'static str, u16)] = &[("registered", 1)];
+    const EVENTS: &'static [(&'static str, u16)] = &[
+        ("registered", 1),
+        ("deprecated", 1),
+        ("restored", 1),
+        ("promoted", 1),
+        ("retired", 1),
+        ("kept", 1),
+        ("deleted", 1),
+    ];
 
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
 
-    fn creates(_: &Command) -> bool {
-        true
+    fn creates(command: &Command) -> bool {
+        matches!(command, Command::Register { .. })
     }
 
     fn decide(
         state: Option<&Self>,
         command: Command,
-        _: &DecideCx<'_>,
+        cx: &DecideCx<'_>,
     ) -> Result<Decision<Event>, Rejection> {
-        let Command::Register { name, version, source, digest: claimed, scheduling } = command;
-        let unsound = |reason| Err(Rejection::Unsound { reason });
-        if source.len() > MAX_SOURCE_BYTES {
-            return unsound("the text is too long");
-        }
-        if claimed != digest(&source) {
-            return unsound("the digest is not that of the text");
-        }
-        if !is_semver(&version) {
-            return unsound("the version is no semantic version");
-        }
-        if state.is_some_and(|state| state.name != name) {
-            return unsound("the name is not that of this workflow");
-        }
-        let reply = json!({ "name": name, "version": version });
-        match state.and_then(|state| state.version(&version)) {
-            Some(known) if known.digest == claimed => Ok(Decision::none().reply(reply)),
-            Some(_) => Err(Rejection::VersionTaken { name, version }),
-            None => {
-                let latest = state.is_none_or(|state| state.is_latest(&version));
-                let was = state.is_some_and(|state| state.scheduled);
-                let scheduling = scheduling.filter(|_| latest);
-                let scheduled = scheduling.as_ref().map(|scheduling| scheduling.plan.is_some());
-                let event =
-                    Event::Registered { name: name.clone(), version, source, digest: claimed, scheduled };
-                let decision = Decision::event(event).reply(reply);
-                Ok(match scheduling {
-                    Some(Scheduling { schedule, plan: Some(plan) }) => {
-                        decision.send(schedule, "set", json!({ "workflow": name, "plan": plan }))
-                    }
-                    Some(Scheduling { schedule, plan: None }) if was => {
-                        decision.send(schedule, "clear", json!({}))
-                    }
-                    Some(_) | None => decision,
-                })
+        match (command, state) {
+            (Command::Register { name, version, source, digest, scheduling }, state) => {
+                let text = Text { name, version, source, digest };
+                deciding::register(state, text, scheduling)
+            }
+            (_, None) => Err(Rejection::Unsound { reason: "there is no such workflow" }),
+            (Command::Deprecate(change), Some(state)) => state.deprecate(change, cx),
+            (Command::Restore(change), Some(state)) => state.restore(change, cx),
+            (Command::Promote(change), Some(state)) => state.promote(change, cx),
+            (Command::Retire(change), Some(state)) => state.retire(change, cx),
+            (Command::Keep(change), Some(state)) => state.keep(change, cx),
+            (Command::Delete { version, reason, open, retired }, Some(state)) => {
+                state.delete(version, reason, (open, retired), cx)
             }
         }
     }
 
     fn begin(event: &Event, cx: &EventCx) -> Option<Self> {
-        let Event::Registered { name, .. } = event;
-        let mut state = Self { name: name.clone(), versions: Vec::new(), scheduled: false };
+        let Event::Registered { name, .. } = event else { return None };
+        let mut state = Self { name: name.clone(), versions: Vec::new(), scheduled: false, promoted: None };
         state.apply(event, cx);
         Some(state)
     }
 
     fn apply(&mut self, event: &Event, cx: &EventCx) {
-        let Event::Registered { version, source, digest, scheduled, .. } = event;
-        self.scheduled = scheduled.unwrap_or(self.scheduled);
-        self.versions.push(RegisteredVersion {
-            version: version.clone(),
-            source: source.clone(),
-            digest: digest.clone(),
-            at: cx.at,
-        });
+        match event {
+            Event::Registered { version, source, digest, scheduled, .. } => {
+                self.scheduled = scheduled.unwrap_or(self.scheduled);
+                self.add(RegisteredVersion {
+                    version: version.clone(),
+                    source: source.clone(),
+                    digest: digest.clone(),
+                    at: cx.at,
+                    life: Life::Active,
+                });
+            }
+            Event::Deprecated(acted) => self.enter(acted, cx, |_, act| Life::Deprecated(act)),
+            Event::Restored(acted) => self.enter(acted, cx, |_, _| Life::Active),
+            Event::Promoted(acted) => {
+                let (version, act) = (acted.version.clone(), acted.act(cx));
+                self.scheduled = acted.scheduled.unwrap_or(self.scheduled);
+                self.promoted = Some(Promoted { version, act });
+            }
+            Event::Retired(acted) => self.enter(acted, cx, |life, act| life.retiring(act, cx.seq)),
+            Event::Kept(acted) => self.enter(acted, cx, |life, _| life.kept()),
+            Event::Deleted(acted) => self.enter(acted, cx, |_, act| Life::Deleted(act)),
+        }
     }
 
     fn view(&self) -> Value {
-        let version =
-            |v: &RegisteredVersion| json!({ "version": v.version, "digest": v.digest, "registeredAt": v.at });
-        json!({ "name": self.name, "versions": self.versions.iter().map(version).collect::<Vec<_>>() })
+        let latest = self.latest();
+        let version = |v: &RegisteredVersion| {
+            json!({
+                "version": v.version, "digest": v.digest, "registeredAt": v.at, "status": v.life.name(),
+                "latest": latest == Some(v.version.as_str()), "change": v.life.act(),
+            })
+        };
+        let versions: Vec<_> = self.versions.iter().map(version).collect();
+        json!({ "name": self.name, "versions": versions, "latest": latest, "promoted": self.promoted })
     }
 }
 
@@ -241,115 +313,19 @@ impl WorkflowDefinition {
         &self.versions
     }
 
-    /// True if a version that is not there yet would be the latest.
-    fn is_latest(&self, version: &str) -> bool {
-        self.versions.iter().all(|known| by_release(&known.version, version).is_lt())
-    }
-
     /// A version.
     pub fn version(&self, version: &str) -> Option<&RegisteredVersion> {
         self.versions.iter().find(|known| known.version == version)
     }
 
-    /// The catalog's entry of this entity; its routes are written by hand.
-    pub fn info() -> KindInfo {
-        KindInfo { public: false, ..Typed::<Self>::info() }
-    }
-}
-
-/// Reads every registered definition of a tenant into the registry; to be done before runs come to life, which is
-/// whenever partitions have been taken over: others may have registered definitions since.
-///
-/// A version that this build cannot compile any more, or that cannot be read, is reported and left out: its runs are
-/// quarantined, the rest goes on.
-///
-/// # Errors
-///
-/// When the journal cannot be read.
-pub async fn load_definitions(
-    journal: &Arc<dyn Journal>,
-    tenant: &TenantId,
-    actions: &Actions,
-    into: &Definitions,
-) -> Result<(), journal::Error> {
-    let mut after = None;
-    loop {
-        let page = journal.list_streams(tenant, Registered::PREFIX, after, false, 100).await?.streams;
-        let Some((_, cursor)) = page.last() else { return Ok(()) };
-        after = Some(*cursor);
-        for (stream, _) in &page {
-            let machine = folded(journal, stream).await?;
-            let Some(registered) = machine.state() else { continue };
-            for (version, problems) in into.load(tenant, registered, actions).err().unwrap_or_default() {
-                tracing::error!(
-                    name = registered.name(),
-                    version,
-                    ?problems,
-                    "a definition does not compile any more"
-                );
-            }
-        }
-    }
-}
-
-/// Folds the registrations of a definition, as far as that goes.
-async fn folded(
-    journal: &Arc<dyn Journal>,
-    stream: &StreamKey,
-) -> Result<Typed<WorkflowDefinition>, journal::Error> {
-    let mut machine = Typed::new();
-    let events = match journal.read_stream(stream, 0, usize::MAX).await {
-        Err(journal::Error::Corrupt { reason }) => {
-            tracing::error!(%stream, reason, "a definition cannot be read");
-            return Ok(machine);
-        }
-        events => events?,
-    };
-    for event in &events {
-        if let Err(error) = machine.apply(event) {
-            tracing::error!(%stream, %error, "a definition cannot be read to its end");
-            break;
-        }
-    }
-    Ok(machine)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decide(
-        state: Option<&WorkflowDefinition>,
-        version: &str,
-        source: &str,
-    ) -> Result<Decision<Event>, Rejection> {
-        let id: StreamId = StreamId::new(Registered::PREFIX, uuid::Uuid::nil());
-        let cx = DecideCx { id, now: Timestamp::from_ms(1), seq: 0, external_key: None, principal: "test" };
-        let (name, version) = ("one".to_owned(), version.to_owned());
-        let command = Command::Register {
-            name,
-            version,
-            source: source.to_owned(),
-            digest: digest(source),
-            scheduling: None,
-        };
-        WorkflowDefinition::decide(state, command, &cx)
+    /// The version that was made the latest, where that counts.
+    pub fn promoted(&self) -> Option<&str> {
+        self.promoted.as_ref().map(|promoted| promoted.version.as_str())
     }
 
-    #[test]
-    fn a_version_is_registered_once() {
-        let cx = EventCx {
-            id: StreamId::new(Registered::PREFIX, uuid::Uuid::nil()),
-            at: Timestamp::from_ms(1),
-            seq: 1,
-        };
-        let first = decide(None, "1.0.0", "a").unwrap();
-        let state = WorkflowDefinition::begin(&first.events[0], &cx).unwrap();
-        assert!(decide(Some(&state), "1.0.0", "a").unwrap().events.is_empty());
-        assert_eq!(decide(Some(&state), "1.0.0", "b").unwrap_err().code(), "version_taken");
-        assert_eq!(decide(Some(&state), "1.1.0", "b").unwrap().events.len(), 1);
-        assert_eq!(decide(Some(&state), "1", "b").unwrap_err().code(), "invalid_definition");
-        assert_eq!(state.version("1.0.0").map(|v| v.source.as_str()), Some("a"));
-        assert!(!WorkflowDefinition::info().public);
+    /// The version that new runs are of; none if no version takes any.
+    pub fn latest(&self) -> Option<&str> {
+        let versions = self.versions.iter().map(|known| (known.version.as_str(), &known.life));
+        life::latest(versions, self.promoted())
     }
 }

@@ -13,7 +13,7 @@ use super::machine::{
     written,
 };
 use super::topic::Interests;
-use super::versions::Definitions;
+use super::versions::{Definitions, NamedBy};
 use crate::codec::{self, Shapes};
 use crate::entity::{
     Corruption, Input, Kind, KindInfo, Machine, Step, StepCx, commands, invalid, not_found, schema,
@@ -38,6 +38,9 @@ const SHAPES: Shapes = Shapes { events: EVENTS, upcasters: &[], state: 2, state_
 
 /// How often a run whose definition is missing looks for it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The commands that take a run up again that failed.
+const REOPENING: [&str; 2] = ["retry", "skip"];
 
 /// What all runs of a node share.
 #[derive(Clone)]
@@ -102,13 +105,10 @@ impl RunMachine {
         let RunCommand::Start { workflow, version, input, cause, key, namespace, parent } = command else {
             return Err(not_found(cx.stream.id));
         };
-        let found = self.runs.definitions.get(&cx.stream.tenant, &workflow, version.as_deref());
-        let Some(definition) = found else {
-            let version = version.map_or_else(String::new, |version| format!(" with version {version}"));
-            let message = format!("there is no workflow `{workflow}`{version}");
-            let (kind, code) = (RejectionKind::NotFound, "unknown_workflow".into());
-            return Err(Rejected { kind, code, message, detail: Json::null() });
-        };
+        // Only a run gives the namespace, which its definition names beside the version.
+        let named_by = if namespace.is_some() { NamedBy::Definition } else { NamedBy::Caller };
+        let definitions = &self.runs.definitions;
+        let definition = definitions.for_run(&cx.stream.tenant, &workflow, version.as_deref(), named_by)?;
         if namespace.as_ref().is_some_and(|namespace| *namespace != definition.namespace) {
             let message = format!("`{workflow}` is in the namespace `{}`", definition.namespace);
             let (kind, code) = (RejectionKind::NotFound, "unknown_workflow".into());
@@ -154,10 +154,8 @@ impl RunMachine {
             Err(Rejected { kind, code: code.into(), message, detail: Json::null() })
         };
         let definitions = &self.runs.definitions;
-        let Some(new) = definitions.get(&cx.stream.tenant, &state.workflow, version.as_deref()) else {
-            let message = format!("`{}` has no version {}", state.workflow, version.unwrap_or_default());
-            return refuse(RejectionKind::NotFound, "unknown_workflow", message);
-        };
+        let new =
+            definitions.for_run(&cx.stream.tenant, &state.workflow, version.as_deref(), NamedBy::Caller)?;
         let Some(old) = self.pinned(&cx.stream.tenant) else {
             return refuse(RejectionKind::Conflict, "definition_missing", missing(state));
         };
@@ -189,6 +187,21 @@ impl RunMachine {
         answer["version"] = reply["version"].clone();
         step.reply = Some(Json::from(&answer));
         Ok(step)
+    }
+
+    /// Refuses to take a run that failed up again where its version takes no runs any more.
+    fn may_reopen(&self, state: &RunState, input: &Input, cx: &StepCx<'_>) -> Result<(), Rejected> {
+        let Input::Command { name, .. } = input else { return Ok(()) };
+        if state.failed.is_none() || !REOPENING.contains(&name.as_ref()) {
+            return Ok(());
+        }
+        let (definitions, version) = (&self.runs.definitions, Some(state.version.as_str()));
+        let found = definitions.for_run(&cx.stream.tenant, &state.workflow, version, NamedBy::Caller);
+        found.map(drop).map_err(|no_runs| {
+            let rejected = Rejected::from(no_runs);
+            let hint = "`restart` it in another version, or restore this one";
+            Rejected { message: format!("{}; {hint}", rejected.message), ..rejected }
+        })
     }
 
     /// The definition that the run is pinned to.
@@ -280,8 +293,11 @@ impl Machine for RunMachine {
                 let command = codec::read_named::<RunCommand>(name, body.text());
                 self.migrate(command.map_err(|e| invalid("invalid_command", e.message))?, cx)
             }
-            (Some(_), _) => match self.pinned(&cx.stream.tenant) {
-                Some(definition) => self.go_on(&definition, input, cx),
+            (Some(state), _) => match self.pinned(&cx.stream.tenant) {
+                Some(definition) => {
+                    self.may_reopen(state, input, cx)?;
+                    self.go_on(&definition, input, cx)
+                }
                 None => self.hold(input, cx),
             },
         }

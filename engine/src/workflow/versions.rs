@@ -1,15 +1,24 @@
 //! The definitions that runs are started from, by tenant, name and version.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::action::Actions;
 use super::check::{Refused, check};
 use super::definition::{Definition, Problem, compare_semver};
-use super::registration::WorkflowDefinition;
+use super::registration::{Life, RegisteredVersion, WorkflowDefinition};
 use super::topic::Interests;
 use crate::id::TenantId;
+use crate::journal::Seq;
+
+mod standing;
+
+pub use standing::{NamedBy, NoRuns};
+use standing::{Standing, Workflow};
+
+/// Compiled definitions that are laid ready at most.
+const READY: usize = 16;
 
 /// A version that is taken by another text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,15 +30,16 @@ pub struct VersionTaken {
     pub version: String,
 }
 
-/// The versions of one workflow.
-type Versions = Vec<Arc<Definition>>;
+type ByName = BTreeMap<String, Workflow>;
 
 /// The definitions there are: those of each tenant, and those that come with the product. Shared between threads.
 #[derive(Debug, Default)]
 pub struct Definitions {
-    by_tenant: RwLock<BTreeMap<Option<TenantId>, BTreeMap<String, Versions>>>,
+    by_tenant: RwLock<BTreeMap<Option<TenantId>, ByName>>,
     /// What the definitions of each tenant listen for, as far as it was asked for since they changed.
     interests: RwLock<BTreeMap<TenantId, Arc<Interests>>>,
+    /// What was compiled last and may be about to be registered.
+    compiled: Mutex<VecDeque<Arc<Definition>>>,
 }
 
 impl Definitions {
@@ -56,7 +66,17 @@ impl Definitions {
         self.add(None, definition)
     }
 
-    /// Adds all versions of a registered workflow; those that are there are not compiled again.
+    /// Lays a compiled definition ready that is about to be registered, so that it need not be compiled again.
+    pub fn lay_ready(&self, definition: Arc<Definition>) {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if compiled.len() >= READY {
+            compiled.pop_front();
+        }
+        compiled.push_back(definition);
+    }
+
+    /// Takes in how a registered workflow is after an event; those of its versions that are there are not compiled
+    /// again. What is known already of a later event stays.
     ///
     /// # Errors
     ///
@@ -66,6 +86,7 @@ impl Definitions {
         &self,
         tenant: &TenantId,
         registered: &WorkflowDefinition,
+        seq: Seq,
         actions: &Actions,
     ) -> Result<(), Vec<(String, Vec<Problem>)>> {
         let mut broken = Vec::new();
@@ -73,28 +94,76 @@ impl Definitions {
             if self.pinned(tenant, registered.name(), &version.version, &version.digest).is_some() {
                 continue;
             }
-            match check(&version.source, actions) {
-                Ok(checked) => {
+            let compiled = match self.take_ready(registered.name(), version) {
+                Some(definition) => Ok(definition),
+                None => check(&version.source, actions).map(|checked| Arc::new(checked.definition)),
+            };
+            match compiled {
+                Ok(definition) => {
                     // The journal has one text for each version, so that nothing can be taken here.
-                    let _ = self.insert(tenant, Arc::new(checked.definition));
+                    let _ = self.insert(tenant, definition);
                 }
                 Err(Refused { problems }) => broken.push((version.version.clone(), problems)),
             }
         }
+        let mut guard = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
+        let workflows = guard.entry(Some(tenant.clone())).or_default();
+        let standing = &mut workflows.entry(registered.name().to_owned()).or_default().standing;
+        if seq >= standing.seq {
+            let lives = registered.versions().iter().map(|known| (known.version.clone(), known.life.clone()));
+            let promoted = registered.promoted().map(str::to_owned);
+            *standing = Standing { seq, promoted, lives: lives.collect() };
+        }
         if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
 
-    /// Finds a definition: a version, or the latest by the order of semantic versions.
+    /// Finds a definition: a version, whatever its status, or the one that stands for the workflow. That is the latest,
+    /// or the newest where no version takes runs; none where all are deleted.
     pub fn get(&self, tenant: &TenantId, name: &str, version: Option<&str>) -> Option<Arc<Definition>> {
-        let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
-        let owners = [Some(tenant.clone()), None];
-        owners.iter().find_map(|owner| {
-            let versions = guard.get(owner)?.get(name)?;
-            match version {
-                Some(version) => versions.iter().find(|d| d.version == version).cloned(),
-                None => versions.iter().max_by(|a, b| by_release(&a.version, &b.version)).cloned(),
-            }
+        self.of(tenant, name, |workflow| match version {
+            Some(version) => workflow.version(version),
+            None => workflow.latest().or_else(|| workflow.newest()),
         })
+    }
+
+    /// Finds the definition that a new run is to be of: of a version, or of the latest. A definition that names a
+    /// version gets it while it is deprecated, too, so that what is open goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRuns`].
+    pub fn for_run(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        version: Option<&str>,
+        named_by: NamedBy,
+    ) -> Result<Arc<Definition>, NoRuns> {
+        let found = self.of(tenant, name, |workflow| workflow.for_run(name, version, named_by));
+        found.unwrap_or_else(|| {
+            let version = version.map(str::to_owned);
+            Err(NoRuns::Unknown { name: name.to_owned(), version })
+        })
+    }
+
+    /// Where a version is in its life; none if it is not there.
+    pub fn life(&self, tenant: &TenantId, name: &str, version: &str) -> Option<Life> {
+        self.of(tenant, name, |workflow| {
+            let is_there =
+                workflow.standing.lives.contains_key(version) || workflow.version(version).is_some();
+            is_there.then(|| workflow.life(version).clone())
+        })
+    }
+
+    /// Every version of a workflow, deleted ones too, with the definition where it compiles.
+    pub fn all(&self, tenant: &TenantId, name: &str) -> BTreeMap<String, Option<Arc<Definition>>> {
+        let all = self.of(tenant, name, |workflow| {
+            let mut all: BTreeMap<_, _> =
+                workflow.standing.lives.keys().map(|version| (version.clone(), None)).collect();
+            all.extend(workflow.versions.iter().map(|d| (d.version.clone(), Some(d.clone()))));
+            Some(all)
+        });
+        all.unwrap_or_default()
     }
 
     /// Finds the very text that a run is pinned to.
@@ -105,12 +174,7 @@ impl Definitions {
         version: &str,
         digest: &str,
     ) -> Option<Arc<Definition>> {
-        let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
-        let owners = [Some(tenant.clone()), None];
-        owners.iter().find_map(|owner| {
-            let versions = guard.get(owner)?.get(name)?;
-            versions.iter().find(|d| d.version == version && d.digest == digest).cloned()
-        })
+        self.of(tenant, name, |workflow| workflow.version(version).filter(|d| d.digest == digest))
     }
 
     /// What the definitions that a tenant has listen for, all of their versions.
@@ -124,13 +188,14 @@ impl Definitions {
         let mut cached = self.interests.write().unwrap_or_else(PoisonError::into_inner);
         let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
         let owners = [Some(tenant.clone()), None];
-        let all = owners.iter().filter_map(|owner| guard.get(owner)).flat_map(BTreeMap::values).flatten();
+        let workflows = owners.iter().filter_map(|owner| guard.get(owner)).flat_map(BTreeMap::values);
+        let all = workflows.flat_map(|workflow| &workflow.versions);
         let found = Arc::new(Interests::of(all.map(|definition| &**definition)));
         cached.insert(tenant.clone(), found.clone());
         found
     }
 
-    /// The latest version of every workflow that a tenant has, in the order of their names.
+    /// The version that stands for every workflow that a tenant has, in the order of their names.
     pub fn list(&self, tenant: &TenantId) -> Vec<Arc<Definition>> {
         let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
         let owners = [None, Some(tenant.clone())];
@@ -140,24 +205,46 @@ impl Definitions {
         names.iter().filter_map(|name| self.get(tenant, name, None)).collect()
     }
 
-    /// The versions of a workflow that a tenant has, oldest first.
+    /// The versions of a workflow that are not deleted, oldest first.
     pub fn versions(&self, tenant: &TenantId, name: &str) -> Vec<Arc<Definition>> {
-        let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
-        let owners = [Some(tenant.clone()), None];
-        let found = owners.iter().find_map(|owner| guard.get(owner)?.get(name)).cloned();
+        let found = self.of(tenant, name, |workflow| Some(workflow.kept().cloned().collect::<Vec<_>>()));
         let mut versions = found.unwrap_or_default();
         versions.sort_by(|a, b| compare_semver(&a.version, &b.version));
         versions
     }
 
+    /// Which definitions that are not deleted run a version of a workflow by its number.
+    pub fn naming(&self, tenant: &TenantId, name: &str, version: &str) -> Vec<Arc<Definition>> {
+        let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        let workflows = guard.get(&Some(tenant.clone())).into_iter().flat_map(BTreeMap::values);
+        let all = workflows.flat_map(Workflow::kept);
+        all.filter(|definition| definition.runs_version(name, version)).cloned().collect()
+    }
+
+    fn of<T>(&self, tenant: &TenantId, name: &str, look: impl Fn(&Workflow) -> Option<T>) -> Option<T> {
+        let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        let owners = [Some(tenant.clone()), None];
+        owners.iter().find_map(|owner| look(guard.get(owner)?.get(name)?))
+    }
+
+    fn take_ready(&self, name: &str, version: &RegisteredVersion) -> Option<Arc<Definition>> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = compiled.iter().position(|definition| {
+            definition.name == name
+                && definition.version == version.version
+                && definition.digest == version.digest
+        });
+        compiled.remove(place?)
+    }
+
     fn add(&self, owner: Option<TenantId>, definition: Arc<Definition>) -> Result<(), VersionTaken> {
         let mut guard = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
-        let versions = guard.entry(owner).or_default().entry(definition.name.clone()).or_default();
-        match versions.iter().find(|known| known.version == definition.version) {
+        let workflow = guard.entry(owner).or_default().entry(definition.name.clone()).or_default();
+        match workflow.version(&definition.version) {
             Some(known) if known.digest == definition.digest => Ok(()),
             Some(known) => Err(VersionTaken { name: known.name.clone(), version: known.version.clone() }),
             None => {
-                versions.push(definition);
+                workflow.versions.push(definition);
                 drop(guard);
                 self.interests.write().unwrap_or_else(PoisonError::into_inner).clear();
                 Ok(())

@@ -6,6 +6,7 @@ use promptsales_engine::codec;
 use promptsales_engine::id::{Prefix, Slot, StreamId, uuid_v7};
 use promptsales_engine::journal::{Json, Outcome};
 use promptsales_engine::supervise::{DeadLetterEvent, Sender, What};
+use promptsales_engine::workflow::definition::digest;
 use serde_json::{Value, json};
 
 use super::stage::{Life, Stage, brief};
@@ -101,7 +102,7 @@ fn rules() -> Value {
 
 /// Every script.
 pub(crate) fn scripts() -> Vec<Script> {
-    [campaigns(), jobs(), leads(), runs(), topics(), schedules()].into_iter().flatten().collect()
+    [campaigns(), jobs(), leads(), runs(), topics(), schedules(), workflows()].into_iter().flatten().collect()
 }
 
 fn launching(run: StreamId) -> Vec<Step> {
@@ -277,6 +278,33 @@ fn schedules() -> Vec<Script> {
         vec![set("emitting", both), Tell("hear", heard)],
     ];
     (1..).zip(all).map(|(number, steps)| Script { id: id("sched", number), steps }).collect()
+}
+
+fn workflows() -> Vec<Script> {
+    let register = |version: &str| {
+        let head =
+            format!("document: {{ dsl: '1.0.3', namespace: test, name: aging, version: '{version}' }}");
+        let source = format!("{head}\ndo: [{{ one: {{ set: {{ n: 1 }} }} }}]");
+        let digest = digest(&source);
+        Tell("register", json!({ "name": "aging", "version": version, "digest": digest, "source": source }))
+    };
+    let change = |name: &'static str, version: &str| {
+        let plans = json!({ "1.0.0": null, "2.0.0": null });
+        let body = json!({ "version": version, "reason": "it is wrong", "schedule": id("sched", 9), "plans": plans });
+        Tell(name, body)
+    };
+    let steps = vec![
+        register("1.0.0"),
+        register("2.0.0"),
+        change("promote", "1.0.0"),
+        change("deprecate", "2.0.0"),
+        change("restore", "2.0.0"),
+        change("retire", "2.0.0"),
+        change("keep", "2.0.0"),
+        change("retire", "2.0.0"),
+        Tell("delete", json!({ "version": "2.0.0", "reason": "old", "open": 0, "retired": 8 })),
+    ];
+    vec![Script { id: id("wfd", 1), steps }]
 }
 
 /// A stage on which the scripts can be played.

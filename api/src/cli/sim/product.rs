@@ -13,7 +13,7 @@ use promptsales_engine::workflow::action::Actions;
 use promptsales_engine::workflow::check::check;
 use promptsales_engine::workflow::definition::Definition;
 use promptsales_engine::workflow::machine::Limits;
-use promptsales_engine::workflow::registration::definition_id;
+use promptsales_engine::workflow::registration::{self, definition_id};
 use promptsales_engine::workflow::run::Runs;
 use promptsales_engine::workflow::versions::Definitions;
 use promptsales_workflows::connectors::{self, sandbox::Sandbox, sandbox::SandboxConfig};
@@ -59,9 +59,13 @@ impl Works {
         let mut catalog = Catalog::new();
         for kind in &self.kinds {
             let mut kind = KindInfo::clone(kind);
-            if kind.kind.name == "run" {
-                let runs = runs.clone();
-                kind.machine = Arc::new(move |stream| Box::new(runs.machine(stream)));
+            match kind.kind.name {
+                "run" => {
+                    let runs = runs.clone();
+                    kind.machine = Arc::new(move |stream| Box::new(runs.machine(stream)));
+                }
+                "definition" => kind = registration::info(definitions.clone(), self.actions.clone()),
+                _ => {}
             }
             catalog = catalog.add_kind(kind).map_err(|e| e.to_string())?;
         }

@@ -73,6 +73,15 @@ impl Definition {
         self.lists.get(reference).map_or(&[], Vec::as_slice)
     }
 
+    /// True if some task runs another workflow in a version that it names.
+    pub fn runs_version(&self, name: &str, version: &str) -> bool {
+        let runs = |node: &Node| {
+            let Kind::Run(spec) = &node.kind else { return false };
+            spec.name == name && spec.version.as_deref() == Some(version)
+        };
+        self.runs.contains(name) && self.nodes.iter().any(runs)
+    }
+
     /// The task itself, where extensions stand around it.
     pub(in crate::workflow) fn extended<'a>(&'a self, node: &'a Node) -> &'a Node {
         let inside = self.list(&format!("{}/do", node.reference));
