@@ -9,7 +9,7 @@ use super::{Campaign, Configured, Event, Launch, Rejection};
 use crate::value::Brief;
 
 /// The workflow that launches a campaign.
-const LAUNCH_WORKFLOW: &str = "launch-campaign";
+pub const LAUNCH_WORKFLOW: &str = "launch-campaign";
 
 /// The run that a campaign's first launch always has, or the one after a launch that failed; in the campaign's slot.
 fn launch_run(campaign: StreamId, failed: Option<StreamId>) -> StreamId {

@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 
 pub use command::Command;
 pub use event::Event;
+pub use launch::LAUNCH_WORKFLOW;
 pub use rejection::Rejection;
 pub use state::{
     Activation, Allocation, Campaign, Cause, Configured, ContentRef, Effective, Launch, TrackedLink,

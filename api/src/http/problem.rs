@@ -40,6 +40,8 @@ pub enum Code {
     BodyTimeout,
     /// The workflow definition has errors.
     InvalidDefinition,
+    /// Something still needs the version.
+    VersionInUse,
     /// The idempotency key was used with another payload.
     IdempotencyKeyReused,
     /// Too much is waiting.
@@ -87,6 +89,7 @@ impl Code {
         Self::BodyTooLarge,
         Self::BodyTimeout,
         Self::InvalidDefinition,
+        Self::VersionInUse,
         Self::IdempotencyKeyReused,
         Self::Overloaded,
         Self::Quarantined,
@@ -133,6 +136,7 @@ impl Code {
             Self::InvalidDefinition => {
                 ("invalid_definition", StatusCode::UNPROCESSABLE_ENTITY, "The workflow definition has errors")
             }
+            Self::VersionInUse => ("version_in_use", StatusCode::CONFLICT, "The version is still needed"),
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
                 StatusCode::UNPROCESSABLE_ENTITY,

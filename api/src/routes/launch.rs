@@ -4,10 +4,12 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use promptsales_actors::campaign::LAUNCH_WORKFLOW;
 use promptsales_actors::value::Brief;
 use promptsales_engine::id::{Prefix, StreamId, StreamKey};
-use promptsales_engine::journal::Outcome;
+use promptsales_engine::journal::{Outcome, Rejected};
 use promptsales_engine::runtime::Command;
+use promptsales_engine::workflow::versions::NamedBy;
 use serde_json::json;
 
 use super::entities::{external_key_of, new_id};
@@ -41,6 +43,13 @@ async fn launch(State(app): State<App>, caller: Caller, body: JsonBody) -> Resul
     let campaign = new_id(&app, &kind, &caller, external_key.as_deref());
     let dedup = caller.dedup(&app.node().info().secret, body.0.text());
     let stream = StreamKey::new(caller.tenant.clone(), campaign);
+    let takes_runs = app.definitions().for_run(&caller.tenant, LAUNCH_WORKFLOW, None, NamedBy::Caller);
+    if let Err(no_runs) = takes_runs
+        && app.node().read(&stream).await?.is_none()
+    {
+        // A launch that could never begin is not accepted; of one that was, the answer is told again.
+        return Err(Rejected::from(no_runs).into());
+    }
     let origin = caller.origin.clone();
     let command =
         Command { stream: stream.clone(), name: "launch".into(), body: body.0, external_key, origin, dedup };

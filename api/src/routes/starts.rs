@@ -65,11 +65,12 @@ async fn start(
 ) -> Result<Response, Problem> {
     let wait = wait_of(query.wait.as_deref())?;
     app.node().check_any()?;
-    let definition = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
-    let definition = definition.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
+    let known = app.definitions().get(&caller.tenant, &name, query.version.as_deref());
+    known.ok_or_else(|| no_workflow(&name, query.version.as_deref()))?;
     let key = key_of(query.key, &caller)?;
+    // Which version is the latest, and whether it takes runs, is decided where the run begins.
     let start = json!({
-        "workflow": name, "version": definition.version, "input": body.read::<Value>()?, "key": key,
+        "workflow": name, "version": query.version, "input": body.read::<Value>()?, "key": key,
     });
     let started = Started::by(&app, &caller, &body, &start).await?;
     let run = app.run_until_ended(&started.stream, wait).await?;

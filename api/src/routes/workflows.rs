@@ -8,6 +8,7 @@ use promptsales_engine::id::StreamKey;
 use promptsales_engine::journal::Outcome;
 use promptsales_engine::workflow::definition::Definition;
 use promptsales_engine::workflow::schedule::schedule_id;
+use promptsales_engine::workflow::versions::NamedBy;
 use serde_json::{Value, json};
 
 use super::versions;
@@ -25,7 +26,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let workflow = json!({
         "type": "object",
         "required": ["name", "version"],
-        "properties": { "name": { "type": "string" }, "version": { "type": "string" } }
+        "properties": {
+            "name": { "type": "string" }, "version": { "type": "string" }, "status": versions::status_schema()
+        }
     });
     let register = "Registers a workflow definition: Open Workflow Specification DSL 1.0, YAML or JSON";
     vec![
@@ -92,7 +95,7 @@ async fn list(
     let skip = usize::try_from(page.after()?.unwrap_or(0)).unwrap_or(usize::MAX);
     let all = app.definitions().list(&caller.tenant);
     let next = (all.len() > skip.saturating_add(limit)).then_some((skip + limit) as u64);
-    let items: Vec<_> = all.iter().skip(skip).take(limit).map(|d| brief(d)).collect();
+    let items: Vec<_> = all.iter().skip(skip).take(limit).map(|d| brief(&app, &caller, d)).collect();
     Ok(Page::new(items, next, format!("/api/v1/workflows?limit={limit}")).into_response())
 }
 
@@ -117,20 +120,24 @@ fn shown(app: &App, caller: &Caller, name: &str, version: Option<&str>) -> Resul
     app.node().check_any()?;
     let found = app.definitions().get(&caller.tenant, name, version);
     let definition = found.ok_or_else(|| no_workflow(name, version))?;
-    let mut body = brief(&definition);
+    let mut body = brief(app, caller, &definition);
+    let latest = app.definitions().for_run(&caller.tenant, name, None, NamedBy::Caller).ok();
     let versions: Vec<_> =
         app.definitions().versions(&caller.tenant, name).iter().map(|d| d.version.clone()).collect();
     body["summary"] = json!(definition.summary);
     body["digest"] = json!(definition.digest);
     body["versions"] = json!(versions);
+    body["latest"] = json!(latest.map(|latest| latest.version.clone()));
     body["definition"] = definition.document.clone();
     Ok(body)
 }
 
-fn brief(definition: &Definition) -> Value {
+fn brief(app: &App, caller: &Caller, definition: &Definition) -> Value {
+    let life = app.definitions().life(&caller.tenant, &definition.name, &definition.version);
+    let life = life.unwrap_or_default();
     json!({
         "namespace": definition.namespace, "name": definition.name, "version": definition.version,
-        "title": definition.title, "saga": definition.saga,
+        "title": definition.title, "saga": definition.saga, "status": life.name(), "change": life.act(),
     })
 }
 

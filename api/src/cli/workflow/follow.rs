@@ -66,7 +66,7 @@ pub(super) async fn completed(client: &Client, mut registered: Value) -> Value {
 }
 
 /// Adds an answer to those before it: numbers are summed, lists are joined, and the rest is that of the new one.
-fn add(all: &mut Value, more: Value) {
+pub(super) fn add(all: &mut Value, more: Value) {
     match (all, more) {
         (Value::Object(all), Value::Object(more)) => {
             for (name, value) in more {

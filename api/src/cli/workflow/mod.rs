@@ -6,11 +6,13 @@ use reqwest::Method;
 use super::Ended;
 use super::client::{Client, ServerArgs, json_of, read_text};
 use follow::Follow;
+use versions::OneVersion;
 
 mod check;
 mod excerpt;
 mod follow;
 mod test;
+mod versions;
 
 /// `promptsales workflow ...`
 #[derive(Debug, Args)]
@@ -64,6 +66,20 @@ enum WorkflowCommand {
     },
     /// Has every open run go on in a version, but those that somebody must choose for; exits with 1 if any was refused.
     Follow(Follow),
+    /// Lists the versions of a definition, each with its status.
+    Versions {
+        /// Its name.
+        name: String,
+    },
+    /// Has a version take no new runs; those that are open go on.
+    Deprecate(OneVersion),
+    /// Has a version take runs again that was deprecated, or was to be deleted.
+    Restore(OneVersion),
+    /// Makes a version the latest, as to roll back: new runs are of it until a newer one is registered.
+    #[command(visible_alias = "rollback")]
+    Promote(OneVersion),
+    /// Deletes a version that no open run is of.
+    Delete(OneVersion),
     /// Starts a run.
     Run {
         /// The definition's name.
@@ -96,8 +112,13 @@ pub(super) async fn run(args: WorkflowArgs) -> anyhow::Result<Ended> {
         WorkflowCommand::Follow(args) => follow::run(&client, args).await,
         WorkflowCommand::List {} => {
             let list = client.get("/api/v1/workflows?limit=100").await?;
-            client.table(&list, &["name", "version", "title"])
+            client.table(&list, &["name", "version", "status", "title"])
         }
+        WorkflowCommand::Versions { name } => versions::list(&client, &name).await,
+        WorkflowCommand::Deprecate(of) => versions::change(&client, "deprecate", of).await,
+        WorkflowCommand::Restore(of) => versions::change(&client, "restore", of).await,
+        WorkflowCommand::Promote(of) => versions::change(&client, "promote", of).await,
+        WorkflowCommand::Delete(of) => versions::delete(&client, of).await,
         WorkflowCommand::Show { name, version } => {
             let tail = version.map_or_else(String::new, |v| format!("/versions/{v}"));
             client.print(client.get(&format!("/api/v1/workflows/{name}{tail}")).await?)

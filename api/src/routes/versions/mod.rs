@@ -1,4 +1,4 @@
-//! Versions of a workflow: what is different, what would become of the open runs, and letting them follow.
+//! Versions of a workflow: their life, what is different, what would become of the open runs, and letting them follow.
 //!
 //! One request looks at some of the runs, the newest first, and says in `next` where another goes on, which is its
 //! `cursor`; null is the end. Where a run follows, that is done once for each: one that is there already is not asked.
@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::routing::{get, post};
+use promptsales_engine::journal::Rejected;
 use promptsales_engine::workflow::definition::{Definition, compare_semver};
 use promptsales_engine::workflow::difference::Diff;
+use promptsales_engine::workflow::versions::{NamedBy, NoRuns};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,7 +24,11 @@ use crate::http::paging::PageQuery;
 use crate::http::params::{Path, Query};
 use crate::http::problem::Problem;
 
+mod deletion;
+mod life;
 mod open_runs;
+
+pub(super) use life::status_schema;
 
 /// Runs that are looked at when a version is registered.
 const AT_REGISTRATION: usize = 1_000;
@@ -33,9 +39,12 @@ const WHEN_ASKED: usize = 5_000;
 /// The query of a walk over runs.
 const CURSOR: &[(&str, &str)] = &[("cursor", "the `next` of an earlier answer")];
 
+/// A version that a request names.
+const CALLER: NamedBy = NamedBy::Caller;
+
 /// The endpoints.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![
+    let mut all = vec![
         Endpoint::new(
             "get",
             "/api/v1/workflows/{name}/versions/{v}/impact",
@@ -63,7 +72,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
                 "next": next_schema(),
             }}),
         ),
-    ]
+    ];
+    all.extend(life::endpoints());
+    all.extend(deletion::endpoints());
+    all
 }
 
 fn impact_schema() -> Value {
@@ -133,8 +145,11 @@ async fn follow(
     body: JsonBody,
 ) -> Result<axum::Json<Value>, Problem> {
     app.node().check_any()?;
-    let definition = app.definitions().get(&caller.tenant, &name, Some(&version));
-    let definition = definition.ok_or_else(|| no_workflow(&name, Some(&version)))?;
+    let definition = app.definitions().for_run(&caller.tenant, &name, Some(&version), CALLER);
+    let definition = definition.map_err(|no_runs| match no_runs {
+        NoRuns::Unknown { .. } => no_workflow(&name, Some(&version)),
+        closed @ NoRuns::Closed { .. } => Rejected::from(closed).into(),
+    })?;
     let Follow { tasks, reason, cursor } = body.read()?;
     let ask = json!({ "version": definition.version, "tasks": tasks, "reason": reason });
     let after = PageQuery::from_cursor(cursor).after()?;

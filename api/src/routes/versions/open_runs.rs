@@ -1,9 +1,10 @@
-//! The open runs of a workflow that are on another version, asked to migrate one by one, the newest first.
+//! The runs of a tenant, some at a time; and the open ones of a workflow that are on another version, asked to migrate
+//! one by one, the newest first.
 //!
 //! One request looks at a bounded part of the runs, and says where the next one goes on. What is wrong with one run is
 //! counted with it and keeps nobody from the others; only what concerns the node ends the walk.
 
-use promptsales_engine::entity::{Dedup, Fault};
+use promptsales_engine::entity::{Dedup, Fault, View};
 use promptsales_engine::id::StreamKey;
 use promptsales_engine::journal::{Json, Outcome};
 use promptsales_engine::runtime::Command;
@@ -21,6 +22,25 @@ const ACTED_ON: usize = 500;
 
 /// Runs that are read at once.
 const PAGE: usize = 100;
+
+/// Some of the runs, the newest first, each with its place and as it is.
+pub(super) struct Runs {
+    pub(super) runs: Vec<(StreamKey, u64, Result<Option<View>, Fault>)>,
+    /// True if there are no more.
+    pub(super) is_last: bool,
+}
+
+impl Runs {
+    /// Reads some runs behind a place.
+    pub(super) async fn page(app: &App, caller: &Caller, after: Option<u64>) -> Result<Self, Problem> {
+        let page = app.node().list(&caller.tenant, RUN, after, true, PAGE).await?.streams;
+        let is_last = page.len() < PAGE;
+        let (streams, places): (Vec<_>, Vec<_>) = page.into_iter().unzip();
+        let views = app.node().read_each(&streams).await;
+        let runs = streams.into_iter().zip(places).zip(views);
+        Ok(Self { runs: runs.map(|((stream, place), view)| (stream, place, view)).collect(), is_last })
+    }
+}
 
 /// Which runs are asked, and what.
 pub(super) struct Walk<'a> {
@@ -60,19 +80,16 @@ impl Walk<'_> {
         let (mut walked, mut after, mut acted) = (Walked::default(), self.after, 0);
         let body = Json::from(&self.ask);
         loop {
-            let page = self.app.node().list(&self.caller.tenant, RUN, after, true, PAGE).await?.streams;
-            let is_last = page.len() < PAGE;
-            let (streams, places): (Vec<_>, Vec<_>) = page.into_iter().unzip();
-            let views = self.app.node().read_each(&streams).await;
-            for ((stream, view), place) in streams.iter().zip(views).zip(places) {
+            let Runs { runs, is_last } = Runs::page(self.app, self.caller, after).await?;
+            for (stream, place, view) in &runs {
                 walked.looked += 1;
-                after = Some(place);
+                after = Some(*place);
                 let replied = match view {
                     Ok(view) if view.as_ref().is_none_or(|view| !self.is_meant(&view.state.value())) => {
                         continue;
                     }
                     Ok(_) => self.ask(stream, &body).await,
-                    Err(fault) => Err(fault),
+                    Err(fault) => Err(fault.clone()),
                 };
                 match replied {
                     Ok(Outcome::Accepted(accepted)) => take(stream, &accepted.reply.value()),
@@ -122,7 +139,7 @@ impl Walked {
 }
 
 /// True for what the next run would meet, too, and another request or another node has to see to.
-fn is_of_the_node(fault: &Fault) -> bool {
+pub(super) fn is_of_the_node(fault: &Fault) -> bool {
     match fault {
         Fault::NotOwner { .. } | Fault::ShuttingDown | Fault::Held => true,
         Fault::Overloaded { .. } | Fault::Quarantined { .. } | Fault::KeyReused | Fault::Unknown => false,
