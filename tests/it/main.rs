@@ -13,6 +13,7 @@ mod history;
 mod journal;
 mod language;
 mod launch;
+mod life;
 mod pressure;
 mod runs;
 mod service;

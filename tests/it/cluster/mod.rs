@@ -9,6 +9,7 @@ mod quarantine;
 mod serving;
 mod standby;
 mod stream;
+mod versions;
 
 /// Held by each test: they load the machine, and leases run by the clock.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
