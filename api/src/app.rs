@@ -31,6 +31,7 @@ use tokio::sync::{Mutex, MutexGuard, TryLockError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::folds::Folds;
 use crate::http::middleware::RequestMetrics;
 use crate::http::openapi;
 use crate::http::problem::{Code, Problem};
@@ -57,6 +58,7 @@ struct Parts {
     openapi: Value,
     stopping: CancellationToken,
     streams: OnceLock<Streams>,
+    folds: Folds,
     /// True once the definitions that come with the product are registered.
     set_up: AtomicBool,
     /// True where other nodes may use the same store: each registers what belongs to its own partitions.
@@ -183,6 +185,7 @@ impl App {
             openapi,
             stopping: CancellationToken::new(),
             streams: OnceLock::new(),
+            folds: Folds::default(),
             set_up: AtomicBool::new(false),
             shared,
             folder,
@@ -351,6 +354,11 @@ impl App {
     /// The room that there is for streams.
     pub fn streams(&self) -> &Streams {
         self.0.streams.get_or_init(|| Streams::new(StreamLimits::default()))
+    }
+
+    /// What reads of runs go on from.
+    pub(crate) fn folds(&self) -> &Folds {
+        &self.0.folds
     }
 
     /// Ends in good order. `false` if something was still under way when the patience for it ran out.

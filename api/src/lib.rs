@@ -4,6 +4,7 @@ pub mod app;
 pub mod backup;
 pub mod cli;
 pub mod config;
+mod folds;
 pub mod http;
 pub mod limits;
 pub mod recorder;

@@ -118,7 +118,8 @@ async fn a_service_is_called_with_a_secret_that_is_nowhere_to_be_read() {
     let run = start(&server, "calls", &json!({ "petId": "a b", "q": "x&y" })).await;
     let ended = ended(&server, &run).await;
     assert_eq!(ended["output"], json!({ "asked": "GET /pets/a%20b?q=x%26y", "token": true }), "{ended}");
-    let told = format!("{ended}{:?}", every(&server, &format!("/api/v1/runs/{run}/journal")).await);
+    let [journal, tasks] = ["journal", "tasks"].map(|list| format!("/api/v1/runs/{run}/{list}"));
+    let told = format!("{ended}{:?}{:?}", every(&server, &journal).await, every(&server, &tasks).await);
     assert!(!told.contains("s3cr3t") && !server.log().contains("s3cr3t"));
 }
 

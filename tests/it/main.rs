@@ -21,6 +21,7 @@ mod set_aside;
 mod simulation;
 mod steps;
 mod stream;
+mod tasks;
 mod top;
 mod transfer;
 mod versions;

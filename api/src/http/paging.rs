@@ -36,10 +36,19 @@ impl PageQuery {
     /// A problem that names the parameter.
     pub fn after(&self) -> Result<Option<u64>, Problem> {
         let Some(text) = &self.cursor else { return Ok(None) };
-        let cursor = text.strip_prefix('p').and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        let wrong =
-            || Problem::new(Code::InvalidParameter, "`cursor`: use the `next` of an earlier page as it is");
-        cursor.map(Some).ok_or_else(wrong)
+        number(text).map(Some).ok_or_else(wrong)
+    }
+
+    /// Where to go on in a list of parts of things: behind a part, or behind all parts, of the thing of a number.
+    ///
+    /// # Errors
+    ///
+    /// A problem that names the parameter.
+    pub fn after_part(&self) -> Result<Option<(u64, Option<u64>)>, Problem> {
+        let Some(text) = &self.cursor else { return Ok(None) };
+        let (whole, part) = text.split_once('.').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
+        let part = part.map(|part| part.parse().map_err(|_| wrong())).transpose()?;
+        Ok(Some((number(whole).ok_or_else(wrong)?, part)))
     }
 }
 
@@ -132,6 +141,19 @@ pub fn cursor(after: u64) -> String {
     format!("p{after:x}")
 }
 
+/// The cursor behind a part of the thing of a number.
+pub fn part_cursor(after: u64, part: u64) -> String {
+    format!("{}.{part}", cursor(after))
+}
+
+fn number(cursor: &str) -> Option<u64> {
+    cursor.strip_prefix('p').and_then(|hex| u64::from_str_radix(hex, 16).ok())
+}
+
+fn wrong() -> Problem {
+    Problem::new(Code::InvalidParameter, "`cursor`: use the `next` of an earlier page as it is")
+}
+
 /// A value as it may stand in a query: percent-encoded but for the unreserved characters of RFC 3986.
 pub fn encoded(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -142,6 +164,14 @@ pub fn encoded(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_may_lead_behind_a_part() {
+        let read = |cursor: &str| PageQuery::from_cursor(Some(cursor.to_owned())).after_part().ok();
+        assert_eq!(read(&part_cursor(300, 12)), Some(Some((300, Some(12)))));
+        assert_eq!(read(&cursor(300)), Some(Some((300, None))));
+        assert_eq!([read("p1.x"), read("1.2"), read("p.")], [None, None, None]);
+    }
 
     #[test]
     fn values_are_encoded_for_a_query() {

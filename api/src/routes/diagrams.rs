@@ -6,12 +6,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use promptsales_engine::entity::Corruption;
+use promptsales_engine::journal::Event;
 use promptsales_engine::workflow::definition::Definition;
 use promptsales_engine::workflow::drawing::{Progress, Wait, draw};
 use promptsales_engine::workflow::machine::TaskList;
+use promptsales_engine::workflow::run::read_event;
 use serde_json::{Value, json};
 
 use super::entities::wait_for;
+use super::runs::folding::{Folding, folded};
 use super::runs::{address, coming};
 use crate::app::App;
 use crate::http::caller::Caller;
@@ -100,17 +104,29 @@ async fn run(
 ) -> Result<Response, Problem> {
     let stream = address(&caller, &id)?;
     wait_for(&app, &headers).await?;
-    let events = coming::events(&app, &stream).await?;
+    let list = folded(&app, &stream, None, Every(TaskList::new())).await?;
     let run = coming::shown(&app, &stream).await?.value();
     let (name, version) = (text(&run["workflow"]), text(&run["version"]));
     let found = app.definitions().get(&caller.tenant, name, Some(version));
     let definition = found.ok_or_else(|| super::workflows::no_workflow(name, Some(version)))?;
-    let tasks = TaskList::of(&events).map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
     let waits: Vec<Wait> = run["waitingFor"].as_array().into_iter().flatten().map(wait).collect();
-    let progress = Progress::new(text(&run["status"]), tasks.items(), &waits);
+    let tasks = list.as_ref().map_or(&[][..], |Every(list)| list.items());
+    let progress = Progress::new(text(&run["status"]), tasks, &waits);
     let mut response = picture(drawn(&app, definition, Some(progress)).await?);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// A fold that tells all tasks.
+struct Every(TaskList);
+
+impl Folding for Every {
+    fn take_in(&mut self, events: &[Event]) -> Result<bool, Corruption> {
+        for event in events {
+            self.0.apply(&read_event(event)?, event.at);
+        }
+        Ok(false)
+    }
 }
 
 fn wait(wait: &Value) -> Wait {

@@ -79,6 +79,18 @@ impl Runs {
     }
 }
 
+/// Reads a stored event of a run, whatever version its shape has.
+///
+/// # Errors
+///
+/// When it has no shape of a run's events.
+pub fn read_event(event: &Event) -> Result<RunEvent, Corruption> {
+    let corrupt = |reason: String| Corruption { seq: event.seq, reason };
+    let (name, version) = (event.body.name.as_ref(), event.body.version);
+    let text = SHAPES.upcast_event(name, version, &event.body.data).map_err(|e| corrupt(e.to_string()))?;
+    codec::read_named(name, &text).map_err(|e| corrupt(e.to_string()))
+}
+
 /// A run behind the face of a machine.
 pub struct RunMachine {
     runs: Runs,
@@ -305,11 +317,7 @@ impl Machine for RunMachine {
 
     fn apply(&mut self, event: &Event) -> Result<(), Corruption> {
         let corrupt = |reason: String| Corruption { seq: event.seq, reason };
-        let (name, version) = (event.body.name.as_ref(), event.body.version);
-        let text =
-            SHAPES.upcast_event(name, version, &event.body.data).map_err(|e| corrupt(e.to_string()))?;
-        let read = codec::read_named::<RunEvent>(name, &text);
-        let read = read.map_err(|e| corrupt(e.to_string()))?;
+        let read = read_event(event)?;
         match &mut self.state {
             Some(state) => state.apply(&read, event.at).map_err(corrupt),
             None => {

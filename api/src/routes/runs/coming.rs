@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use promptsales_engine::id::StreamKey;
-use promptsales_engine::journal::{Event, Json};
+use promptsales_engine::journal::Json;
 use serde_json::json;
 
 use super::no_run;
@@ -55,14 +55,4 @@ pub(super) async fn until_begun(app: &App, stream: &StreamKey) -> Result<(), Pro
         cx.sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(100));
     }
-}
-
-/// Reads all events of a run.
-pub(in crate::routes) async fn events(app: &App, stream: &StreamKey) -> Result<Vec<Event>, Problem> {
-    let mut events = app.node().events(stream, 0, usize::MAX).await?;
-    if events.is_empty() {
-        until_begun(app, stream).await?;
-        events = app.node().events(stream, 0, usize::MAX).await?;
-    }
-    if events.is_empty() { Err(no_run(&stream.id)) } else { Ok(events) }
 }

@@ -19,8 +19,10 @@ use crate::http::problem::{Code, Problem};
 
 mod acts;
 pub(super) mod coming;
+pub(super) mod folding;
 mod history;
 mod list;
+mod tasks;
 
 pub(super) use self::acts::fields;
 
@@ -33,7 +35,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new("get", "/api/v1/runs/{id}", "Shows a run and what it waits for", get(show))
             .answer(200, run_schema()),
     ];
-    [own, list::endpoints(), history::endpoints(), acts::endpoints()].into_iter().flatten().collect()
+    let parts = [own, list::endpoints(), tasks::endpoints(), history::endpoints(), acts::endpoints()];
+    parts.into_iter().flatten().collect()
 }
 
 /// The schema of a run.

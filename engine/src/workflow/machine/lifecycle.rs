@@ -46,6 +46,12 @@ impl Lifecycle {
         }
     }
 
+    /// An estimate of its size in bytes.
+    pub fn size(&self) -> usize {
+        let paths = self.active.keys().chain(self.parked.keys()).chain(self.keys.keys());
+        paths.map(|path| 64 + path.len()).sum()
+    }
+
     /// Folds one more event in, and gives what it means.
     pub fn apply(&mut self, event: &RunEvent, at: Timestamp) -> Vec<LifecycleEvent> {
         let mut out = Vec::new();

@@ -1,117 +1,149 @@
 //! The tasks of a run in the order in which they began: a fold of its events for those who look at it.
+//!
+//! Of a run that has begun many tasks a window is kept: the items at some places of the list, and what it takes to
+//! count on and to tell what becomes of them.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use super::event::RunEvent;
 use super::migrate::Renaming;
 use super::path;
+use super::task::{TaskItem, TaskStatus};
 use super::terms::{Go, TaskType};
 use crate::clock::Timestamp;
-use crate::codec::{ShapeError, read_named};
-use crate::journal::Event;
 
-/// The status of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TaskStatus {
-    /// At work, or its tasks are.
-    Running,
-    /// Waiting for a time, a signal, or its next attempt.
-    Waiting,
-    /// Ended well.
-    Completed,
-    /// Ended in an error.
-    Faulted,
-    /// Not run: its condition did not hold.
-    Skipped,
-    /// Ended before its time.
-    Cancelled,
-    /// Undone.
-    Compensated,
+/// A task that is active.
+#[derive(Debug, Clone)]
+struct Active {
+    /// Its place in the list, from 0.
+    place: usize,
+    /// Its path without attempts, where that differs.
+    key: Option<String>,
 }
 
-/// A task of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskItem {
-    /// Its name.
-    pub name: String,
-    /// Its JSON pointer in the definition.
-    pub reference: String,
-    /// Its instance path, without the attempts of the `try`s around it.
-    pub path: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: TaskType,
-    /// How it stands.
-    pub status: TaskStatus,
-    /// How often it was begun, or tried.
-    pub attempts: u32,
-    /// When it began first.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
+/// What was active when the run ended in an error, and is again if it goes on.
+#[derive(Debug, Clone)]
+struct Parked {
+    active: BTreeMap<String, Active>,
+    again: BTreeMap<String, HashMap<u64, usize>>,
+    statuses: Vec<(usize, TaskStatus)>,
 }
 
 /// The tasks of a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TaskList {
+    /// The places whose items are kept, from 0.
+    window: Range<usize>,
+    /// Those items.
     items: Vec<TaskItem>,
-    /// The items by their path without attempts.
-    by_key: BTreeMap<String, usize>,
-    /// What was active when the run ended in an error, and is again if it goes on.
-    parked: Vec<(String, usize, TaskStatus)>,
+    /// How many tasks have begun.
+    begun: usize,
     /// The active ones by their instance path.
-    active: BTreeMap<String, usize>,
-    /// The items of calls that may be undone.
+    active: BTreeMap<String, Active>,
+    /// The outermost active `try`s that try again; each with the places of the tasks that began inside, by a digest
+    /// of their path without attempts: another attempt begins them again.
+    again: BTreeMap<String, HashMap<u64, usize>>,
+    parked: Option<Parked>,
+    /// The places of calls that may be undone, of items that are kept.
     calls: BTreeMap<u64, usize>,
 }
 
+impl Default for TaskList {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl TaskList {
-    /// A list without tasks.
+    /// A list without tasks, which keeps each.
     pub fn new() -> Self {
-        Self::default()
+        Self::window(0..usize::MAX)
     }
 
-    /// The tasks of a run, folded from its stored events.
-    ///
-    /// # Errors
-    ///
-    /// When an event has no shape of a run's events.
-    pub fn of(events: &[Event]) -> Result<Self, ShapeError> {
-        let mut list = Self::new();
-        for event in events {
-            list.apply(&read_named(&event.body.name, event.body.data.text())?, event.at);
+    /// A list without tasks, which keeps those at some places, from 0.
+    pub fn window(window: Range<usize>) -> Self {
+        Self {
+            window,
+            items: Vec::new(),
+            begun: 0,
+            active: BTreeMap::new(),
+            again: BTreeMap::new(),
+            parked: None,
+            calls: BTreeMap::new(),
         }
-        Ok(list)
     }
 
-    /// The tasks in the order in which they began.
+    /// The same fold with another window, none of whose tasks has begun.
+    pub(super) fn turned(&self, window: Range<usize>) -> Self {
+        let (active, again, parked) = (self.active.clone(), self.again.clone(), self.parked.clone());
+        Self { begun: self.begun, active, again, parked, ..Self::window(window) }
+    }
+
+    /// The tasks that are kept, in the order in which they began.
     pub fn items(&self) -> &[TaskItem] {
         &self.items
     }
 
-    /// Folds one more event in.
-    pub fn apply(&mut self, event: &RunEvent, at: Timestamp) {
+    /// How many tasks have begun.
+    pub fn begun(&self) -> usize {
+        self.begun
+    }
+
+    /// The calls, and the tasks that they belong to, whose undoing changes an item that is kept.
+    pub(super) fn calls(&self) -> impl Iterator<Item = u64> {
+        self.calls.keys().copied()
+    }
+
+    /// True if no item that is kept is active, may begin again with a `try`, or comes back with its run.
+    pub(super) fn has_ended(&self) -> bool {
+        let kept = |place: &usize| self.window.contains(place);
+        let parked = self.parked.iter().flat_map(|parked| parked.active.values());
+        let again = |item: &TaskItem| self.again.keys().any(|root| path::within(&item.path, root));
+        !self.active.values().chain(parked).any(|active| kept(&active.place)) && !self.items.iter().any(again)
+    }
+
+    /// An estimate of its size in bytes, without its items.
+    pub(super) fn size(&self) -> usize {
+        let parked = self.parked.iter();
+        let paths = self.active.keys().chain(parked.clone().flat_map(|parked| parked.active.keys()));
+        let again = self.again.values().chain(parked.flat_map(|parked| parked.again.values()));
+        paths.map(|path| 64 + path.len()).sum::<usize>() + again.map(|keys| 24 * keys.len()).sum::<usize>()
+    }
+
+    /// Folds one more event in; gives the place of the task that it begins, skips or ends.
+    pub fn apply(&mut self, event: &RunEvent, at: Timestamp) -> Option<usize> {
         match event {
-            RunEvent::TaskStarted { path, key, kind, .. } => self.begin(path, key.as_deref(), *kind, at),
+            RunEvent::TaskStarted { path, key, kind, retries, .. } => {
+                let place = self.begin(path, key.as_deref(), *kind, at);
+                if *retries && self.root_of(path).is_none() {
+                    self.again.insert(path.clone(), HashMap::new());
+                }
+                return Some(place);
+            }
             RunEvent::TaskSkipped { path, key, kind, .. } => {
-                self.begin(path, key.as_deref(), *kind, at);
+                let place = self.begin(path, key.as_deref(), *kind, at);
                 self.end(path, TaskStatus::Skipped, at);
+                return Some(place);
             }
             RunEvent::TaskCompleted { path, go, .. } => {
-                self.end(path, TaskStatus::Completed, at);
+                let place = self.end(path, TaskStatus::Completed, at);
                 if *go == Go::End {
                     self.complete_around(path, at);
                 }
+                return place;
             }
-            RunEvent::TaskFaulted { path, kept, .. } => {
+            RunEvent::TaskFaulted { path, error, kept } => {
                 if *kept {
                     self.park();
                 }
-                self.end(path, TaskStatus::Faulted, at);
+                let place = self.end(path, TaskStatus::Faulted, at);
+                if let Some(item) = place.and_then(|place| self.item(place)) {
+                    item.error = Some(error.clone());
+                }
+                return place;
             }
             RunEvent::WaitStarted { path, .. }
             | RunEvent::ListenStarted { path, .. }
@@ -121,21 +153,21 @@ impl TaskList {
             }
             RunEvent::RetryStarted { path, attempt, .. } => {
                 self.set(path, TaskStatus::Running);
-                if let Some(item) = self.active.get(path) {
-                    self.items[*item].attempts = *attempt;
+                if let Some(item) = self.active_item(path) {
+                    item.attempts = *attempt;
                 }
             }
             RunEvent::ErrorCaught { path, .. } | RunEvent::UnwindingStarted { path, .. } => {
                 self.cancel_inside(path, at);
             }
             RunEvent::CallStarted { path, call, .. } | RunEvent::CallResumed { path, call, .. } => {
-                if let Some(item) = self.active.get(path) {
-                    self.calls.insert(*call, *item);
-                }
+                let place = self.place(path).filter(|place| self.window.contains(place));
+                self.calls.extend(place.map(|place| (*call, place)));
             }
             RunEvent::CompensationEnded { call, undone: true } => {
-                if let Some(item) = self.calls.get(call) {
-                    self.items[*item].status = TaskStatus::Compensated;
+                let place = self.calls.get(call).copied();
+                if let Some(item) = place.and_then(|place| self.item(place)) {
+                    item.status = TaskStatus::Compensated;
                 }
             }
             RunEvent::Reopened { path, .. } => self.reopen(path),
@@ -151,28 +183,61 @@ impl TaskList {
             // Steps of calls, signals and acts change no task by themselves.
             _ => {}
         }
+        None
     }
 
-    fn begin(&mut self, at_path: &str, key: Option<&str>, kind: TaskType, at: Timestamp) {
-        let key = key.unwrap_or(at_path);
-        let index = *self.by_key.entry(key.to_owned()).or_insert(self.items.len());
-        self.active.insert(at_path.to_owned(), index);
-        if let Some(item) = self.items.get_mut(index) {
-            item.attempts += 1;
-            item.status = TaskStatus::Running;
-            item.ended_at = None;
-            return;
+    /// The place of an active task.
+    pub(super) fn place(&self, at_path: &str) -> Option<usize> {
+        self.active.get(at_path).map(|active| active.place)
+    }
+
+    /// The item at a place, if it is kept.
+    pub(super) fn item(&mut self, place: usize) -> Option<&mut TaskItem> {
+        self.items.get_mut(place.checked_sub(self.window.start)?)
+    }
+
+    fn active_item(&mut self, at_path: &str) -> Option<&mut TaskItem> {
+        self.item(self.place(at_path)?)
+    }
+
+    /// The outermost `try` around a task that tries again.
+    fn root_of(&self, at_path: &str) -> Option<&String> {
+        self.again.keys().find(|root| path::within(at_path, root) && at_path != *root)
+    }
+
+    fn begin(&mut self, at_path: &str, key: Option<&str>, kind: TaskType, at: Timestamp) -> usize {
+        let root = self.root_of(at_path).cloned();
+        let mut place = self.begun;
+        if let Some(keys) = root.and_then(|root| self.again.get_mut(&root)) {
+            place = *keys.entry(digest(key.unwrap_or(at_path))).or_insert(place);
         }
-        self.items.push(TaskItem {
-            name: path::name(at_path).to_owned(),
-            reference: path::reference(at_path),
-            path: key.to_owned(),
-            kind,
-            status: TaskStatus::Running,
-            attempts: 1,
-            started_at: at,
-            ended_at: None,
-        });
+        self.active.insert(at_path.to_owned(), Active { place, key: key.map(str::to_owned) });
+        if place < self.begun {
+            if let Some(item) = self.item(place) {
+                item.attempts += 1;
+                item.status = TaskStatus::Running;
+                (item.ended_at, item.error, item.output) = (None, None, None);
+            }
+            return place;
+        }
+        self.begun += 1;
+        if self.window.contains(&place) {
+            self.items.push(TaskItem {
+                number: place + 1,
+                name: path::name(at_path).to_owned(),
+                reference: path::reference(at_path),
+                path: key.unwrap_or(at_path).to_owned(),
+                kind,
+                status: TaskStatus::Running,
+                attempts: 1,
+                started_at: at,
+                ended_at: None,
+                error: None,
+                input: None,
+                output: None,
+            });
+        }
+        place
     }
 
     /// What is active of a list is left for another task of it.
@@ -186,62 +251,73 @@ impl TaskList {
 
     /// What is active stands where the new version has it; what has ended stays as it was.
     fn rename(&mut self, renaming: &Renaming) {
-        let active = std::mem::take(&mut self.active);
-        for (old, index) in active {
+        for (old, Active { place, key }) in std::mem::take(&mut self.active) {
             let new = renaming.path(&old);
-            let item = &mut self.items[index];
-            self.by_key.remove(&item.path);
-            item.reference = path::reference(&new);
-            item.path = renaming.path(&item.path);
-            self.by_key.insert(item.path.clone(), index);
-            self.active.insert(new, index);
+            let new_key = renaming.path(key.as_ref().unwrap_or(&old));
+            let root = self.root_of(&old).cloned();
+            if let Some(keys) = root.and_then(|root| self.again.get_mut(&root)) {
+                keys.remove(&digest(key.as_ref().unwrap_or(&old)));
+                keys.insert(digest(&new_key), place);
+            }
+            if let Some(item) = self.item(place) {
+                item.reference = path::reference(&new);
+                item.path.clone_from(&new_key);
+            }
+            let key = (new_key != new).then_some(new_key);
+            self.active.insert(new, Active { place, key });
         }
+        let again = std::mem::take(&mut self.again).into_iter();
+        self.again = again.map(|(root, keys)| (renaming.path(&root), keys)).collect();
     }
 
     /// A task that failed is tried again, and what was active with it goes on.
     fn reopen(&mut self, failed: &str) {
-        for (path, index, status) in std::mem::take(&mut self.parked) {
-            self.items[index].status = status;
-            self.items[index].ended_at = None;
-            self.active.insert(path, index);
+        if let Some(Parked { active, again, statuses }) = self.parked.take() {
+            (self.active, self.again) = (active, again);
+            for (place, status) in statuses {
+                if let Some(item) = self.item(place) {
+                    item.status = status;
+                    (item.ended_at, item.error) = (None, None);
+                }
+            }
         }
-        if let Some(item) = self.active.get(failed) {
-            self.items[*item].attempts += 1;
-            self.items[*item].status = TaskStatus::Running;
+        if let Some(item) = self.active_item(failed) {
+            item.attempts += 1;
+            item.status = TaskStatus::Running;
         }
     }
 
     /// Notes what is active when the run ends in an error.
     fn park(&mut self) {
-        if self.parked.is_empty() {
-            let each =
-                self.active.iter().map(|(path, index)| (path.clone(), *index, self.items[*index].status));
-            self.parked = each.collect();
+        if self.parked.is_some() {
+            return;
         }
+        let status = |active: &Active| {
+            let item = self.items.get(active.place.checked_sub(self.window.start)?)?;
+            Some((active.place, item.status))
+        };
+        let statuses = self.active.values().filter_map(status).collect();
+        self.parked = Some(Parked { active: self.active.clone(), again: self.again.clone(), statuses });
     }
 
     fn set(&mut self, at_path: &str, status: TaskStatus) {
-        if let Some(item) = self.active.get(at_path) {
-            self.items[*item].status = status;
+        if let Some(item) = self.active_item(at_path) {
+            item.status = status;
         }
     }
 
-    fn end(&mut self, at_path: &str, status: TaskStatus, at: Timestamp) {
+    fn end(&mut self, at_path: &str, status: TaskStatus, at: Timestamp) -> Option<usize> {
         self.cancel_inside(at_path, at);
-        if let Some(index) = self.active.remove(at_path) {
-            self.items[index].status = status;
-            self.items[index].ended_at = Some(at);
-        }
+        self.close(at_path, status, at)
     }
 
     fn cancel_inside(&mut self, root: &str, at: Timestamp) {
         let inside = |active: &&String| path::within(active, root) && *active != root;
-        let paths: Vec<String> = self.active.keys().filter(inside).cloned().collect();
+        let near = self.active.range(root.to_owned()..).map(|(path, _)| path);
+        let paths: Vec<String> =
+            near.take_while(|path| path.starts_with(root)).filter(inside).cloned().collect();
         for gone in paths {
-            if let Some(index) = self.active.remove(&gone) {
-                self.items[index].status = TaskStatus::Cancelled;
-                self.items[index].ended_at = Some(at);
-            }
+            self.close(&gone, TaskStatus::Cancelled, at);
         }
     }
 
@@ -249,10 +325,23 @@ impl TaskList {
         let around: Vec<String> =
             self.active.keys().filter(|active| path::within(at_path, active)).cloned().collect();
         for outer in around {
-            if let Some(index) = self.active.remove(&outer) {
-                self.items[index].status = TaskStatus::Completed;
-                self.items[index].ended_at = Some(at);
-            }
+            self.close(&outer, TaskStatus::Completed, at);
         }
     }
+
+    fn close(&mut self, at_path: &str, status: TaskStatus, at: Timestamp) -> Option<usize> {
+        let Active { place, .. } = self.active.remove(at_path)?;
+        self.again.remove(at_path);
+        if let Some(item) = self.item(place) {
+            item.status = status;
+            item.ended_at = Some(at);
+        }
+        Some(place)
+    }
+}
+
+fn digest(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }

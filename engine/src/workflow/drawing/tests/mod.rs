@@ -142,7 +142,20 @@ fn a_saga_shows_what_undoes_its_calls_in_reverse_order() {
 fn item(reference: &str, path: &str, status: TaskStatus, attempts: u32) -> TaskItem {
     let (at, name) = (Timestamp::from_ms(0), reference.rsplit('/').next().unwrap_or_default().to_owned());
     let (reference, path) = (reference.to_owned(), path.to_owned());
-    TaskItem { name, reference, path, kind: TaskType::Call, status, attempts, started_at: at, ended_at: None }
+    TaskItem {
+        number: 1,
+        name,
+        reference,
+        path,
+        kind: TaskType::Call,
+        status,
+        attempts,
+        started_at: at,
+        ended_at: None,
+        error: None,
+        input: None,
+        output: None,
+    }
 }
 
 #[test]

@@ -198,6 +198,7 @@ impl Bed {
         let Some(state) = self.machine.state().filter(|_| self.hidden.is_none()) else { return };
         assert_eq!(state.wanted_timers(), self.timers, "timers are those that are wanted");
         if state.end.is_some() {
+            super::history::agrees_in_parts(&self.events);
             assert!(state.waiting_for().is_empty());
             return;
         }

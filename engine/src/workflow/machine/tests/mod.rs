@@ -8,6 +8,7 @@ mod commands;
 mod events;
 mod flow;
 mod frozen;
+mod history;
 mod language;
 mod lifecycle;
 mod limits;
