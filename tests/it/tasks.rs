@@ -3,7 +3,7 @@
 use promptsales_tests::{Server, Settings};
 use serde_json::{Value, json};
 
-use crate::steps::{define, ended, every, items, run, start, tasks, text, waiting};
+use crate::steps::{define, done, ended, every, items, run, start, tasks, text, waiting};
 
 const LISTEN: &str = "listen: { to: { one: { with: { type: go } } } }";
 
@@ -58,6 +58,8 @@ async fn tasks_tell_what_they_were_given_and_gave() {
         let wrong = server.http.get(&format!("/api/v1/runs/{id}/tasks/{number}/input")).await;
         assert_eq!(wrong.problem(400), "invalid_parameter");
     }
+    let shown = done(&["run", "tasks", &id, "--server", &server.url]).await;
+    assert_eq!(items(&shown), told);
 }
 
 #[tokio::test]

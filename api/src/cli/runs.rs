@@ -7,6 +7,9 @@ use super::Ended;
 use super::client::{Client, ServerArgs, json_of};
 use crate::http::paging::encoded;
 
+/// Characters of a task's input or output in a table.
+const SHOWN: usize = 40;
+
 /// `promptsales run ...`
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -39,6 +42,11 @@ enum RunCommand {
     },
     /// Shows a run and its tasks.
     Show {
+        /// The run's id.
+        id: String,
+    },
+    /// Lists the tasks of a run with what they were given and gave.
+    Tasks {
         /// The run's id.
         id: String,
     },
@@ -152,6 +160,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
     match args.command {
         RunCommand::List { status, workflow } => list(&client, status, workflow).await,
         RunCommand::Show { id } => show(&client, &id).await,
+        RunCommand::Tasks { id } => tasks(&client, &id).await,
         RunCommand::Pause { act: of, freeze } => {
             let timers = if freeze { "freeze" } else { "keep" };
             act(of, "pause", json!({ "timers": timers })).await
@@ -222,6 +231,43 @@ async fn show(client: &Client, id: &str) -> anyhow::Result<Ended> {
     }
     client.print(run)?;
     client.table(&tasks, &["reference", "type", "status", "attempts", "startedAt", "endedAt"])
+}
+
+/// Lists all tasks, page by page; in a table payloads are shown as far as they are short.
+async fn tasks(client: &Client, id: &str) -> anyhow::Result<Ended> {
+    let (path, mut cursor) = (format!("/api/v1/runs/{id}/tasks?limit=100"), String::new());
+    let mut all = Vec::new();
+    loop {
+        let mut page = client.get(&format!("{path}{cursor}")).await?;
+        if let Value::Array(items) = page["items"].take() {
+            all.extend(items);
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    if !client.json() {
+        for task in &mut all {
+            for payload in ["input", "output"] {
+                task[payload] = shortened(&task[payload]).into();
+            }
+        }
+    }
+    let columns = ["number", "reference", "type", "status", "attempts", "durationMs", "input", "output"];
+    client.table(&json!({ "items": all }), &columns)
+}
+
+/// The beginning of a value as JSON text; of one that is left out, how long it is.
+fn shortened(value: &Value) -> String {
+    if let (Some(_), Some(bytes)) = (value.get("$ref"), value.get("bytes")) {
+        return format!("({bytes} bytes)");
+    }
+    let text = if value.is_null() { String::new() } else { value.to_string() };
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 async fn read(text: Option<String>) -> anyhow::Result<Option<Value>> {
