@@ -8,7 +8,7 @@ use promptsales_workflows::connectors::sandbox::SandboxReport;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::steps::{brief, done, ended, every, items, promptsales, text};
+use crate::steps::{brief, define, done, ended, every, items, promptsales, register, run, start, text};
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("paths are UTF-8")
@@ -141,6 +141,61 @@ async fn an_ended_run_keeps_its_state_and_loses_its_events_in_time() {
         assert_eq!(server.http.get(&events).await.problem(410), "history_trimmed");
         let listed = every(&server, "/api/v1/runs").await;
         assert!(listed.iter().any(|each| each.to_string().contains(&run)), "{listed:?}");
+    }
+}
+
+/// Registers a workflow that listens once, whose runs keep their events as long as given.
+async fn keeping(server: &Server, name: &str, retention: &str) {
+    let head = format!(
+        "dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0', metadata: {{ retention: {retention} }}"
+    );
+    let source = format!(
+        "document: {{ {head} }}\ndo: [{{ l: {{ listen: {{ to: {{ one: {{ with: {{ type: go }} }} }} }} }} }}]"
+    );
+    let registered = register(server, &source).await;
+    assert!([200, 201].contains(&registered.status), "{}", registered.body);
+}
+
+#[tokio::test]
+async fn a_definition_says_how_long_its_runs_keep_their_events() {
+    let journal = |run: &str| format!("/api/v1/runs/{run}/journal");
+    let go = async |server: &Server, run: &str| {
+        server.http.post(&format!("/api/v1/runs/{run}/signals/go"), &json!({})).await.ok();
+        ended(server, run).await
+    };
+    for (days, brief, lasting) in [(None, "PT1S", "{ days: 30 }"), (Some("0"), "PT1S", "P30D")] {
+        let env = days.map(|days| ("PROMPTSALES_KEEP_RUNS_DAYS".to_owned(), days.to_owned()));
+        let server = Server::start(Settings { env: env.into_iter().collect(), ..Settings::default() }).await;
+        keeping(&server, "brief", brief).await;
+        keeping(&server, "lasting", lasting).await;
+        define(&server, "silent", "do: [{ a: { set: { n: 1 } } }]").await;
+        let wrong = "document: { dsl: '1.0.3', namespace: test, name: wrong, version: '1.0.0', metadata: { retention: P1M } }\ndo: [{ a: { set: { n: 1 } } }]";
+        let refused = register(&server, wrong).await;
+        assert_eq!(refused.body["errors"][0]["pointer"], "/document/metadata/retention");
+        refused.problem(422);
+        let [open, gone, kept, silent] = [
+            start(&server, "brief", &json!({})).await,
+            start(&server, "brief", &json!({})).await,
+            start(&server, "lasting", &json!({})).await,
+            start(&server, "silent", &json!({})).await,
+        ];
+        ended(&server, &silent).await;
+        go(&server, &kept).await;
+        let before = go(&server, &gone).await;
+        let trimmed = async |run: &str| server.http.get(&journal(run)).await.status == 410;
+        until("the end of its events", || async { trimmed(&gone).await.then_some(()) }).await;
+        assert_eq!(run(&server, &gone).await, before, "its state stays");
+        let tasks = server.http.get(&format!("/api/v1/runs/{gone}/tasks")).await;
+        assert_eq!(tasks.problem(410), "history_trimmed");
+        if days.is_some() {
+            until("the node's own time", || async { trimmed(&silent).await.then_some(()) }).await;
+        }
+        pause(1_500).await;
+        assert!(!trimmed(&open).await, "what has not ended keeps its past");
+        assert!(!trimmed(&kept).await, "another definition says otherwise");
+        assert_eq!(trimmed(&silent).await, days.is_some(), "without a word the node decides");
+        go(&server, &open).await;
+        until("the end of its events too", || async { trimmed(&open).await.then_some(()) }).await;
     }
 }
 

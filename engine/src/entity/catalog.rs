@@ -47,6 +47,9 @@ pub type MachineFactory = Arc<dyn Fn(&StreamKey) -> Box<dyn Machine> + Send + Sy
 /// Reads what an entity is found by from its state, as it is shown.
 pub type FieldsOf = fn(&Value) -> Vec<Field>;
 
+/// Gives the shortest retention that a stream of a kind may have of its own; `None` while none has one.
+pub type ShortestRetention = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;
+
 /// What is known of a kind.
 #[derive(Clone)]
 pub struct KindInfo {
@@ -62,6 +65,8 @@ pub struct KindInfo {
     pub shapes: Shapes,
     /// How long the events of a stream are kept, from its last one; `None` for ever.
     pub retention: Option<Duration>,
+    /// Where streams may say themselves how long their events are kept, the shortest that any may say.
+    pub own_retention: Option<ShortestRetention>,
     /// The JSON Schema of its events, an object of name and body.
     pub event_schema: Value,
     /// What it can be found by; `None` where it is not indexed.

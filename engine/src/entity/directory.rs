@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::admission::Admitted;
 use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, Work};
+use super::trim::Trim;
 use super::{Admission, Catalog, Input, Overload, View};
-use crate::clock::Timestamp;
 use crate::entity::host::HostRef;
 use crate::hashing::Hashing;
 use crate::id::StreamKey;
@@ -80,14 +80,14 @@ impl Directory {
         }))
     }
 
-    /// Trims a stream that has been quiet since before a moment; returns how many events went.
+    /// Trims a stream that has been quiet for as long as it says, or else as its kind does.
     pub(crate) async fn trim(
         &self,
         owned: &Arc<Owned>,
         stream: &StreamKey,
-        before: Timestamp,
-    ) -> Result<usize, Fault> {
-        super::trim::trim(&self.0.shared, owned, stream, before).await
+        kept: Option<Duration>,
+    ) -> Result<Trim, Fault> {
+        super::trim::trim(&self.0.shared, owned, stream, kept).await
     }
 
     /// Delivers an input from outside and waits for its answer, if there is room for it under the load there is.

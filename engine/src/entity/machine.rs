@@ -1,6 +1,7 @@
 //! Machines: entities of every kind and workflow runs behind one face.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -126,9 +127,14 @@ pub trait Machine: Send {
         true
     }
 
-    /// True if nobody asks any more how it came to be as it is, once its last event is as old as its kind keeps events.
+    /// True if nobody asks any more how it came to be as it is, once its last event is as old as its events are kept.
     fn may_forget(&self) -> bool {
         true
+    }
+
+    /// How long this stream's events are kept, from its last one; `None` for as long as the node keeps those of its kind.
+    fn retention(&self) -> Option<Duration> {
+        None
     }
 
     /// The state as it can be kept, with the version of its shape; `None` if there is nothing to keep.

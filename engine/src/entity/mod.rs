@@ -26,7 +26,9 @@ mod typed;
 mod view;
 
 pub(crate) use admission::Admission;
-pub use catalog::{Catalog, CatalogError, CommandInfo, FieldsOf, KindInfo, MachineFactory};
+pub use catalog::{
+    Catalog, CatalogError, CommandInfo, FieldsOf, KindInfo, MachineFactory, ShortestRetention,
+};
 pub use definition::{DecideCx, Decision, Entity, EventCx, Kind, Outgoing, Reason};
 pub use directory::Directory;
 pub(crate) use directory::Shared;
@@ -39,6 +41,7 @@ pub use machine::{Corruption, Input, Machine, Step, StepCx, invalid, not_found};
 pub use outbox::Outbox;
 pub(crate) use outbox::again;
 pub use overload::Overload;
+pub(crate) use trim::Trim;
 pub use typed::Typed;
 pub(crate) use typed::{commands, schema};
 pub use view::View;

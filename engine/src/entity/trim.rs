@@ -1,6 +1,7 @@
 //! Retention of one stream: its state is kept as of its last event, and the events before it go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::directory::Shared;
 use super::intake::Fault;
@@ -15,26 +16,43 @@ const PIECE: usize = 1_000;
 /// Pieces of one stream in a row; the rest comes with the next look at it.
 const PIECES: usize = 16;
 
-/// Trims a stream that has been quiet since before a moment, unless its kind still needs its past; returns how many
-/// events went.
+/// What became of an attempt to trim a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trim {
+    /// So many events went.
+    Gone(usize),
+    /// It is not to be trimmed before this moment.
+    NotBefore(Timestamp),
+    /// By what is known now it is never to be trimmed.
+    Never,
+}
+
+/// Trims a stream that has been quiet for as long as it says, or else as its kind does (`kept`, `None` for ever),
+/// unless its past is still needed.
 pub(super) async fn trim(
     shared: &Shared,
     owned: &Arc<Owned>,
     stream: &StreamKey,
-    before: Timestamp,
-) -> Result<usize, Fault> {
+    kept: Option<Duration>,
+) -> Result<Trim, Fault> {
     let mut loaded = Loaded::load(shared, owned, stream).await?;
-    if loaded.updated_at >= before || !loaded.machine.may_forget() {
-        return Ok(0);
+    let now = shared.cx.now();
+    let Some(kept) = loaded.machine.retention().or(kept) else { return Ok(Trim::Never) };
+    if !loaded.machine.may_forget() {
+        return Ok(Trim::NotBefore(now.plus(kept)));
     }
-    let mut entry = Entry::new(stream.clone(), shared.cx.now());
+    let due = loaded.updated_at.plus(kept);
+    if due >= now {
+        return Ok(Trim::NotBefore(due));
+    }
+    let mut entry = Entry::new(stream.clone(), now);
     entry.expected = Some(loaded.head);
     loaded.keep_last_state(&mut entry);
     if !entry.is_empty() {
         match owned.append(entry).await {
             Ok(_) => {}
             // Something happened to it meanwhile, so that it is not old any more.
-            Err(LaneError::Entry(_)) => return Ok(0),
+            Err(LaneError::Entry(_)) => return Ok(Trim::NotBefore(now.plus(kept))),
             Err(error) => return Err(Fault::Unavailable { reason: error.to_string() }),
         }
     }
@@ -46,5 +64,5 @@ pub(super) async fn trim(
             break;
         }
     }
-    Ok(gone)
+    Ok(Trim::Gone(gone))
 }

@@ -46,6 +46,7 @@ impl<E: Entity> Typed<E> {
             events: E::EVENTS.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect(),
             shapes: Self::SHAPES,
             retention: E::RETENTION,
+            own_retention: None,
             event_schema: schema::<E::Event>(),
             fields: None,
             public: true,

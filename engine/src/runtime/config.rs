@@ -64,7 +64,8 @@ pub struct Config {
     pub breaker_failures: u32,
     /// How long an open circuit stays open before one call may try.
     pub breaker_cooldown: Duration,
-    /// How long events of kinds are kept, from the last one of their stream, where that differs from what the kind says.
+    /// How long events of kinds are kept, from the last one of their stream, where that differs from what the kind
+    /// says; a stream may say otherwise of itself.
     pub retention: Vec<(Prefix, Duration)>,
     /// How often idle entities, the clock and the journal's indexes are looked after.
     pub upkeep: Duration,

@@ -63,7 +63,7 @@ impl Runs {
 
     /// The catalog's entry of runs; their routes are written by hand.
     pub fn info(&self) -> KindInfo {
-        let runs = self.clone();
+        let (runs, definitions) = (self.clone(), self.definitions.clone());
         KindInfo {
             kind: Kind { name: "run", plural: "runs", prefix: Run::PREFIX },
             create: None,
@@ -71,6 +71,7 @@ impl Runs {
             events: EVENTS.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect(),
             shapes: SHAPES,
             retention: None,
+            own_retention: Some(Arc::new(move || definitions.shortest_retention())),
             event_schema: schema::<RunEvent>(),
             fields: Some(super::found::fields),
             public: false,
@@ -355,7 +356,13 @@ impl Machine for RunMachine {
     }
 
     fn may_forget(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| state.ended_at.is_some())
+        // Whether its version wants it kept is known by the version alone.
+        let has_ended = self.state.as_ref().is_some_and(|state| state.ended_at.is_some());
+        has_ended && self.pinned(&self.stream.tenant).is_some()
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        self.pinned(&self.stream.tenant)?.retention
     }
 
     fn snapshot(&self) -> Option<(u16, Json)> {

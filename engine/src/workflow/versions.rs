@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::action::Actions;
 use super::check::{Refused, check};
@@ -193,6 +194,14 @@ impl Definitions {
         let found = Arc::new(Interests::of(all.map(|definition| &**definition)));
         cached.insert(tenant.clone(), found.clone());
         found
+    }
+
+    /// The shortest time that runs keep their events by a definition of any tenant.
+    pub fn shortest_retention(&self) -> Option<Duration> {
+        let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        let workflows = guard.values().flat_map(BTreeMap::values);
+        let all = workflows.flat_map(|workflow| &workflow.versions);
+        all.filter_map(|definition| definition.retention).min()
     }
 
     /// The version that stands for every workflow that a tenant has, in the order of their names.

@@ -243,6 +243,18 @@ fn heads_that_are_wrong_are_refused() {
             "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { saga: 1 }",
             "/document/metadata/saga",
         ),
+        (
+            "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { retention: 30 days }",
+            "/document/metadata/retention",
+        ),
+        (
+            "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { retention: '${ .x }' }",
+            "/document/metadata/retention",
+        ),
+        (
+            "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { retention: { months: 1 } }",
+            "/document/metadata/retention/months",
+        ),
     ];
     for (head, pointer) in cases {
         let found = problems(&format!("document: {{ {head} }}\ndo: [{{ a: {{ wait: PT1S }} }}]"));

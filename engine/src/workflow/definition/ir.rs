@@ -57,6 +57,8 @@ pub struct Definition {
     pub time_zone: Option<String>,
     /// What a run is found by from its start.
     pub attributes: Option<Formula>,
+    /// How long a run that has ended keeps its events; absent for as long as the node says.
+    pub retention: Option<Duration>,
     /// The secrets that it may use.
     pub secrets: BTreeSet<String>,
     pub(in crate::workflow) by_reference: HashMap<String, NodeId>,

@@ -94,6 +94,7 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
         schedule: top.schedule,
         time_zone: top.time_zone,
         attributes: top.attributes,
+        retention: top.retention,
         document: Value::Null,
     });
     Draft { definition: definition.map(|definition| Definition { document, ..definition }), problems }

@@ -27,18 +27,19 @@ impl<'a> Compiler<'a> {
             Value::String(text) if unwrap_expression(text).is_some() => {
                 self.expression(value, at, place).map(Span::Computed)
             }
-            Value::String(text) => match parse_iso(text) {
-                Ok(span) => Some(Span::Fixed(span)),
-                Err(message) => {
-                    self.problems.error(
-                        at,
-                        message,
-                        "write it like `PT1H30M` or `{ hours: 1, minutes: 30 }`",
-                    );
-                    None
-                }
-            },
-            other => self.inline_span(other, at).map(Span::Fixed),
+            other => self.fixed_span(other, at).map(Span::Fixed),
+        }
+    }
+
+    /// Reads a length of time that is no expression.
+    pub(super) fn fixed_span(&mut self, value: &Value, at: &str) -> Option<Duration> {
+        let Value::String(text) = value else { return self.inline_span(value, at) };
+        match parse_iso(text) {
+            Ok(span) => Some(span),
+            Err(message) => {
+                self.problems.error(at, message, "write it like `PT1H30M` or `{ hours: 1, minutes: 30 }`");
+                None
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! The top of a definition: the document, its data, and what its tasks share.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::compiler::{Compiler, Place};
@@ -27,6 +29,7 @@ pub(super) struct Top {
     pub(super) schedule: Option<Schedule>,
     pub(super) time_zone: Option<String>,
     pub(super) attributes: Option<Formula>,
+    pub(super) retention: Option<Duration>,
 }
 
 impl<'a> Compiler<'a> {
@@ -136,6 +139,7 @@ impl<'a> Compiler<'a> {
         if let Some(metadata) = fields.get("metadata").and_then(Value::as_object) {
             top.saga = self.metadata_flag(metadata, "saga", "/document/metadata");
             top.time_zone = self.time_zone(metadata);
+            top.retention = self.retention(metadata);
         }
         fields.close(&mut self.problems);
     }
@@ -177,6 +181,12 @@ impl<'a> Compiler<'a> {
             self.problems.error("/document/metadata/timeZone", "not a time zone", fix);
         }
         name.map(str::to_owned)
+    }
+
+    /// Reads how long runs keep their events.
+    fn retention(&mut self, metadata: &Map<String, Value>) -> Option<Duration> {
+        let value = metadata.get("retention")?;
+        self.fixed_span(value, "/document/metadata/retention")
     }
 
     fn declare_secrets(&mut self, names: &Value) {

@@ -1,12 +1,18 @@
 //! Events that are not kept for ever: the state is as before, and the past says that it is gone.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::entity::{Catalog, Corruption, Input, KindInfo, Machine, Step, StepCx, Typed};
+use crate::id::StreamKey;
 use crate::journal::memory::MemoryJournal;
-use crate::journal::{Entry, Journal, Json, Snapshot};
+use crate::journal::{Entry, Event, Journal, Json, Rejected, Snapshot};
 use crate::runtime::StartError;
+use crate::supervise::{DeadLetter, Quarantine};
+use crate::testkit::Tally;
 
 const KEPT: Duration = Duration::from_secs(1_000);
 
@@ -59,6 +65,72 @@ async fn a_quiet_stream_keeps_its_state_and_loses_its_past() {
     );
     let then = node.read_at(&key(tally(1)), after(9)).await.unwrap().unwrap();
     assert_eq!(facts(&then), wanted);
+}
+
+/// A tally that says itself how long its events are kept.
+struct Keeping(Typed<Tally>, Option<Duration>);
+
+impl Machine for Keeping {
+    fn step(&mut self, input: &Input, cx: &StepCx<'_>) -> Result<Step, Rejected> {
+        self.0.step(input, cx)
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<(), Corruption> {
+        self.0.apply(event)
+    }
+
+    fn view(&self) -> Option<Value> {
+        self.0.view()
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        self.1
+    }
+
+    fn snapshot(&self) -> Option<(u16, Json)> {
+        self.0.snapshot()
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<bool, Corruption> {
+        self.0.restore(snapshot)
+    }
+}
+
+/// Tallies of which the first keeps its events for 100 s, the second for 5,000 s, and the others as their kind does.
+fn keeping() -> Catalog {
+    let own = |stream: &StreamKey| {
+        let of = [(1, 100), (2, 5_000)].into_iter().find(|(n, _)| stream.id == tally(*n));
+        of.map(|(_, seconds)| Duration::from_secs(seconds))
+    };
+    let machine = move |stream: &StreamKey| -> Box<dyn Machine> {
+        Box::new(Keeping(Typed::<Tally>::new(), own(stream)))
+    };
+    let shortest: crate::entity::ShortestRetention = Arc::new(|| Some(Duration::from_secs(100)));
+    let tallies =
+        KindInfo { machine: Arc::new(machine), own_retention: Some(shortest), ..Typed::<Tally>::info() };
+    let catalog = Catalog::new().add_kind(tallies).and_then(Catalog::add::<DeadLetter>);
+    catalog.and_then(Catalog::add::<Quarantine>).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_may_say_itself_how_long_its_events_are_kept() {
+    for (config, third) in [(config(), 1), (Config { retention: Vec::new(), ..config() }, 2)] {
+        let store = MemoryStore::new(1);
+        let cx = Context::simulated(EPOCH, store.appends());
+        let node = node(&store, keeping(), config, cx).await.unwrap();
+        for n in [1, 2, 3] {
+            add(&node, tally(n), 1).await;
+            add(&node, tally(n), 1).await;
+        }
+        let events = |n| store.events().iter().filter(|event| event.stream == key(tally(n))).count();
+        let mut seen = Vec::new();
+        for seconds in [90, 40, 1_000, 7_700] {
+            node.cx().sleep(Duration::from_secs(seconds)).await;
+            seen.push([events(1), events(2), events(3)]);
+        }
+        assert_eq!(seen, [[2, 2, 2], [1, 2, 2], [1, 2, third], [1, 1, third]]);
+        node.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
