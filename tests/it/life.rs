@@ -220,7 +220,7 @@ async fn a_deletion_over_many_runs_goes_on_by_cursor_and_after_kill_9() {
 
 #[tokio::test]
 async fn a_start_that_races_with_a_deletion_is_refused_or_keeps_the_version() {
-    const ROUNDS: usize = 8;
+    const ROUNDS: usize = 12;
     let server = Server::start(Settings::default()).await;
     register(&server, &source("aged", "9.0.0", LISTEN)).await.ok();
     let (mut gone, mut kept) = (0, 0);
@@ -229,7 +229,7 @@ async fn a_start_that_races_with_a_deletion_is_refused_or_keeps_the_version() {
         register(&server, &source("aged", &version, LISTEN)).await.ok();
         let query = format!("?version={version}");
         // In the first rounds the starts come first, in the last ones the deletion does.
-        let late = |n: u64| async move { promptsales_tests::pause(n * round as u64).await };
+        let late = |n: u64| async move { promptsales_tests::pause(n + 3 * round as u64).await };
         let starts = futures_util::future::join_all((0..20).map(|n| {
             let server = &server;
             let query = &query;
@@ -239,7 +239,7 @@ async fn a_start_that_races_with_a_deletion_is_refused_or_keeps_the_version() {
             }
         }));
         let deletion = async {
-            promptsales_tests::pause(2 * (ROUNDS - round) as u64).await;
+            promptsales_tests::pause((ROUNDS - round) as u64).await;
             delete(&server, &version, &[]).await
         };
         let (started, deleted) = futures_util::join!(starts, deletion);

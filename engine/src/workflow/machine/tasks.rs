@@ -164,12 +164,7 @@ impl TaskList {
                 let place = self.place(path).filter(|place| self.window.contains(place));
                 self.calls.extend(place.map(|place| (*call, place)));
             }
-            RunEvent::CompensationEnded { call, undone: true } => {
-                let place = self.calls.get(call).copied();
-                if let Some(item) = place.and_then(|place| self.item(place)) {
-                    item.status = TaskStatus::Compensated;
-                }
-            }
+            RunEvent::CompensationEnded { call, undone: true } => self.undo(*call),
             RunEvent::Reopened { path, .. } => self.reopen(path),
             RunEvent::Moved { list, .. } => self.leave(list, at),
             RunEvent::Migrated { tasks, turns, .. } => {
@@ -298,6 +293,13 @@ impl TaskList {
         };
         let statuses = self.active.values().filter_map(status).collect();
         self.parked = Some(Parked { active: self.active.clone(), again: self.again.clone(), statuses });
+    }
+
+    fn undo(&mut self, call: u64) {
+        let place = self.calls.get(&call).copied();
+        if let Some(item) = place.and_then(|place| self.item(place)) {
+            item.status = TaskStatus::Compensated;
+        }
     }
 
     fn set(&mut self, at_path: &str, status: TaskStatus) {

@@ -55,7 +55,7 @@ pub enum NoRuns {
         /// The version.
         version: String,
         /// Where it is in its life.
-        life: Life,
+        life: Box<Life>,
         /// The version that takes runs, if there is one.
         latest: Option<String>,
     },
@@ -79,7 +79,7 @@ impl From<NoRuns> for Rejected {
         let (kind, code, detail) = match no_runs {
             NoRuns::Unknown { .. } => (RejectionKind::NotFound, "unknown_workflow", Json::null()),
             NoRuns::Closed { version, life, latest, .. } => {
-                let code = match life {
+                let code = match *life {
                     Life::Active | Life::Deprecated(_) => "version_deprecated",
                     Life::Retiring { .. } | Life::Deleted(_) => "version_deleted",
                 };
@@ -144,6 +144,6 @@ impl Workflow {
         }
         let (name, version) = (name.to_owned(), found.version.clone());
         let latest = self.latest().map(|latest| latest.version.clone());
-        Some(Err(NoRuns::Closed { name, version, life, latest }))
+        Some(Err(NoRuns::Closed { name, version, life: Box::new(life), latest }))
     }
 }
