@@ -152,7 +152,7 @@ async fn a_version_is_deleted_once_no_run_is_open_and_its_runs_can_still_be_read
     let refused = delete(&server, "1.0.0", &key).await;
     assert_eq!(
         refused.body["errors"],
-        json!({ "open": 1, "runs": [open], "list": "/api/v1/runs?workflow=aged" })
+        json!({ "open": 1, "runs": [open], "list": "/api/v1/runs?workflow=aged&version=1.0.0" })
     );
     assert_eq!(refused.problem(409), "version_in_use");
     assert_eq!(statuses(&server).await, json!([["active", "active"], "2.0.0"]));

@@ -166,7 +166,8 @@ impl Deletion<'_> {
             let detail = "the version is deleted already".to_owned();
             return Err(Problem::new(Code::Internal, detail));
         };
-        let list = format!("/api/v1/runs?workflow={}", encoded(self.of.name));
+        let (name, version) = (encoded(self.of.name), encoded(self.of.version));
+        let list = format!("/api/v1/runs?workflow={name}&version={version}");
         let (open, runs) = (found.open.len(), &found.open[..found.open.len().min(NAMED)]);
         Ok(Problem::from(rejected).with_errors(json!({ "open": open, "runs": runs, "list": list })))
     }

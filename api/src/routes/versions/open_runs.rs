@@ -7,14 +7,16 @@
 use promptsales_engine::entity::{Dedup, Fault, View};
 use promptsales_engine::id::StreamKey;
 use promptsales_engine::journal::{Json, Outcome};
-use promptsales_engine::runtime::Command;
+use promptsales_engine::projection::index::{Search, Term, Test};
+use promptsales_engine::runtime::{Command, Found};
 use promptsales_engine::workflow::definition::Definition;
+use promptsales_engine::workflow::machine::Status;
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::paging::cursor;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::routes::runs::RUN;
 
 /// Runs that one request asks or cannot read; its answer says where to go on.
@@ -35,10 +37,15 @@ impl Runs {
     pub(super) async fn page(app: &App, caller: &Caller, after: Option<u64>) -> Result<Self, Problem> {
         let page = app.node().list(&caller.tenant, RUN, after, true, PAGE).await?.streams;
         let is_last = page.len() < PAGE;
-        let (streams, places): (Vec<_>, Vec<_>) = page.into_iter().unzip();
+        let places = page.into_iter().map(|(stream, place)| (place, stream)).collect();
+        Ok(Self::read(app, places, is_last).await)
+    }
+
+    async fn read(app: &App, streams: Vec<(u64, StreamKey)>, is_last: bool) -> Self {
+        let (places, streams): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
         let views = app.node().read_each(&streams).await;
         let runs = streams.into_iter().zip(places).zip(views);
-        Ok(Self { runs: runs.map(|((stream, place), view)| (stream, place, view)).collect(), is_last })
+        Self { runs: runs.map(|((stream, place), view)| (stream, place, view)).collect(), is_last }
     }
 }
 
@@ -54,14 +61,14 @@ pub(super) struct Walk<'a> {
     pub(super) once: bool,
     /// Where to go on.
     pub(super) after: Option<u64>,
-    /// Runs that are looked at, about; those of other workflows are among them.
+    /// Open runs of the workflow that are looked at, about.
     pub(super) most: usize,
 }
 
 /// What was gone through.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    /// Runs that were looked at, of whichever workflow.
+    /// Open runs of the workflow that were looked at.
     pub(super) looked: usize,
     /// Each run that would not, or could not be asked, with the reason. One that cannot be read is among them whatever
     /// it is a run of, since nobody can tell.
@@ -80,7 +87,7 @@ impl Walk<'_> {
         let (mut walked, mut after, mut acted) = (Walked::default(), self.after, 0);
         let body = Json::from(&self.ask);
         loop {
-            let Runs { runs, is_last } = Runs::page(self.app, self.caller, after).await?;
+            let Runs { runs, is_last } = self.page(after).await?;
             for (stream, place, view) in &runs {
                 walked.looked += 1;
                 after = Some(*place);
@@ -111,6 +118,24 @@ impl Walk<'_> {
                 return Ok(walked);
             }
         }
+    }
+
+    /// Reads some open runs of the workflow behind a place.
+    async fn page(&self, after: Option<u64>) -> Result<Runs, Problem> {
+        let open = Status::ALL.into_iter().filter(|status| !status.is_end());
+        let tests = [
+            ("workflow", vec![Term::text(&self.definition.name)]),
+            ("status", open.map(|status| Term::text(status.name())).collect()),
+        ];
+        let tests = tests.map(|(name, any)| (name.to_owned(), Test::Is(any))).into();
+        let search = Search { tenant: self.caller.tenant.clone(), prefix: RUN, tests };
+        let Found { streams, is_behind } = self.app.node().find(&search, after, PAGE).await?;
+        if is_behind {
+            let detail = "the index of runs is behind: repeat the request a little later";
+            return Err(Problem::new(Code::PositionNotReached, detail));
+        }
+        let is_last = streams.len() < PAGE;
+        Ok(Runs::read(self.app, streams, is_last).await)
     }
 
     fn is_meant(&self, run: &Value) -> bool {

@@ -46,6 +46,14 @@ impl Status {
         Self::Cancelled,
     ];
 
+    /// True if a run of this status has ended.
+    pub fn is_end(self) -> bool {
+        match self {
+            Self::Completed | Self::Faulted | Self::Compensated | Self::Cancelled => true,
+            Self::Pending | Self::Running | Self::Waiting | Self::Suspended | Self::NeedsAttention => false,
+        }
+    }
+
     /// The wire name.
     pub fn name(self) -> &'static str {
         match self {
