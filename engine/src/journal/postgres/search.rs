@@ -1,6 +1,8 @@
 //! The index over what entities are, in the same database. See [`Index`].
 //!
-//! Each step of a write is one statement, guarded by the partition's row, and may be repeated: the mark moves last.
+//! Each step of a write is one statement, guarded by the partition's row, and may be repeated: the mark moves last. The
+//! steps before it do not wait for the disk (`synchronous_commit` is off for each statement by itself, which is no state
+//! of the session): what the database loses of them in a crash, it loses together with the mark.
 
 use async_trait::async_trait;
 use tokio_postgres::Row;
@@ -22,23 +24,35 @@ pub(super) const MARK: &str =
 
 pub(super) const KIND: &str = "SELECT no FROM promptsales.search_kind WHERE tenant = $1 AND prefix = $2";
 
-pub(super) const KINDS: &str = "INSERT INTO promptsales.search_kind (tenant, prefix)
+pub(super) const KINDS: &str =
+    "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    owner AS MATERIALIZED (SELECT FROM promptsales.partition, quick
+        WHERE id = $2 AND epoch = $3 AND incarnation = $4)
+    INSERT INTO promptsales.search_kind (tenant, prefix)
     SELECT DISTINCT c ->> 0, c ->> 1 FROM jsonb_array_elements($1::jsonb) AS c
-    WHERE EXISTS (SELECT FROM promptsales.partition WHERE id = $2 AND epoch = $3 AND incarnation = $4)
+    WHERE EXISTS (SELECT FROM owner) AND NOT EXISTS (
+        SELECT FROM promptsales.search_kind AS k WHERE k.tenant = c ->> 0 AND k.prefix = c ->> 1)
     ON CONFLICT DO NOTHING";
 
-pub(super) const ENTRIES: &str = "INSERT INTO promptsales.search_entry (kind, uuid)
+pub(super) const ENTRIES: &str =
+    "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    owner AS MATERIALIZED (SELECT FROM promptsales.partition, quick
+        WHERE id = $2 AND epoch = $3 AND incarnation = $4)
+    INSERT INTO promptsales.search_entry (kind, uuid)
     SELECT k.no, (c.value ->> 2)::uuid FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS c(value, place)
     JOIN promptsales.search_kind AS k ON k.tenant = c.value ->> 0 AND k.prefix = c.value ->> 1
-    WHERE c.value -> 3 <> 'null'
-        AND EXISTS (SELECT FROM promptsales.partition WHERE id = $2 AND epoch = $3 AND incarnation = $4)
+    WHERE c.value -> 3 <> 'null' AND EXISTS (SELECT FROM owner) AND NOT EXISTS (
+        SELECT FROM promptsales.search_entry AS e WHERE e.uuid = (c.value ->> 2)::uuid AND e.kind = k.no)
     ORDER BY c.place ON CONFLICT DO NOTHING";
 
-pub(super) const FIELDS: &str = "WITH new AS MATERIALIZED (
+pub(super) const FIELDS: &str = "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    owner AS MATERIALIZED (SELECT FROM promptsales.partition, quick
+        WHERE id = $2 AND epoch = $3 AND incarnation = $4),
+    new AS MATERIALIZED (
         SELECT e.no AS entry, e.kind, c -> 3 AS fields FROM jsonb_array_elements($1::jsonb) AS c
         JOIN promptsales.search_kind AS k ON k.tenant = c ->> 0 AND k.prefix = c ->> 1
         JOIN promptsales.search_entry AS e ON e.uuid = (c ->> 2)::uuid AND e.kind = k.no
-        WHERE EXISTS (SELECT FROM promptsales.partition WHERE id = $2 AND epoch = $3 AND incarnation = $4)),
+        WHERE EXISTS (SELECT FROM owner)),
     field AS MATERIALIZED (SELECT n.entry, n.kind, f ->> 0 AS name, f ->> 1 AS value FROM new AS n
         CROSS JOIN LATERAL jsonb_array_elements(CASE n.fields WHEN 'null' THEN '[]' ELSE n.fields END) AS f),
     gone AS (DELETE FROM promptsales.search_field AS old USING new WHERE old.entry = new.entry AND NOT EXISTS (

@@ -17,11 +17,15 @@ use crate::runtime::Context;
 use crate::supervise::{Pulse, Service, ServiceFault};
 
 /// How long changes are gathered: who changes several times meanwhile is written once.
-const GATHERED: Duration = Duration::from_millis(50);
+const GATHERED: Duration = Duration::from_millis(200);
 /// Entities whose states are read and written at once.
 const AT_ONCE: usize = 512;
+/// How long is waited where nothing changes.
+const IDLE: Duration = Duration::from_secs(10);
 /// How far the mark may stay behind where nothing has changed that is indexed.
 const UNMARKED: u64 = 50_000;
+/// How long the mark may stay behind what is written.
+const MARKED: Duration = Duration::from_secs(1);
 /// How long is waited after a failure.
 const REST: Duration = Duration::from_secs(1);
 /// Changes that are kept in memory; what comes beyond them is read from the journal again.
@@ -121,13 +125,17 @@ impl Changes {
         std::mem::take(&mut self.lock().overflowed)
     }
 
-    fn is_urgent(&self) -> bool {
-        self.lock().urgent
+    /// Waits for more changes, for a while or until somebody waits for the index.
+    async fn gathered(&self, cx: &Context) {
+        tokio::select! {
+            () = cx.sleep(GATHERED) => {}
+            () = self.hurried() => {}
+        }
     }
 
     /// Waits until somebody waits for the index.
     async fn hurried(&self) {
-        while !self.is_urgent() {
+        while !self.lock().urgent {
             self.hurry.notified().await;
         }
     }
@@ -236,42 +244,48 @@ impl Indexer {
         Ok(())
     }
 
-    /// Writes what has changed by now, from where the index stands.
-    async fn follow(&self, written: &mut Position) -> Result<(), String> {
+    /// Writes what has changed by now; gives up to where the index is true then, and whether anything was written.
+    async fn follow(&self) -> Result<(Position, bool), String> {
         let feeds = self.owned.feeds();
-        let upto = *feeds.position.borrow();
+        let (upto, mut wrote) = (*feeds.position.borrow(), false);
         loop {
             let (streams, is_last) = feeds.changes.take();
-            let is_far = upto.saturating_sub(*written) > UNMARKED;
-            if !streams.is_empty() || is_far {
+            if !streams.is_empty() {
                 let _beat = self.pulse.begin();
-                self.write(&streams, is_last.then_some(upto)).await?;
-                *written = if is_last { upto } else { *written };
+                self.write(&streams, None).await?;
+                wrote = true;
             }
             if is_last {
                 feeds.changes.mark.send_replace(upto);
-                return Ok(());
+                return Ok((upto, wrote));
             }
         }
     }
 
+    /// Keeps the index, and writes down now and then how far it is: what has changed since is read again after a fault.
     async fn work(&self) -> Result<(), String> {
         let changes = &self.owned.feeds().changes;
-        let mut written = 0;
+        let (mut marked, mut unmarked, mut due) = (0, false, self.cx.monotonic());
         loop {
             if changes.take_overflow() {
-                written = self.catch_up().await?;
-                changes.mark.send_replace(written);
+                marked = self.catch_up().await?;
+                changes.mark.send_replace(marked);
             }
-            changes.wake.notified().await;
-            if !changes.is_urgent() {
-                let gathered = self.cx.sleep(GATHERED);
-                tokio::select! {
-                    () = gathered => {}
-                    () = changes.hurried() => {}
-                }
+            let idle = if unmarked { due.saturating_duration_since(self.cx.monotonic()) } else { IDLE };
+            tokio::select! {
+                () = changes.wake.notified() => changes.gathered(&self.cx).await,
+                () = self.cx.sleep(idle) => {}
             }
-            self.follow(&mut written).await?;
+            let (reached, wrote) = self.follow().await?;
+            if wrote && !unmarked {
+                due = self.cx.monotonic() + MARKED;
+            }
+            unmarked |= wrote || reached.saturating_sub(marked) > UNMARKED;
+            if unmarked && self.cx.monotonic() >= due {
+                let _beat = self.pulse.begin();
+                self.write(&[], Some(reached)).await?;
+                (marked, unmarked) = (reached, false);
+            }
         }
     }
 }
