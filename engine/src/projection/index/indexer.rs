@@ -17,7 +17,7 @@ use crate::runtime::Context;
 use crate::supervise::{Pulse, Service, ServiceFault};
 
 /// How long changes are gathered: who changes several times meanwhile is written once.
-const GATHERED: Duration = Duration::from_millis(200);
+const GATHERED: Duration = Duration::from_secs(1);
 /// Entities whose states are read and written at once.
 const AT_ONCE: usize = 512;
 /// How long is waited where nothing changes.
@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How far the mark may stay behind where nothing has changed that is indexed.
 const UNMARKED: u64 = 50_000;
 /// How long the mark may stay behind what is written.
-const MARKED: Duration = Duration::from_secs(1);
+const MARKED: Duration = Duration::from_secs(5);
 /// How long is waited after a failure.
 const REST: Duration = Duration::from_secs(1);
 /// Changes that are kept in memory; what comes beyond them is read from the journal again.
