@@ -1,7 +1,7 @@
 //! The index over what entities are: which of a kind have given values in given fields.
 //!
 //! A kind says by [`KindInfo::fields`](crate::entity::KindInfo::fields) what it can be found by. For each partition a
-//! service ([`Indexer`]) follows what is committed, reads the state of whoever has changed, and writes its fields into an
+//! service (`Indexer`) follows what is committed, reads the state of whoever has changed, and writes its fields into an
 //! [`Index`], together with the position up to which they are true. An index holds nothing that does not follow from
 //! the journal: one that is missing, broken or of another history is made anew.
 //!
