@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join, kind_of};
-use super::ir::{CallSpec, Compensate, Formula, Kind, Node, RunSpec};
+use super::ir::{CallSpec, Compensate, Kind, Node, RunSpec};
 use super::secrets::VARIABLE;
+use super::shaping::Formula;
 
 /// The functions of the specification that go over a connector.
 pub(super) const PROTOCOLS: [&str; 4] = ["http", "openapi", "mcp", "a2a"];

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::Problems;
 use super::extensions::Extension;
 use super::fields::{Fields, join, kind_of};
-use super::ir::{Form, Formula, Node, NodeId, Schema, Shaping};
+use super::ir::{Node, NodeId};
 use super::secrets::VARIABLE as SECRETS;
+use super::shaping::{Form, Formula, Schema, Shaping};
 use crate::workflow::expression::{Expression, Template, unwrap_expression};
 
 /// Where an expression stands; it decides which of the specification's arguments it has.

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join, kind_of};
-use super::ir::{Formula, Kind, Shaping};
+use super::ir::Kind;
 use super::matching::matching;
+use super::shaping::{Formula, Shaping};
 use crate::workflow::expression::unwrap_expression;
 
 /// The variables that an iteration over events binds, if it names none.

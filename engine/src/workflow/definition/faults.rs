@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join};
 use super::handling::{Backoff, Catch, ErrorFilter, Retry};
-use super::ir::{Formula, Kind};
+use super::ir::Kind;
+use super::shaping::Formula;
 
 /// The most retries that a policy can ask for.
 const MOST_RETRIES: u64 = 1_000_000;

@@ -1,6 +1,7 @@
 //! The intermediate form of what a `try` does with errors.
 
-use super::ir::{Formula, Span, Then};
+use super::ir::{Span, Then};
+use super::shaping::Formula;
 
 /// How a `try` handles errors.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::compiler::{Compiler, Place};
 use super::events::{Consumption, Correlation, EventFilter, Wanted};
-use super::ir::{Form, Formula};
+use super::shaping::{Form, Formula};
 use crate::workflow::action::WorkflowError;
 use crate::workflow::expression::{Expression, Limits};
 

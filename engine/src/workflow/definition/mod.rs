@@ -22,6 +22,7 @@ mod problem;
 mod protocols;
 mod schedule;
 mod secrets;
+mod shaping;
 mod source;
 mod span;
 mod task;
@@ -34,21 +35,21 @@ mod tests;
 pub use events::{Consumption, Correlation, EventFilter, Foreach, ListenSpec, Read, Strategy, Until, Wanted};
 pub use handling::{Backoff, Catch, ErrorFilter, Retry};
 pub use ir::{
-    CallSpec, Case, Compensate, Definition, ForSpec, Formula, Kind, Node, NodeId, Parallel, Role, RunSpec,
-    Schema, Shaping, Span, Then,
+    CallSpec, Case, Compensate, Definition, ForSpec, Kind, Node, NodeId, Parallel, Role, RunSpec, Span, Then,
 };
 pub use places::Position;
 pub use problem::{Problem, Severity};
 pub use schedule::Schedule;
 pub use secrets::{SECRET_CLOSES, SECRET_OPENS};
+pub use shaping::{Formula, Schema, Shaping};
 pub use source::MAX_SOURCE_BYTES;
 pub use version::{compare_semver, is_semver};
 
 pub(in crate::workflow) use fields::kind_of;
-pub(in crate::workflow) use ir::{Form, clip};
 pub(in crate::workflow) use matching::consumption_of;
 pub(in crate::workflow) use nearest::suggestion;
 pub(in crate::workflow) use problem::Problems;
+pub(in crate::workflow) use shaping::{Form, clip};
 pub(in crate::workflow) use source::read_documents;
 pub(in crate::workflow) use span::parse_iso;
 

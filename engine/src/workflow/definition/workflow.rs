@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::compiler::{Compiler, Place};
 use super::fields::{Fields, join};
-use super::ir::{Formula, Kind, Shaping, Span};
+use super::ir::{Kind, Span};
 use super::nearest::suggestion;
 use super::schedule::Schedule;
+use super::shaping::{Formula, Shaping};
 use super::version::is_semver;
 
 /// The newest version of the language that is understood, without its patch number.
