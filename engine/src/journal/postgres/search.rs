@@ -41,26 +41,37 @@ pub(super) const ENTRIES: &str =
     INSERT INTO promptsales.search_entry (kind, uuid)
     SELECT k.no, (c.value ->> 2)::uuid FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS c(value, place)
     JOIN promptsales.search_kind AS k ON k.tenant = c.value ->> 0 AND k.prefix = c.value ->> 1
-    WHERE c.value -> 3 <> 'null' AND EXISTS (SELECT FROM owner) AND NOT EXISTS (
-        SELECT FROM promptsales.search_entry AS e WHERE e.uuid = (c.value ->> 2)::uuid AND e.kind = k.no)
+    LEFT JOIN LATERAL (SELECT no FROM promptsales.search_entry AS e
+        WHERE e.uuid = (c.value ->> 2)::uuid AND e.kind = k.no OFFSET 0) AS known ON true
+    WHERE c.value -> 3 <> 'null' AND known.no IS NULL AND EXISTS (SELECT FROM owner)
     ORDER BY c.place ON CONFLICT DO NOTHING";
 
-pub(super) const FIELDS: &str = "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+// Rows are looked up one by one (`OFFSET 0` keeps the planner from joining whole tables, of which it knows little at
+// first), and go by their place.
+pub(super) const FIELDS: &str =
+    "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     owner AS MATERIALIZED (SELECT FROM promptsales.partition, quick
         WHERE id = $2 AND epoch = $3 AND incarnation = $4),
     new AS MATERIALIZED (
-        SELECT e.no AS entry, e.kind, c -> 3 AS fields FROM jsonb_array_elements($1::jsonb) AS c
+        SELECT e.no AS entry, k.no AS kind, c -> 3 AS fields FROM jsonb_array_elements($1::jsonb) AS c
         JOIN promptsales.search_kind AS k ON k.tenant = c ->> 0 AND k.prefix = c ->> 1
-        JOIN promptsales.search_entry AS e ON e.uuid = (c ->> 2)::uuid AND e.kind = k.no
+        CROSS JOIN LATERAL (SELECT no FROM promptsales.search_entry AS e
+            WHERE e.uuid = (c ->> 2)::uuid AND e.kind = k.no OFFSET 0) AS e
         WHERE EXISTS (SELECT FROM owner)),
     field AS MATERIALIZED (SELECT n.entry, n.kind, f ->> 0 AS name, f ->> 1 AS value FROM new AS n
         CROSS JOIN LATERAL jsonb_array_elements(CASE n.fields WHEN 'null' THEN '[]' ELSE n.fields END) AS f),
-    gone AS (DELETE FROM promptsales.search_field AS old USING new WHERE old.entry = new.entry AND NOT EXISTS (
-        SELECT FROM field AS f WHERE f.entry = old.entry AND f.name = old.name AND f.value = old.value)),
-    left_over AS (DELETE FROM promptsales.search_entry AS e USING new
-        WHERE e.no = new.entry AND new.fields = 'null')
+    old AS MATERIALIZED (SELECT f.place, f.entry, f.name, f.value FROM new AS n CROSS JOIN LATERAL (
+        SELECT ctid AS place, entry, name, value FROM promptsales.search_field AS f
+        WHERE f.entry = n.entry OFFSET 0) AS f),
+    gone AS (DELETE FROM promptsales.search_field WHERE ctid = ANY (ARRAY(SELECT old.place FROM old
+        WHERE NOT EXISTS (SELECT FROM field AS f
+            WHERE f.entry = old.entry AND f.name = old.name AND f.value = old.value)))),
+    left_over AS (DELETE FROM promptsales.search_entry
+        WHERE no = ANY (ARRAY(SELECT entry FROM new WHERE fields = 'null')))
     INSERT INTO promptsales.search_field (entry, kind, name, value)
-    SELECT DISTINCT entry, kind, name, value FROM field ON CONFLICT DO NOTHING";
+    SELECT DISTINCT f.entry, f.kind, f.name, f.value FROM field AS f
+    WHERE NOT EXISTS (SELECT FROM old WHERE old.entry = f.entry AND old.name = f.name AND old.value = f.value)
+    ON CONFLICT DO NOTHING";
 
 pub(super) const MARKED: &str = "INSERT INTO promptsales.search_mark AS m (partition, history, position)
     SELECT $1, $4, $5 WHERE EXISTS (
