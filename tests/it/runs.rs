@@ -250,7 +250,7 @@ async fn runs_are_found_by_key_version_end_and_attributes() {
     let body = format!("do: [{{ a: {{ set: '${{ . }}', {attributes} }} }}, {{ b: {{ {LISTEN} }} }}]");
     define(&server, "found", &body).await;
     let mut ids = Vec::new();
-    for (n, region) in ["CR", "MX", "CR", "AR"].into_iter().enumerate() {
+    for (n, region) in ["CR", "MX", "CR", "a\0b"].into_iter().enumerate() {
         let input = json!({ "region": region, "score": n * 5, "tags": ["t", format!("t{n}")] });
         let path = format!("/api/v1/workflows/found/runs?key=order-{n}");
         ids.push(text(&server.http.post(&path, &input).await.body, "runId").to_owned());
@@ -279,6 +279,7 @@ async fn runs_are_found_by_key_version_end_and_attributes() {
             ("attr.score.from=5&attr.score.below=15", &[2, 1]),
             ("attr.tags=t", &[3, 2, 1, 0]),
             ("attr.tags=t3", &[3]),
+            ("attr.region=a%00b", &[3]),
             ("attr.tags=none", &[]),
             ("status=waiting,completed&attr.tags=t", &[3, 2, 1, 0]),
             ("endedSince=2020-01-01T00:00:00Z", &[]),
@@ -290,13 +291,31 @@ async fn runs_are_found_by_key_version_end_and_attributes() {
     }
     let shown = run(&server, &ids[0]).await;
     assert_eq!((&shown["key"], &shown["attributes"]["region"]), (&json!("order-0"), &json!("CR")));
-    for (query, said) in
-        [("status=lost", "`waiting`"), ("attr.a.over=1", "`attr.NAME.from`"), ("until=x", "`until`")]
-    {
+    for (query, said) in [
+        ("status=lost", "`waiting`"),
+        ("attr.a.over=1", "`attr.NAME.from`"),
+        ("attr.a%00=1", "name of an attribute"),
+        (&"attr.a=1&".repeat(17), "16 filters"),
+        (&format!("workflow=a{}", ",a".repeat(16)), "16 values"),
+        ("until=x", "`until`"),
+    ] {
         let refused = server.http.get(&format!("/api/v1/runs?{query}")).await;
         assert!(refused.body["detail"].as_str().expect("a text").contains(said), "{}", refused.body);
         assert_eq!(refused.problem(400), "invalid_parameter");
     }
+    define(
+        &server,
+        "outer",
+        "do: [{ r: { run: { workflow: { namespace: test, name: found, input: {} } } } }]",
+    )
+    .await;
+    let outer = start(&server, "outer", &json!({})).await;
+    waiting(&server, &outer, "call").await;
+    let inner = every(&server, &format!("/api/v1/runs?parent={outer}")).await;
+    assert_eq!(
+        (inner.len(), &inner[0]["parent"], &inner[0]["workflow"]),
+        (1, &json!(outer), &json!("found"))
+    );
     server.http.post(&format!("/api/v1/runs/{}/cancel", ids[0]), &json!({})).await.ok();
     let cancelled = every(&server, "/api/v1/runs?status=cancelled&attr.region=CR").await;
     assert_eq!(cancelled.len(), 1, "a change is found at once");

@@ -3,7 +3,7 @@
 -- Up to where what is written of a partition is true.
 CREATE TABLE promptsales.search_mark (
     partition int PRIMARY KEY,
-    history uuid NOT NULL,
+    made_of uuid NOT NULL,
     position bigint NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 

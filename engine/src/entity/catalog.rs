@@ -44,8 +44,8 @@ pub struct CommandInfo {
 /// Makes the empty machine of a stream.
 pub type MachineFactory = Arc<dyn Fn(&StreamKey) -> Box<dyn Machine> + Send + Sync>;
 
-/// Reads what an entity is found by from its state, as it is shown.
-pub type FieldsOf = fn(&Value) -> Vec<Field>;
+/// Reads what an entity is found by from its state, as it is shown; without one, of an entity that is set aside.
+pub type FieldsOf = fn(Option<&Value>) -> Vec<Field>;
 
 /// Gives the shortest retention that a stream of a kind may have of its own; `None` while none has one.
 pub type ShortestRetention = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;

@@ -25,6 +25,7 @@ impl Directory {
         metrics::counter!(names::QUARANTINED).increment(1);
         // Whoever finds the place gone looks here before making another.
         cell.owned.asides().add(aside.clone());
+        cell.owned.feeds().changes.push(&cell.key);
         inner.phase = Phase::Removed;
         let waiting = std::mem::take(&mut inner.queue);
         drop(inner);

@@ -76,6 +76,7 @@ impl Node {
             && !self.stands(&register, stream).await?
         {
             owned.asides().remove(stream, aside.since);
+            owned.feeds().changes.push(stream);
         }
         Ok(answer)
     }

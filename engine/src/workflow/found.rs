@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::machine::Status;
 use crate::projection::index::{Field, Term};
 
 /// The fields of every run, beside its attributes.
@@ -10,8 +11,18 @@ pub const FIELDS: [&str; 7] = ["status", "workflow", "version", "key", "parent",
 /// What the fields of attributes begin with.
 pub const ATTRIBUTE: &str = "attr.";
 
-/// Reads what a run is found by from how it is shown.
-pub fn fields(run: &Value) -> Vec<Field> {
+/// Whether a text can be the name of an attribute.
+pub fn is_attribute(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_plain)
+}
+
+/// Reads what a run is found by from how it is shown. One that is set aside needs attention, and nothing else of it is
+/// known.
+pub fn fields(run: Option<&Value>) -> Vec<Field> {
+    let Some(run) = run else {
+        return vec![("status".to_owned(), Term::text(Status::NeedsAttention.name()))];
+    };
     let own = FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), term(&run[name])?)));
     let mut fields: Vec<Field> = own.collect();
     for (name, value) in run["attributes"].as_object().into_iter().flatten() {
@@ -56,7 +67,7 @@ mod tests {
             ("attr.tags", text("a")),
             ("attr.tags", text("b")),
         ];
-        let mut found = fields(&run);
+        let mut found = fields(Some(&run));
         found.sort_by(|a, b| a.partial_cmp(b).unwrap());
         let mut wanted: Vec<_> = wanted.map(|(name, term)| (name.to_owned(), term)).into();
         wanted.sort_by(|a, b| a.partial_cmp(b).unwrap());

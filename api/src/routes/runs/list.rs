@@ -8,7 +8,7 @@ use promptsales_engine::clock::Timestamp;
 use promptsales_engine::entity::Fault;
 use promptsales_engine::id::StreamKey;
 use promptsales_engine::projection::index::{Search, Term, Test};
-use promptsales_engine::workflow::found::{ATTRIBUTE, fields};
+use promptsales_engine::workflow::found::{ATTRIBUTE, fields, is_attribute};
 use promptsales_engine::workflow::machine::Status;
 use serde_json::Value;
 
@@ -24,6 +24,8 @@ use crate::routes::entities::{set_aside, wait_for};
 
 /// Candidates looked at for one page of a filtered list.
 const LOOKED_AT: usize = 1_000;
+/// The most filters of one list, and the most values of one filter.
+const MOST: usize = 16;
 
 const LIST: &[(&str, &str)] = &[
     ("status", "only runs of these statuses, joined by commas"),
@@ -67,13 +69,12 @@ impl Filter {
                 given.push((name, text));
             }
         }
+        let counts = tests.iter().map(|(_, test)| if let Test::Is(any) = test { any.len() } else { 1 });
+        if counts.chain([tests.len()]).any(|count| count > MOST) {
+            let detail = format!("use {MOST} filters at most, and {MOST} values in each");
+            return Err(Problem::new(Code::InvalidParameter, detail));
+        }
         Ok(Self { given, search: Search { tenant: caller.tenant.clone(), prefix: RUN, tests } })
-    }
-
-    /// True if runs that are set aside belong in the list, of which only that is known.
-    fn takes_set_aside(&self) -> bool {
-        let wanted = Term::text(Status::NeedsAttention.name());
-        matches!(&*self.search.tests, [(name, Test::Is(any))] if name == "status" && any.contains(&wanted))
     }
 
     fn path(&self, limit: usize) -> String {
@@ -113,15 +114,20 @@ fn test_of(name: &str, text: &str) -> Result<Option<(String, Test)>, Problem> {
 fn attribute_test(name: &str, text: &str) -> Result<Option<(String, Test)>, Problem> {
     let Some(of) = name.strip_prefix(ATTRIBUTE) else { return Ok(None) };
     let mut meant = Term::meant(text);
-    let (of, test) = match of.split_once('.') {
-        None => (of, Test::Is(meant)),
-        Some((of, "from")) => (of, Test::From(meant.swap_remove(0))),
-        Some((of, "below")) => (of, Test::Below(meant.swap_remove(0))),
+    let (of, bound) = of.split_once('.').map_or((of, None), |(of, bound)| (of, Some(bound)));
+    let test = match bound {
+        None => Test::Is(meant),
+        Some("from") => Test::From(meant.swap_remove(0)),
+        Some("below") => Test::Below(meant.swap_remove(0)),
         Some(_) => {
             let detail = format!("`{name}`: use `attr.NAME`, `attr.NAME.from` or `attr.NAME.below`");
             return Err(Problem::new(Code::InvalidParameter, detail));
         }
     };
+    if !is_attribute(of) {
+        let detail = format!("`{name}`: `{of}` cannot be the name of an attribute");
+        return Err(Problem::new(Code::InvalidParameter, detail));
+    }
     Ok(Some((format!("{ATTRIBUTE}{of}"), test)))
 }
 
@@ -139,10 +145,6 @@ async fn list(
     let filter = Filter::read(&caller, query)?;
     let path = filter.path(limit);
     let mut items = Vec::new();
-    if after.is_none() && filter.takes_set_aside() {
-        items.extend(all_set_aside(&app, &caller).await);
-        items.truncate(limit);
-    }
     for _ in 0..LOOKED_AT / limit {
         let found = candidates(&app, &filter.search, after, limit, &headers).await?;
         let is_more = found.len() == limit;
@@ -152,13 +154,18 @@ async fn list(
                 return Ok(Page::new(items, after, path).into_response());
             }
             after = Some(cursor);
-            let run = match read {
-                Ok(view) => view.map(|view| view.state.value()),
-                Err(fault) if filter.search.tests.is_empty() => Some(quarantined(&fault).ok_or(fault)?),
-                Err(fault) if set_aside(&fault).is_some() => None,
-                Err(fault) => return Err(fault.into()),
+            let (run, found_by) = match read {
+                Ok(None) => continue,
+                Ok(Some(view)) => {
+                    let run = view.state.value();
+                    let found_by = fields(Some(&run));
+                    (run, found_by)
+                }
+                Err(fault) => (quarantined(&fault).ok_or(fault)?, fields(None)),
             };
-            items.extend(run.filter(|run| filter.search.fits(&fields(run))));
+            if filter.search.fits(&found_by) {
+                items.push(run);
+            }
         }
         if !is_more {
             after = None;
@@ -188,15 +195,6 @@ async fn candidates(
         return Err(Problem::new(Code::PositionNotReached, detail));
     }
     Ok(found.streams)
-}
-
-/// The runs that are set aside, as a list shows them.
-async fn all_set_aside(app: &App, caller: &Caller) -> Vec<Value> {
-    let asides = app.node().quarantined();
-    let runs = asides.into_iter().map(|aside| aside.stream);
-    let runs: Vec<_> = runs.filter(|it| it.tenant == caller.tenant && it.id.prefix() == RUN).collect();
-    let read = app.node().read_each(&runs).await;
-    read.into_iter().filter_map(|read| quarantined(&read.err()?)).collect()
 }
 
 /// What a list shows of a run that is quarantined: it needs attention, and says why.

@@ -145,7 +145,6 @@ impl PostgresJournal {
             claim.as_str(),
             nodes::RELEASE,
             search::MARK,
-            search::KIND,
             search::KINDS,
             search::ENTRIES,
             search::FIELDS,

@@ -12,17 +12,12 @@ use uuid::Uuid;
 use super::PostgresJournal;
 use super::row::{get, uint};
 use super::session::Param;
-use crate::id::{StreamId, StreamKey};
-use crate::journal::{Error, Fence, Info, PartitionId, Position};
-use crate::projection::index::{Bound, Change, Index, Query, Search, changes_text};
-
-/// What the tables' names begin with.
-const TABLES: &str = "promptsales.search_";
+use crate::id::StreamKey;
+use crate::journal::{Error, Fence, PartitionId, Position};
+use crate::projection::index::{Bound, Change, Index, Query, Search, Tables, changes_text, find_in};
 
 pub(super) const MARK: &str =
-    "SELECT position FROM promptsales.search_mark WHERE partition = $1 AND history = $2";
-
-pub(super) const KIND: &str = "SELECT no FROM promptsales.search_kind WHERE tenant = $1 AND prefix = $2";
+    "SELECT position FROM promptsales.search_mark WHERE partition = $1 AND made_of = $2";
 
 pub(super) const KINDS: &str =
     "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
@@ -73,48 +68,41 @@ pub(super) const FIELDS: &str =
     WHERE NOT EXISTS (SELECT FROM old WHERE old.entry = f.entry AND old.name = f.name AND old.value = f.value)
     ON CONFLICT DO NOTHING";
 
-pub(super) const MARKED: &str = "INSERT INTO promptsales.search_mark AS m (partition, history, position)
+pub(super) const MARKED: &str = "INSERT INTO promptsales.search_mark AS m (partition, made_of, position)
     SELECT $1, $4, $5 WHERE EXISTS (
         SELECT FROM promptsales.partition WHERE id = $1 AND epoch = $2 AND incarnation = $3)
-    ON CONFLICT (partition) DO UPDATE SET history = excluded.history, position = excluded.position";
+    ON CONFLICT (partition) DO UPDATE SET made_of = excluded.made_of, position = excluded.position";
 
 #[async_trait]
 impl Index for PostgresJournal {
-    async fn mark(&self, info: &Info, partition: PartitionId) -> Result<Option<Position>, Error> {
-        let params: [Param<'_>; 2] = [(&partition.cast_signed(), Type::INT4), (&info.history, Type::UUID)];
+    async fn mark(&self, of: Uuid, partition: PartitionId) -> Result<Option<Position>, Error> {
+        let params: [Param<'_>; 2] = [(&partition.cast_signed(), Type::INT4), (&of, Type::UUID)];
         let rows = self.fetch(MARK, &params).await?;
         rows.first().map(|row| uint(row, 0)).transpose()
     }
 
     async fn write(
         &self,
-        info: &Info,
+        of: Uuid,
         fence: Fence,
         changes: &[Change],
         mark: Option<Position>,
     ) -> Result<(), Error> {
         self.check_open()?;
         let (partition, epoch) = (fence.partition.cast_signed(), fence.epoch.cast_signed());
+        let owner: [Param<'_>; 3] =
+            [(&partition, Type::INT4), (&epoch, Type::INT8), (&fence.incarnation, Type::UUID)];
         if !changes.is_empty() {
             let text = changes_text(changes);
-            let params: [Param<'_>; 4] = [
-                (&text, Type::TEXT),
-                (&partition, Type::INT4),
-                (&epoch, Type::INT8),
-                (&fence.incarnation, Type::UUID),
-            ];
+            let params: Vec<Param<'_>> =
+                [(&text as _, Type::TEXT)].into_iter().chain(owner.clone()).collect();
             for sql in [KINDS, ENTRIES, FIELDS] {
                 self.readers.execute(sql, &params).await?;
             }
         }
-        if let Some(mark) = mark {
-            let params: [Param<'_>; 5] = [
-                (&partition, Type::INT4),
-                (&epoch, Type::INT8),
-                (&fence.incarnation, Type::UUID),
-                (&info.history, Type::UUID),
-                (&mark.cast_signed(), Type::INT8),
-            ];
+        if let Some(mark) = mark.map(u64::cast_signed) {
+            let marked: [Param<'_>; 2] = [(&of, Type::UUID), (&mark, Type::INT8)];
+            let params: Vec<Param<'_>> = owner.into_iter().chain(marked).collect();
             self.readers.execute(MARKED, &params).await?;
         }
         Ok(())
@@ -126,38 +114,35 @@ impl Index for PostgresJournal {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, StreamKey)>, Error> {
-        let (tenant, prefix) = (search.tenant.as_str(), search.prefix.as_str());
-        let params: [Param<'_>; 2] = [(&tenant, Type::TEXT), (&prefix, Type::TEXT)];
-        let rows = self.fetch(KIND, &params).await?;
-        let Some(kind) = rows.first().map(|row| get(row, 0)).transpose()? else { return Ok(Vec::new()) };
-        let mut fewest: Option<(u64, usize)> = None;
-        for (index, test) in search.tests.iter().enumerate() {
-            let Some(query) = Query::count(TABLES, kind, test) else { continue };
-            let rows = self.rows_of(&query).await?;
-            let count = rows.first().map_or(Ok(0), |row| uint(row, 0))?;
-            if fewest.is_none_or(|(least, _)| count < least) {
-                fewest = Some((count, index));
-            }
-        }
-        let first = fewest.map(|(_, index)| index);
-        let rows = self.rows_of(&Query::find(TABLES, kind, search, first, before, limit)).await?;
-        let key = |row: &Row| {
-            let id = StreamId::new(search.prefix, get::<Uuid>(row, 1)?);
-            Ok((uint(row, 0)?, StreamKey::new(search.tenant.clone(), id)))
-        };
-        rows.iter().map(key).collect()
+        find_in(&mut Reading(self), search, before, limit).await
     }
 }
 
-impl PostgresJournal {
-    async fn rows_of(&self, query: &Query) -> Result<Vec<Row>, Error> {
-        fn param(bound: &Bound) -> Param<'_> {
-            match bound {
-                Bound::Text(text) => (text, Type::TEXT),
-                Bound::Number(number) => (number, Type::INT8),
-            }
-        }
-        let params: Vec<_> = query.bound.iter().map(param).collect();
-        self.fetch(&query.sql, &params).await
+/// The journal that a search reads by.
+struct Reading<'a>(&'a PostgresJournal);
+
+#[async_trait]
+impl Tables for Reading<'_> {
+    const NAMES: &'static str = "promptsales.search_";
+
+    async fn numbers(&mut self, query: Query) -> Result<Option<(i64, i64)>, Error> {
+        let rows = rows_of(self.0, &query).await?;
+        rows.first().map(|row| Ok((get(row, 0)?, get(row, 1)?))).transpose()
     }
+
+    async fn entries(&mut self, query: Query) -> Result<Vec<(u64, Uuid)>, Error> {
+        let rows = rows_of(self.0, &query).await?;
+        rows.iter().map(|row| Ok((uint(row, 0)?, get(row, 1)?))).collect()
+    }
+}
+
+async fn rows_of(journal: &PostgresJournal, query: &Query) -> Result<Vec<Row>, Error> {
+    fn param(bound: &Bound) -> Param<'_> {
+        match bound {
+            Bound::Text(text) => (text, Type::TEXT),
+            Bound::Number(number) => (number, Type::INT8),
+        }
+    }
+    let params: Vec<_> = query.bound.iter().map(param).collect();
+    journal.fetch(&query.sql, &params).await
 }

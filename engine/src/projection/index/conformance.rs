@@ -2,15 +2,16 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use uuid::Uuid;
 
 use super::{Change, Field, Index, MemoryIndex, Search, Term, Test};
 use crate::id::{Prefix, Slot, StreamId, StreamKey, TenantId, uuid_v7};
-use crate::journal::{Fence, Info};
+use crate::journal::Fence;
 
 const THING: Prefix = Prefix::new("thing");
 const OTHER: Prefix = Prefix::new("other");
 const NAMES: [&str; 3] = ["status", "attr.n", "attr.tag"];
-const TEXTS: [&str; 5] = ["waiting", "done", "", "é\"'\\", "2026-01-01T00:00:00.000Z"];
+const TEXTS: [&str; 6] = ["waiting", "done", "", "é\"'\\", "a\0b", "2026-01-01T00:00:00.000Z"];
 const NUMBERS: [f64; 6] = [-1.5, -0.0, 0.0, 3.0, 1e300, -1e300];
 
 /// Sends the same random writes and searches to an index and to one in memory.
@@ -18,10 +19,10 @@ const NUMBERS: [f64; 6] = [-1.5, -0.0, 0.0, 3.0, 1e300, -1e300];
 /// # Panics
 ///
 /// Where they differ.
-pub async fn same_answers(seed: u64, info: &Info, fence: Fence, index: &dyn Index) {
+pub async fn same_answers(seed: u64, of: Uuid, fence: Fence, index: &dyn Index) {
     let mut chance = StdRng::seed_from_u64(seed);
     let memory = MemoryIndex::default();
-    assert_eq!(index.mark(info, fence.partition).await.expect("reads"), None);
+    assert_eq!(index.mark(of, fence.partition).await.expect("reads"), None);
     for round in 1..30_u64 {
         let changes: Vec<Change> = (0..chance.random_range(0..12)).map(|_| change(&mut chance)).collect();
         let mut last: Vec<Change> = Vec::new();
@@ -31,11 +32,11 @@ pub async fn same_answers(seed: u64, info: &Info, fence: Fence, index: &dyn Inde
         }
         let mark = (round % 3 != 0).then_some(round);
         for index in [index, &memory as &dyn Index] {
-            index.write(info, fence, &last, mark).await.expect("writes");
+            index.write(of, fence, &last, mark).await.expect("writes");
             // What is repeated changes nothing.
-            index.write(info, fence, &last, None).await.expect("writes");
+            index.write(of, fence, &last, None).await.expect("writes");
         }
-        let marks = [index.mark(info, fence.partition).await, memory.mark(info, fence.partition).await];
+        let marks = [index.mark(of, fence.partition).await, memory.mark(of, fence.partition).await];
         assert_eq!(marks[0].as_ref().expect("reads"), marks[1].as_ref().expect("reads"), "seed {seed}");
         for _ in 0..6 {
             let search = search(&mut chance);

@@ -1,149 +1,31 @@
 //! The service that keeps the index of a partition.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
-use super::{Change, Index};
-use crate::entity::{Catalog, Directory, Fault, FieldsOf};
-use crate::hashing::Hashing;
-use crate::id::{Prefix, StreamKey, TenantId};
-use crate::journal::{self, Journal, Position};
+use super::{Change, Field, Index};
+use crate::codec::read_named;
+use crate::entity::{Catalog, Directory, Entity, Fault, FieldsOf, View};
+use crate::id::{StreamKey, TenantId, digest, uuid_v8};
+use crate::journal::{self, Event, Journal, Position};
 use crate::partition::Owned;
 use crate::runtime::Context;
-use crate::supervise::{Pulse, Service, ServiceFault};
+use crate::supervise::{Pulse, Quarantine, QuarantineEvent, Service, ServiceFault};
 
-/// How long changes are gathered: who changes several times meanwhile is written once.
-const GATHERED: Duration = Duration::from_secs(1);
+/// Rises whenever what kinds are found by changes: an index that was made by another number is made anew.
+const MADE_BY: &str = "1";
 /// Entities whose states are read and written at once.
 const AT_ONCE: usize = 512;
-/// How long is waited where nothing changes.
-const IDLE: Duration = Duration::from_secs(10);
 /// How far the mark may stay behind where nothing has changed that is indexed.
 const UNMARKED: u64 = 50_000;
 /// How long the mark may stay behind what is written.
 const MARKED: Duration = Duration::from_secs(5);
 /// How long is waited after a failure.
 const REST: Duration = Duration::from_secs(1);
-/// Changes that are kept in memory; what comes beyond them is read from the journal again.
-const MOST: usize = 100_000;
-
-/// Who has changed since the index was last written. It is a hint and never the truth, as every feed.
-#[derive(Debug)]
-pub(crate) struct Changes {
-    inner: Mutex<Gathered>,
-    wake: Notify,
-    hurry: Notify,
-    /// Up to where the index is true.
-    mark: watch::Sender<Position>,
-}
-
-#[derive(Debug)]
-struct Gathered {
-    kinds: Vec<Prefix>,
-    /// In the order in which they changed first, so that new ones get their numbers in the order of their coming.
-    queue: VecDeque<StreamKey>,
-    queued: HashSet<StreamKey, Hashing>,
-    overflowed: bool,
-    /// True while somebody waits for the index.
-    urgent: bool,
-}
-
-impl Changes {
-    pub(crate) fn new() -> Self {
-        let inner = Gathered {
-            kinds: Vec::new(),
-            queue: VecDeque::new(),
-            queued: HashSet::default(),
-            overflowed: true,
-            urgent: false,
-        };
-        Self {
-            inner: Mutex::new(inner),
-            wake: Notify::new(),
-            hurry: Notify::new(),
-            mark: watch::channel(0).0,
-        }
-    }
-
-    /// Notes that an entity has changed.
-    pub(crate) fn push(&self, stream: &StreamKey) {
-        let mut inner = self.lock();
-        if inner.overflowed || !inner.kinds.contains(&stream.id.prefix()) {
-            return;
-        }
-        if inner.queue.len() >= MOST {
-            inner.overflowed = true;
-            inner.queue.clear();
-            inner.queued.clear();
-        } else if inner.queued.insert(stream.clone()) {
-            inner.queue.push_back(stream.clone());
-        }
-        drop(inner);
-        self.wake.notify_one();
-    }
-
-    /// Notes that changes may have been missed.
-    pub(crate) fn mark_overflow(&self) {
-        self.lock().overflowed = true;
-        self.wake.notify_one();
-    }
-
-    /// Waits until the index is true up to a position.
-    pub(crate) async fn reached(&self, position: Position) {
-        if *self.mark.borrow() < position {
-            self.lock().urgent = true;
-            self.wake.notify_one();
-            self.hurry.notify_one();
-        }
-        // The sender lives as long as this does.
-        let _ = self.mark.subscribe().wait_for(|mark| *mark >= position).await;
-    }
-
-    /// How many wait to be written.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().queue.len()
-    }
-
-    /// Some of those that have changed, and whether these were the last.
-    fn take(&self) -> (Vec<StreamKey>, bool) {
-        let mut inner = self.lock();
-        inner.urgent = false;
-        let count = inner.queue.len().min(AT_ONCE);
-        let some: Vec<_> = inner.queue.drain(..count).collect();
-        for stream in &some {
-            inner.queued.remove(stream);
-        }
-        (some, inner.queue.is_empty())
-    }
-
-    /// True once if changes may have been missed; from this call on they are kept again.
-    fn take_overflow(&self) -> bool {
-        std::mem::take(&mut self.lock().overflowed)
-    }
-
-    /// Waits for more changes, for a while or until somebody waits for the index.
-    async fn gathered(&self, cx: &Context) {
-        tokio::select! {
-            () = cx.sleep(GATHERED) => {}
-            () = self.hurried() => {}
-        }
-    }
-
-    /// Waits until somebody waits for the index.
-    async fn hurried(&self) {
-        while !self.lock().urgent {
-            self.hurry.notified().await;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Gathered> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What keeps the index of a partition.
 #[derive(Clone)]
@@ -167,7 +49,7 @@ impl Indexer {
         cx: Context,
     ) -> Self {
         let kinds = catalog.kinds().iter().filter(|kind| kind.fields.is_some());
-        owned.feeds().changes.lock().kinds = kinds.map(|kind| kind.kind.prefix).collect();
+        owned.feeds().changes.want(kinds.map(|kind| kind.kind.prefix).collect());
         Self { directory, journal, owned, index, catalog, pulse: Pulse::new(cx.clone()), cx }
     }
 
@@ -176,23 +58,28 @@ impl Indexer {
         &self.pulse
     }
 
+    /// What the index is of: the journal's history, and what kinds are found by.
+    fn of(&self) -> Uuid {
+        let history = self.journal.info().history.to_string();
+        uuid_v8(digest("index", &[&history, MADE_BY]), None)
+    }
+
     /// Writes what entities are by now.
     async fn write(&self, streams: &[StreamKey], mark: Option<Position>) -> Result<(), String> {
         let mut changes: Vec<Change> = Vec::with_capacity(streams.len());
         let views = self.directory.read_each(streams).await;
         for (stream, view) in streams.iter().zip(views) {
             let Some(fields) = self.fields_of(stream) else { continue };
-            match view {
-                Ok(view) => {
-                    let found = view.map(|view| fields(&view.state.value()));
-                    changes.push((stream.clone(), found));
+            match found_by(fields, view) {
+                Ok(found) => changes.push((stream.clone(), found)),
+                Err(Fault::Refused { reason }) => {
+                    // It stays as it was, and keeps no other out of the index.
+                    tracing::warn!(%stream, reason, "an entity cannot be read for the index");
                 }
-                // It is found by what it was; released, it changes.
-                Err(Fault::Quarantined { .. }) => {}
                 Err(fault) => return Err(fault.to_string()),
             }
         }
-        self.index.write(self.journal.info(), self.owned.fence(), &changes, mark).await.map_err(failed)
+        self.index.write(self.of(), self.owned.fence(), &changes, mark).await.map_err(failed)
     }
 
     fn fields_of(&self, stream: &StreamKey) -> Option<FieldsOf> {
@@ -202,11 +89,11 @@ impl Indexer {
     /// Brings the index to where the feed begins: reads who has changed behind its mark, or, where there is none, who
     /// there is at all.
     async fn catch_up(&self) -> Result<Position, String> {
-        let (info, partition) = (self.journal.info(), self.owned.partition());
+        let partition = self.owned.partition();
         let upto = *self.owned.feeds().position.borrow();
         // One that is ahead is of a store that was taken back by hand.
-        let mark = self.index.mark(info, partition).await.map_err(failed)?.filter(|mark| *mark <= upto);
-        let Some(mut at) = mark else {
+        let mark = self.index.mark(self.of(), partition).await.map_err(failed)?;
+        let Some(mut at) = mark.filter(|mark| *mark <= upto) else {
             self.begin().await?;
             self.write(&[], Some(upto)).await?;
             return Ok(upto);
@@ -216,7 +103,7 @@ impl Indexer {
             let events = self.journal.read_log(partition, at, AT_ONCE).await.map_err(failed)?;
             at = events.last().map_or(upto, |event| event.position);
             let mut seen = HashSet::new();
-            let streams = events.into_iter().map(|event| event.stream);
+            let streams = events.into_iter().map(changed_by);
             let streams: Vec<_> = streams
                 .filter(|stream| self.fields_of(stream).is_some() && seen.insert(stream.clone()))
                 .collect();
@@ -247,18 +134,17 @@ impl Indexer {
     /// Writes what has changed by now; gives up to where the index is true then, and whether anything was written.
     async fn follow(&self) -> Result<(Position, bool), String> {
         let feeds = self.owned.feeds();
+        feeds.changes.calm();
         let (upto, mut wrote) = (*feeds.position.borrow(), false);
         loop {
-            let (streams, is_last) = feeds.changes.take();
-            if !streams.is_empty() {
-                let _beat = self.pulse.begin();
-                self.write(&streams, None).await?;
-                wrote = true;
-            }
-            if is_last {
-                feeds.changes.mark.send_replace(upto);
+            let streams = feeds.changes.take(AT_ONCE);
+            if streams.is_empty() {
+                feeds.changes.reach(upto);
                 return Ok((upto, wrote));
             }
+            let _beat = self.pulse.begin();
+            self.write(&streams, None).await?;
+            wrote = true;
         }
     }
 
@@ -268,14 +154,11 @@ impl Indexer {
         let (mut marked, mut unmarked, mut due) = (0, false, self.cx.monotonic());
         loop {
             if changes.take_overflow() {
-                marked = self.catch_up().await?;
-                changes.mark.send_replace(marked);
+                (marked, unmarked) = (self.catch_up().await?, false);
+                changes.reach(marked);
             }
-            let idle = if unmarked { due.saturating_duration_since(self.cx.monotonic()) } else { IDLE };
-            tokio::select! {
-                () = changes.wake.notified() => changes.gathered(&self.cx).await,
-                () = self.cx.sleep(idle) => {}
-            }
+            let left = due.saturating_duration_since(self.cx.monotonic());
+            changes.gathered(&self.cx, unmarked.then_some(left)).await;
             let (reached, wrote) = self.follow().await?;
             if wrote && !unmarked {
                 due = self.cx.monotonic() + MARKED;
@@ -294,13 +177,36 @@ impl Indexer {
 impl Service for Indexer {
     async fn run(&mut self) -> Result<(), ServiceFault> {
         loop {
+            // What one before it had taken, and not written, stands in the journal.
+            self.owned.feeds().changes.mark_overflow();
             // What cannot be indexed can be found later, and nothing else depends on it.
             if let Err(error) = self.work().await {
                 tracing::warn!(%error, "the index cannot be kept, and is tried again");
             }
-            self.owned.feeds().changes.mark_overflow();
             self.cx.sleep(self.cx.jitter(REST)).await;
         }
+    }
+}
+
+/// What an entity is found by, as it was read; `None` if it is not there.
+fn found_by(fields: FieldsOf, read: Result<Option<View>, Fault>) -> Result<Option<Vec<Field>>, Fault> {
+    match read {
+        Ok(view) => Ok(view.map(|view| fields(Some(&view.state.value())))),
+        Err(Fault::Quarantined { .. }) => Ok(Some(fields(None))),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Who is another one after an event: its own stream, or the one that was set aside or released by it.
+fn changed_by(event: Event) -> StreamKey {
+    if event.stream.id.prefix() != Quarantine::KIND.prefix {
+        return event.stream;
+    }
+    match read_named(&event.body.name, event.body.data.text()) {
+        Ok(
+            QuarantineEvent::Quarantined { tenant, id, .. } | QuarantineEvent::Released { tenant, id, .. },
+        ) => StreamKey::new(tenant, id),
+        Err(_) => event.stream,
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{Change, Field, Index, Search};
 use crate::id::StreamKey;
-use crate::journal::{Error, Fence, Info, PartitionId, Position};
+use crate::journal::{Error, Fence, PartitionId, Position};
 
 /// An index in memory.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub struct MemoryIndex(Mutex<Held>);
 struct Held {
     numbers: BTreeMap<StreamKey, u64>,
     entries: BTreeMap<u64, (StreamKey, Vec<Field>)>,
-    marks: BTreeMap<PartitionId, Position>,
+    marks: BTreeMap<(Uuid, PartitionId), Position>,
     last: u64,
 }
 
@@ -29,13 +30,13 @@ impl MemoryIndex {
 
 #[async_trait]
 impl Index for MemoryIndex {
-    async fn mark(&self, _: &Info, partition: PartitionId) -> Result<Option<Position>, Error> {
-        Ok(self.lock().marks.get(&partition).copied())
+    async fn mark(&self, of: Uuid, partition: PartitionId) -> Result<Option<Position>, Error> {
+        Ok(self.lock().marks.get(&(of, partition)).copied())
     }
 
     async fn write(
         &self,
-        _: &Info,
+        of: Uuid,
         fence: Fence,
         changes: &[Change],
         mark: Option<Position>,
@@ -56,7 +57,7 @@ impl Index for MemoryIndex {
             held.entries.insert(number, (stream.clone(), fields.clone()));
         }
         if let Some(mark) = mark {
-            held.marks.insert(fence.partition, mark);
+            held.marks.insert((of, fence.partition), mark);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //!
 //! What a search finds are candidates: the state of each is read before it is shown, and says whether it still fits.
 
+mod changes;
 pub mod conformance;
 mod indexer;
 mod memory;
@@ -17,14 +18,16 @@ mod tests;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::id::{Prefix, StreamKey, TenantId};
-use crate::journal::{Error, Fence, Info, PartitionId, Position};
+use crate::journal::{Error, Fence, PartitionId, Position};
 
-pub(crate) use self::indexer::{Changes, Indexer};
+pub(crate) use self::changes::Changes;
+pub(crate) use self::indexer::Indexer;
 pub use self::memory::MemoryIndex;
-pub(crate) use self::query::{Bound, Query};
+pub(crate) use self::query::{Bound, Query, Tables, find_in};
 pub use self::sqlite::SqliteIndex;
 
 /// A value that something can be found by. Numbers come before texts; times are texts in UTC with milliseconds, which
@@ -51,7 +54,8 @@ impl Term {
         let is_dated = text.len() >= 20 && text.as_bytes()[4] == b'-';
         match text.parse::<Timestamp>() {
             Ok(time) if is_dated => Self::Text(time.to_string()),
-            _ => Self::Text(text[..text.floor_char_boundary(LONGEST_TERM)].to_owned()),
+            // PostgreSQL takes no texts with the character zero.
+            _ => Self::Text(text[..text.floor_char_boundary(LONGEST_TERM)].replace('\0', "\u{fffd}")),
         }
     }
 
@@ -146,13 +150,13 @@ pub(crate) fn changes_text(changes: &[Change]) -> String {
 /// A place for fields. Numbers of entries rise in the order in which they were first written.
 #[async_trait]
 pub trait Index: Send + Sync + 'static {
-    /// Up to where what is written of a partition is true; `None` if nothing of this history is.
-    async fn mark(&self, info: &Info, partition: PartitionId) -> Result<Option<Position>, Error>;
+    /// Up to where what is written of a partition is true; `None` if it was written `of` something else, or nothing was.
+    async fn mark(&self, of: Uuid, partition: PartitionId) -> Result<Option<Position>, Error>;
 
     /// Writes changes of the owner of a partition, and then moves the mark if one is given. May be repeated.
     async fn write(
         &self,
-        info: &Info,
+        of: Uuid,
         fence: Fence,
         changes: &[Change],
         mark: Option<Position>,

@@ -2,10 +2,10 @@
 
 -- Up to where what is written of a partition is true.
 CREATE TABLE mark (
-    history BLOB NOT NULL,
+    made_of BLOB NOT NULL,
     part INTEGER NOT NULL,
     position INTEGER NOT NULL,
-    PRIMARY KEY (history, part)
+    PRIMARY KEY (made_of, part)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE kind (

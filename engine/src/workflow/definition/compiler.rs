@@ -12,6 +12,7 @@ use super::ir::{Node, NodeId};
 use super::secrets::VARIABLE as SECRETS;
 use super::shaping::{Form, Formula, Schema, Shaping};
 use crate::workflow::expression::{Expression, Template, unwrap_expression};
+use crate::workflow::found::is_attribute;
 
 /// Where an expression stands; it decides which of the specification's arguments it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,9 +294,4 @@ impl<'a> Compiler<'a> {
         used.dedup();
         used
     }
-}
-
-fn is_attribute(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_plain)
 }

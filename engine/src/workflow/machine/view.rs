@@ -243,6 +243,9 @@ impl RunState {
             "startedAt": self.started_at,
             "endedAt": self.ended_at,
         });
+        if let Some(parent) = &self.parent {
+            view["parent"] = json!(parent);
+        }
         if let Some(key) = &self.key {
             view["key"] = key.as_str().into();
         }

@@ -19,7 +19,7 @@ do:
         2,
         "the same is not set anew"
     );
-    let found = fields(&view);
+    let found = fields(Some(&view));
     assert_eq!(found.iter().filter(|(name, _)| name == "attr.tags").count(), 2);
 }
 
