@@ -11,6 +11,7 @@ use serde::{Deserializer, Serialize};
 
 use crate::journal::Json;
 
+pub mod tree;
 mod upcast;
 
 pub use upcast::{ShapeName, Shapes, ShapesError, StateUpcaster, UpcastError, UpcastStep, Upcaster};

@@ -1,38 +1,24 @@
-//! From text to a tree: JSON or YAML from outside, with limits. Aliases let a short text stand for an endless one.
+//! From text to a tree: JSON or YAML from outside, with limits.
 
-use std::cell::Cell;
-use std::fmt;
+use promptsales_engine::codec::tree::{Limits, Room};
+use serde_json::Value;
 
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-
-/// What a tree may hold.
-#[derive(Clone, Copy)]
-struct Limits {
-    /// Values, as often as they are used.
-    values: usize,
-    /// Bytes of texts and keys, as often as they are used.
-    bytes: usize,
-    /// Lists and maps within each other.
-    depth: usize,
-}
-
-const LIMITS: Limits = Limits { values: 500_000, bytes: 16 * 1024 * 1024, depth: 100 };
+const LIMITS: Limits = Limits { depth: 100, values: 500_000, bytes: 16 * 1024 * 1024, is_strict: false };
 
 /// Reads JSON, or else YAML; says what is wrong with it.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, String> {
-    let room = Room::default();
+    let room = Room::new(LIMITS);
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = room.tree().deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    let read = room.read(&mut json).and_then(|value| json.end().map(|()| value));
     match read {
         Ok(value) => return Ok(value),
-        Err(_) if room.is_exceeded.get() => return Err(TOO_LARGE.to_owned()),
+        Err(_) if room.is_exceeded() => return Err(TOO_LARGE.to_owned()),
         Err(_) => {}
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
-    let room = Room::default();
-    room.tree().deserialize(serde_yaml_ng::Deserializer::from_str(text)).map_err(|error| {
-        match (room.is_exceeded.get(), error.location()) {
+    let room = Room::new(LIMITS);
+    room.read(serde_yaml_ng::Deserializer::from_str(text)).map_err(|error| {
+        match (room.is_exceeded(), error.location()) {
             (true, _) => TOO_LARGE.to_owned(),
             (false, Some(at)) => format!("line {} is neither JSON nor YAML", at.line()),
             (false, None) => "it is neither JSON nor YAML".to_owned(),
@@ -41,121 +27,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, String> {
 }
 
 const TOO_LARGE: &str = "it holds too much, or too deep";
-
-/// What is left of the limits.
-struct Room {
-    values: Cell<usize>,
-    bytes: Cell<usize>,
-    is_exceeded: Cell<bool>,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        let (values, bytes) = (Cell::new(LIMITS.values), Cell::new(LIMITS.bytes));
-        Self { values, bytes, is_exceeded: Cell::new(false) }
-    }
-}
-
-impl Room {
-    fn tree(&self) -> Tree<'_> {
-        Tree { depth: LIMITS.depth, room: self }
-    }
-
-    fn take<E: Error>(&self, from: &Cell<usize>, count: usize) -> Result<(), E> {
-        let left = from.get().checked_sub(count).ok_or_else(|| self.exceeded())?;
-        from.set(left);
-        Ok(())
-    }
-
-    fn exceeded<E: Error>(&self) -> E {
-        self.is_exceeded.set(true);
-        E::custom(TOO_LARGE)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Tree<'a> {
-    /// How much deeper it may become.
-    depth: usize,
-    room: &'a Room,
-}
-
-impl Tree<'_> {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        let depth = self.depth.checked_sub(1).ok_or_else(|| self.room.exceeded())?;
-        Ok(Self { depth, ..self })
-    }
-
-    fn text<E: Error>(self, text: &str) -> Result<String, E> {
-        self.room.take(&self.room.bytes, text.len())?;
-        Ok(text.to_owned())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Tree<'_> {
-    type Value = Value;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.room.take(&self.room.values, 1)?;
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Tree<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a plain value, a list or a map")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        // JSON has no word for the others.
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        self.text(value).map(Value::String)
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(inner)? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let mut fields = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            self.room.take(&self.room.bytes, key.len())?;
-            fields.insert(key, map.next_value_seed(inner)?);
-        }
-        Ok(Value::Object(fields))
-    }
-}
 
 #[cfg(test)]
 mod tests {
