@@ -291,6 +291,15 @@ async fn runs_are_found_by_key_version_end_and_attributes() {
     }
     let shown = run(&server, &ids[0]).await;
     assert_eq!((&shown["key"], &shown["attributes"]["region"]), (&json!("order-0"), &json!("CR")));
+    server.http.post(&format!("/api/v1/runs/{}/cancel", ids[0]), &json!({})).await.ok();
+    let cancelled = every(&server, "/api/v1/runs?status=cancelled&attr.region=CR").await;
+    assert_eq!(cancelled.len(), 1, "a change is found at once");
+    assert_eq!(every(&server, "/api/v1/runs?endedSince=2020-01-01T00:00:00Z").await.len(), 1);
+}
+
+#[tokio::test]
+async fn wrong_filters_of_runs_are_refused() {
+    let server = Server::start(Settings::default()).await;
     for (query, said) in [
         ("status=lost", "`waiting`"),
         ("attr.a.over=1", "`attr.NAME.from`"),
@@ -303,6 +312,12 @@ async fn runs_are_found_by_key_version_end_and_attributes() {
         assert!(refused.body["detail"].as_str().expect("a text").contains(said), "{}", refused.body);
         assert_eq!(refused.problem(400), "invalid_parameter");
     }
+}
+
+#[tokio::test]
+async fn runs_are_found_by_their_parent() {
+    let server = Server::start(Settings::default()).await;
+    define(&server, "found", &format!("do: [{{ b: {{ {LISTEN} }} }}]")).await;
     define(
         &server,
         "outer",
@@ -316,8 +331,4 @@ async fn runs_are_found_by_key_version_end_and_attributes() {
         (inner.len(), &inner[0]["parent"], &inner[0]["workflow"]),
         (1, &json!(outer), &json!("found"))
     );
-    server.http.post(&format!("/api/v1/runs/{}/cancel", ids[0]), &json!({})).await.ok();
-    let cancelled = every(&server, "/api/v1/runs?status=cancelled&attr.region=CR").await;
-    assert_eq!(cancelled.len(), 1, "a change is found at once");
-    assert_eq!(every(&server, "/api/v1/runs?endedSince=2020-01-01T00:00:00Z").await.len(), 1);
 }

@@ -69,7 +69,7 @@ pub struct KindInfo {
     pub own_retention: Option<ShortestRetention>,
     /// The JSON Schema of its events, an object of name and body.
     pub event_schema: Value,
-    /// What it can be found by; `None` where it is not indexed.
+    /// What it can be found by (see [`index`](crate::projection::index)); `None` where it is not indexed.
     pub fields: Option<FieldsOf>,
     /// True if its commands are served over HTTP by themselves.
     pub public: bool,

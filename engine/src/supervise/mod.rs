@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! node's root ----- services: lanes, upkeep, retention, ownership
-//!             \---- a supervisor per partition ----- services: timers, outbox, effects
+//!             \---- a supervisor per partition ----- services: timers, outbox, effects, index
 //!                                              \---- a host per live entity and run
 //! ```
 //!

@@ -1,8 +1,9 @@
 //! Searches in the tables of an index, for SQLite and PostgreSQL alike.
 //!
-//! One test leads: its values are looked up in the order of the entries' numbers, and the others are asked of each entry
-//! found. Which one is found by counting, up to a limit, how many entries pass. Bounds do not give that order; they lead
-//! only where few entries pass. Without a leader all entries of the kind are gone through, the newest first.
+//! One test comes first: its values are looked up in the order of the entries' numbers, and the others are asked of each
+//! entry found. Which one is found by counting, up to a limit, how many entries pass. Bounds do not give that order; they
+//! come first only where few entries pass. Without a first test all entries of the kind are gone through, the newest
+//! first.
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -42,7 +43,7 @@ pub(crate) trait Tables: Send {
     async fn entries(&mut self, query: Query) -> Result<Vec<(u64, Uuid)>, Error>;
 }
 
-/// Entries that are counted at most to tell which test leads.
+/// Entries that are counted at most to tell which test comes first.
 const COUNTED: i64 = 10_000;
 
 /// Finds at most `limit` entries with numbers below `before`, the newest first.
@@ -53,17 +54,17 @@ pub(crate) async fn find_in<T: Tables>(
     limit: usize,
 ) -> Result<Vec<(u64, StreamKey)>, Error> {
     let Some((kind, _)) = tables.numbers(kind_of::<T>(search)).await? else { return Ok(Vec::new()) };
-    let leads = match Query::counts::<T>(kind, &search.tests) {
+    let fewest = match Query::counts::<T>(kind, &search.tests) {
         Some(query) => tables.numbers(query).await?,
         None => None,
     };
-    let leader = leads.and_then(|(place, count)| {
+    let first = fewest.and_then(|(place, count)| {
         let place = usize::try_from(place).ok()?;
         (count < COUNTED || matches!(search.tests[place].1, Test::Is(_))).then_some(place)
     });
-    let asked = Asked { kind, search, leader, before, limit };
+    let asked = Asked { kind, search, first, before, limit };
     let mut found = Vec::new();
-    match leader.map(|place| &search.tests[place].1) {
+    match first.map(|place| &search.tests[place].1) {
         // The entries of each value come in their order.
         Some(Test::Is(any)) => {
             for term in any {
@@ -94,18 +95,18 @@ fn kind_of<T: Tables>(search: &Search) -> Query {
 struct Asked<'a> {
     kind: i64,
     search: &'a Search,
-    leader: Option<usize>,
+    first: Option<usize>,
     before: Option<u64>,
     limit: usize,
 }
 
 impl Asked<'_> {
-    /// The entries that pass all tests; of the leading one, those with one of its values.
+    /// The entries that pass all tests; of the first, those with one of its values.
     fn query<T: Tables>(&self, term: Option<&Term>) -> Query {
         let (names, tests) = (T::NAMES, &self.search.tests);
         let before = self.before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
         let mut query = Query::default();
-        match self.leader.map(|leader| &tests[leader]) {
+        match self.first.map(|first| &tests[first]) {
             None => {
                 query.push(&format!("SELECT e.no, e.uuid FROM {names}entry AS e WHERE e.kind = "));
                 query.number(self.kind);
@@ -126,13 +127,13 @@ impl Asked<'_> {
             }
         }
         query.number(before);
-        let others = tests.iter().enumerate().filter(|(place, _)| Some(*place) != self.leader);
+        let others = tests.iter().enumerate().filter(|(place, _)| Some(*place) != self.first);
         for (_, (name, test)) in others {
             query.push(&format!(" AND EXISTS (SELECT 1 FROM {names}field AS f WHERE f.entry = e.no"));
             query.test("f", name, test);
             query.push(")");
         }
-        query.push(if self.leader.is_some() {
+        query.push(if self.first.is_some() {
             " ORDER BY d.entry DESC LIMIT "
         } else {
             " ORDER BY e.no DESC LIMIT "
