@@ -16,6 +16,8 @@ use crate::telemetry::names;
 
 /// Events that are folded at a time where all of a stream are read.
 const PAGE: usize = 1_024;
+/// Bytes of events after which a snapshot is due, however few they are: what comes after it has to be loaded too.
+const MOST_SINCE: usize = 4 * 1024 * 1024;
 /// How many bytes of snapshots may be written for a byte of events.
 const SNAPSHOT_BYTES: usize = 4;
 
@@ -148,10 +150,11 @@ impl Pace {
         *self = Self { seq: snapshot.seq, bytes: snapshot.data.text().len(), since: 0 };
     }
 
-    /// True after so many events, once they have the bytes to be worth it: otherwise a large state would be written
-    /// over and over for small changes.
+    /// True after so many events, or so many bytes of them, once they have the bytes to be worth it: otherwise a large
+    /// state would be written over and over for small changes.
     fn is_due(&self, seq: Seq, every: u64) -> bool {
-        seq - self.seq >= every && self.since.saturating_mul(SNAPSHOT_BYTES) >= self.bytes
+        let are_many = seq - self.seq >= every || self.since >= MOST_SINCE;
+        are_many && self.since.saturating_mul(SNAPSHOT_BYTES) >= self.bytes
     }
 }
 
@@ -226,5 +229,17 @@ mod tests {
         pace.kept(&Snapshot { seq: 100, version: 1, data: Json::null() });
         pace.since = 1_000;
         assert!(!pace.is_due(299, 200) && pace.is_due(300, 200));
+    }
+
+    #[test]
+    fn a_few_large_events_are_enough() {
+        let mut pace = Pace::default();
+        pace.kept(&Snapshot { seq: 100, version: 1, data: Json::null() });
+        pace.since = MOST_SINCE - 1;
+        assert!(!pace.is_due(102, 200));
+        pace.since = MOST_SINCE;
+        assert!(pace.is_due(102, 200));
+        pace.bytes = MOST_SINCE * SNAPSHOT_BYTES + 1;
+        assert!(!pace.is_due(102, 200), "not where the state is much larger");
     }
 }

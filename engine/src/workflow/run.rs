@@ -1,6 +1,7 @@
 //! Workflow runs, behind the face that the host knows: a [`Machine`] like every entity.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ impl Runs {
 
     /// The machine of a run.
     pub fn machine(&self, stream: &StreamKey) -> RunMachine {
-        RunMachine { runs: self.clone(), stream: stream.clone(), state: None }
+        RunMachine { runs: self.clone(), stream: stream.clone(), state: None, size: AtomicUsize::new(0) }
     }
 
     /// The catalog's entry of runs; their routes are written by hand.
@@ -97,6 +98,8 @@ pub struct RunMachine {
     runs: Runs,
     stream: StreamKey,
     state: Option<RunState>,
+    /// The bytes of the state when it was last written or read as a whole.
+    size: AtomicUsize,
 }
 
 impl RunMachine {
@@ -111,7 +114,8 @@ impl RunMachine {
         interests: &'a Interests,
         cx: &StepCx<'a>,
     ) -> Bench<'a> {
-        Bench { definition, actions: &self.runs.actions, limits: &self.runs.limits, interests, cx: *cx }
+        let Runs { actions, limits, .. } = &self.runs;
+        Bench { definition, actions, limits, interests, size: self.size.load(Relaxed), cx: *cx }
     }
 
     fn start(&mut self, command: RunCommand, cx: &StepCx<'_>) -> Result<Step, Rejected> {
@@ -366,13 +370,16 @@ impl Machine for RunMachine {
     }
 
     fn snapshot(&self) -> Option<(u16, Json)> {
-        Some((SHAPES.state, Json::of(self.state.as_ref()?).ok()?))
+        let data = Json::of(self.state.as_ref()?).ok()?;
+        self.size.store(data.text().len(), Relaxed);
+        Some((SHAPES.state, data))
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<bool, Corruption> {
         let Ok(text) = SHAPES.upcast_state(snapshot.version, &snapshot.data) else { return Ok(false) };
         let read = serde_json::from_str::<RunState>(&text);
         self.state = Some(read.map_err(|e| Corruption { seq: 0, reason: e.to_string() })?);
+        self.size.store(text.len(), Relaxed);
         Ok(true)
     }
 }

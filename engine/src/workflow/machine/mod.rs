@@ -77,6 +77,8 @@ pub struct Limits {
     pub bytes: usize,
     /// The most tasks that a run may begin in its life.
     pub tasks: u64,
+    /// The most bytes of a run's state: it ends in an error before it is too big to be loaded.
+    pub data: usize,
     /// The most signals that are kept for listeners to come.
     pub signals: usize,
     /// The most iterations of a parallel loop that are under way at once.
@@ -99,6 +101,7 @@ impl Default for Limits {
             ticks: 10_000,
             bytes: 4 * 1024 * 1024,
             tasks: 1_000_000,
+            data: 24 * 1024 * 1024,
             signals: 100,
             parallel: 64,
             items: 10_000,

@@ -30,6 +30,8 @@ pub(in crate::workflow) struct Bench<'a> {
     pub(in crate::workflow) actions: &'a Actions,
     pub(in crate::workflow) limits: &'a Limits,
     pub(in crate::workflow) interests: &'a Interests,
+    /// The bytes of the state when it was last written as a whole.
+    pub(in crate::workflow) size: usize,
     pub(in crate::workflow) cx: StepCx<'a>,
 }
 
@@ -40,6 +42,7 @@ pub(in crate::workflow) struct Turn<'a> {
     pub(super) actions: &'a Actions,
     pub(super) limits: &'a Limits,
     pub(super) interests: &'a Interests,
+    size: usize,
     pub(super) cx: StepCx<'a>,
     pub(super) step: Step,
     /// The runs whose end has come in.
@@ -55,7 +58,7 @@ pub(in crate::workflow) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(in crate::workflow) fn new(state: RunState, bench: Bench<'a>) -> Self {
-        let Bench { definition, actions, limits, interests, cx } = bench;
+        let Bench { definition, actions, limits, interests, size, cx } = bench;
         Self {
             timers: state.wanted_timers(),
             topics: state.wanted_topics(),
@@ -66,6 +69,7 @@ impl<'a> Turn<'a> {
             actions,
             limits,
             interests,
+            size,
             cx,
             step: Step::default(),
             answered_children: BTreeSet::new(),
@@ -144,14 +148,25 @@ impl<'a> Turn<'a> {
     }
 
     fn tick(&mut self, work: &Work) {
-        if self.state.started_tasks > self.limits.tasks && !self.is_undoing("") {
-            let detail = format!("the run has begun {} tasks, the most that are allowed", self.limits.tasks);
+        if let Some(detail) = self.beyond().filter(|_| !self.is_undoing("")) {
             return self.fault("", WorkflowError::standard("runtime", 500, detail));
         }
         match work {
             Work::List(list) => self.next_of_list(list),
             Work::Task(path) => self.go_on(path),
         }
+    }
+
+    /// The bound that the run as a whole has passed, if there is one.
+    fn beyond(&self) -> Option<String> {
+        let Limits { tasks, data, .. } = self.limits;
+        if self.state.started_tasks > *tasks {
+            return Some(format!("the run has begun {tasks} tasks, the most that are allowed"));
+        }
+        let size = self.size;
+        (size > *data).then(|| {
+            format!("the data of the run takes {size} bytes, and {data} are allowed: keep large data outside, and a reference to it in the run")
+        })
     }
 
     fn go_on(&mut self, at: &str) {

@@ -64,6 +64,41 @@ fn a_saga_that_passes_its_bound_is_undone() {
 }
 
 #[test]
+fn a_run_whose_data_grows_ends_before_it_is_too_big() {
+    let limits = Limits { data: 20_000, ..Limits::default() };
+    let grow = "{ a: { set: { all: '${ .all + [([range(200)] | map(\"x\") | join(\"\"))] }' } } }";
+    let body = format!(
+        "do: [{grow}, {{ w: {{ wait: PT1S }} }}, {{ b: {{ switch: [{{ again: {{ then: a }} }}] }} }}]"
+    );
+    let mut bed = Bed::with(&definition(&body), limits);
+    bed.start(json!({ "all": [] }));
+    while bed.status() != "faulted" {
+        assert!(bed.events.len() < 1_000, "it goes on for ever");
+        bed.tick();
+    }
+    assert!(bed.error()["detail"].as_str().unwrap().contains("20000 are allowed"), "{}", bed.error());
+}
+
+#[test]
+fn a_saga_whose_log_grows_too_big_is_undone() {
+    let limits = Limits { data: 20_000, ..Limits::default() };
+    let open = "{ o: { call: thing.open, with: { name: '${ [range(1000)] | map(\"x\") | join(\"\") }' } } }";
+    let body = format!("do: [{open}, {{ b: {{ switch: [{{ again: {{ then: o }} }}] }} }}]");
+    let mut bed = Bed::with(&saga(&body), limits);
+    bed.start(json!({}));
+    let mut opened = 0;
+    while bed.open().contains(&"open") {
+        assert!(opened < 100, "it goes on for ever");
+        bed.ok("open");
+        opened += 1;
+    }
+    for _ in 0..opened {
+        bed.ok("close");
+    }
+    assert_eq!(bed.status(), "compensated");
+}
+
+#[test]
 fn a_loop_has_a_bound_of_items() {
     let limits = Limits { items: 5, ..Limits::default() };
     let mut bed = Bed::with(
