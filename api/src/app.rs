@@ -156,7 +156,7 @@ impl App {
     pub async fn compose(
         (journal, index): (Arc<dyn Journal>, Option<Arc<dyn Index>>),
         leasing: Option<Leasing>,
-        outside: Vec<Arc<dyn Connector>>,
+        mut outside: Vec<Arc<dyn Connector>>,
         config: runtime::Config,
         cx: Context,
         folder: Option<PathBuf>,
@@ -167,6 +167,8 @@ impl App {
             Known { tenant: tenant.clone(), actions: actions.clone(), definitions: definitions.clone() };
         let prepare: Option<Arc<dyn Prepare>> = Some(Arc::new(prepare));
         let shared = leasing.is_some();
+        let runs = Arc::new(connectors::runs::Runs::default());
+        outside.push(runs.clone());
         let connectors = Connectors::new(outside)?;
         // Before the node: it looks its series up at the start.
         let metrics = recorder::handle();
@@ -174,6 +176,7 @@ impl App {
         let node =
             Node::start(NodeSeed { journal, leasing, prepare, index, catalog, connectors, config, cx })
                 .await?;
+        runs.attach(&node);
         let parts = Parts {
             node,
             definitions,

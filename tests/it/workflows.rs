@@ -3,7 +3,9 @@
 use promptsales_tests::{Server, Settings};
 use serde_json::{Value, json};
 
-use crate::steps::{brief, define, ended, every, register, run, start, tasks, text, waiting};
+use crate::steps::{
+    brief, define, done, ended, every, promptsales, register, run, start, tasks, text, waiting,
+};
 
 fn source(name: &str, version: &str, body: &str) -> String {
     format!("document: {{ dsl: '1.0.3', namespace: test, name: {name}, version: '{version}' }}\n{body}")
@@ -218,4 +220,45 @@ async fn an_error_that_nobody_catches_ends_a_run() {
     assert!(ran.body.get("output").is_none());
     let tasks = tasks(&server, text(&ran.body, "runId")).await;
     assert_eq!(tasks[0]["status"], json!("faulted"));
+}
+
+#[tokio::test]
+async fn every_action_has_a_page() {
+    let server = Server::start(Settings::default()).await;
+    let actions = promptsales_workflows::actions::register().expect("no action is there twice");
+    let first = server.http.get("/api/v1/actions?limit=5").await.ok();
+    assert_eq!((first["items"].as_array().map(Vec::len), first["next"].is_null()), (Some(5), false));
+    let listed = every(&server, "/api/v1/actions").await;
+    assert_eq!(listed.len(), actions.iter().count());
+    for (action, listed) in actions.iter().zip(&listed) {
+        assert_eq!(
+            (listed["name"].as_str(), &listed["compensates"]),
+            (Some(action.name), &json!(action.compensates))
+        );
+        let shown = server.http.get(&format!("/api/v1/actions/{}", action.name)).await.ok();
+        assert_eq!((&shown["input"], &shown["output"]), (&action.input, &action.output));
+        let effects = shown["effects"].as_array().expect("a list");
+        assert_eq!(
+            effects.len(),
+            action.effects.len(),
+            "each call outside is of a connector that there is: {shown}"
+        );
+        assert!(effects.iter().all(|effect| effect["deadlineMs"].as_u64() > Some(0)), "{shown}");
+        let url = format!("{}/api/v1/actions/{}/docs.md", server.url, action.name);
+        let page = reqwest::get(url).await.expect("it answers");
+        assert_eq!(page.headers()["content-type"], "text/markdown; charset=utf-8");
+        let page = page.text().await.expect("a text");
+        assert!(
+            page.starts_with(&format!("# `{}` {}\n\n{}", action.name, action.version, action.summary)),
+            "{page}"
+        );
+        for field in action.input["properties"].as_object().into_iter().flat_map(|fields| fields.keys()) {
+            assert!(page.contains(&format!("| `{field}` | ")), "{field}: {page}");
+        }
+    }
+    assert_eq!(server.http.get("/api/v1/actions/ads.burn").await.problem(404), "not_found");
+    let words = ["workflow", "actions", "ads.activate", "--server", &server.url];
+    assert_eq!(done(&words).await["effects"][0]["onUnknown"], json!("retry"));
+    let (code, page, _) = promptsales(&words).await;
+    assert!(code == 0 && page.starts_with("# `ads.activate`"), "{page}");
 }

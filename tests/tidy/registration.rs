@@ -59,6 +59,11 @@ const HELPERS: &[Allowed] = &[
         reason: "takes settings, listed by `connectors::with_http`",
     },
     Allowed {
+        path: "workflows/src/connectors/runs/mod.rs",
+        name: "runs",
+        reason: "is of the node itself, added by `App::compose`",
+    },
+    Allowed {
         path: "workflows/src/connectors/sandbox/mod.rs",
         name: "sandbox",
         reason: "three connectors over one sandbox, listed by `connectors::all`",

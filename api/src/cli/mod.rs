@@ -10,6 +10,7 @@ use crate::config::ServeArgs;
 
 mod backup;
 mod bench;
+mod bulk;
 mod check;
 mod client;
 mod demo;

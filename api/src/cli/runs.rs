@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Ended;
+use super::bulk::{self, Bulk};
 use super::client::{Client, ServerArgs, json_of};
 use crate::http::paging::encoded;
 
@@ -136,6 +137,8 @@ enum RunCommand {
         #[arg(long)]
         version: Option<String>,
     },
+    /// Does something to every run that filters name.
+    Bulk(Bulk),
     /// Sends a signal.
     Signal {
         /// The run's id.
@@ -199,6 +202,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
             put(&mut body, "version", version.map(Value::from));
             act(of, "restart", body).await
         }
+        RunCommand::Bulk(args) => bulk::run(&client, args).await,
         RunCommand::Signal { id, name, data } => {
             let path = format!("/api/v1/runs/{id}/signals/{name}");
             client.print(client.post(&path, &json_of(&data)?).await?)

@@ -10,6 +10,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::middleware::Edge;
 use crate::http::problem::{Code, Problem};
 
+mod actions;
 mod admin;
 mod dead_letters;
 mod diagrams;
@@ -46,6 +47,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     register(versions::endpoints());
     register(runs::endpoints());
     register(starts::endpoints());
+    register(actions::endpoints());
     register(entities::endpoints());
     all
 }

@@ -1,4 +1,4 @@
-//! The routes that start runs: of a workflow, and once more with the input of another run.
+//! The routes that start runs: of a workflow, once more with the input of another run, and to act on many of them.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use promptsales_engine::entity::Answer;
 use promptsales_engine::id::StreamKey;
 use promptsales_engine::journal::{Json, Outcome};
 use promptsales_engine::runtime::Command;
+use promptsales_workflows::connectors::runs::{Asked, restart_of};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use super::workflows::no_workflow;
 use crate::app::App;
 use crate::http::body::JsonBody;
 use crate::http::caller::{Caller, LONGEST_KEY};
-use crate::http::endpoint::Endpoint;
+use crate::http::endpoint::{Endpoint, schema};
 use crate::http::params::{Path, Query};
 use crate::http::problem::{Code, Problem};
 use crate::http::token;
@@ -45,6 +46,15 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new("post", "/api/v1/runs/{id}/restart", "Starts a run with the same input", post(restart))
             .body(fields(json!({ "version": { "type": "string" } })))
             .answer(202, json!({ "type": "object", "required": ["runId"] })),
+        Endpoint::new(
+            "post",
+            "/api/v1/runs/bulk",
+            "Starts a run that does something to every run that filters name",
+            post(bulk),
+        )
+        .query(&[("wait", "seconds to wait for the end, 0 to 60")])
+        .body(schema::<Asked>())
+        .answer(202, json!({ "type": "object", "required": ["runId", "status"] })),
     ]
 }
 
@@ -72,15 +82,27 @@ async fn start(
     let start = json!({
         "workflow": name, "version": query.version, "input": body.read::<Value>()?, "key": key,
     });
-    let started = Started::by(&app, &caller, &body, &start).await?;
-    let run = app.run_until_ended(&started.stream, wait).await?;
-    let mut body = json!({ "runId": started.stream.id, "status": run["status"] });
-    for end in ["output", "error"] {
-        if !run["endedAt"].is_null() && !run[end].is_null() {
-            body[end] = run[end].clone();
-        }
-    }
-    Ok(started.answered(&app, body))
+    Started::by(&app, &caller, &body, &start).await?.waited_for(&app, wait).await
+}
+
+#[derive(Debug, Deserialize)]
+struct BulkQuery {
+    wait: Option<String>,
+}
+
+/// Starts a run that does something to every run that filters name.
+async fn bulk(
+    State(app): State<App>,
+    Query(query): Query<BulkQuery>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let wait = wait_of(query.wait.as_deref())?;
+    app.node().check_any()?;
+    let asked: Asked = body.read()?;
+    asked.check().map_err(|wrong| Problem::new(Code::InvalidBody, wrong.to_string()))?;
+    let start = json!({ "workflow": "act-on-runs", "input": asked, "cause": asked.reason });
+    Started::by(&app, &caller, &body, &start).await?.waited_for(&app, wait).await
 }
 
 /// The key by which a run can be found.
@@ -118,12 +140,7 @@ async fn restart(
     let Restart { version, reason } = body.read()?;
     let view = app.node().read(&of).await?.ok_or_else(|| no_run(&of.id))?;
     let run = view.state.value();
-    let version = version.map_or_else(|| run["version"].clone(), Value::String);
-    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    let start = json!({
-        "workflow": run["workflow"], "version": version, "input": run["input"],
-        "cause": format!("restart of {}{why}", of.id),
-    });
+    let start = restart_of(of.id, &run, version.as_deref(), reason.as_deref());
     let started = Started::by(&app, &caller, &body, &start).await?;
     let body = json!({ "runId": started.stream.id, "restartOf": of.id });
     Ok(started.answered(&app, body))
@@ -154,6 +171,18 @@ impl Started {
             Outcome::Rejected(rejected) => Err(rejected.into()),
             Outcome::Accepted(_) => Ok(Self { stream, answer }),
         }
+    }
+
+    /// The answer after a wait for the run's end, as long as given; with what it ended with.
+    async fn waited_for(&self, app: &App, wait: Duration) -> Result<Response, Problem> {
+        let run = app.run_until_ended(&self.stream, wait).await?;
+        let mut body = json!({ "runId": self.stream.id, "status": run["status"] });
+        for end in ["output", "error"] {
+            if !run["endedAt"].is_null() && !run[end].is_null() {
+                body[end] = run[end].clone();
+            }
+        }
+        Ok(self.answered(app, body))
     }
 
     /// The answer, with where the run is, and whether it was there before.

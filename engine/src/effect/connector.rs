@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::EffectKey;
-use crate::id::StreamId;
+use crate::id::StreamKey;
+use crate::journal::Origin;
 
 /// One call of a connector.
 #[derive(Debug, Clone)]
@@ -15,7 +16,9 @@ pub struct Call<'a> {
     /// The idempotency key, the same at every attempt.
     pub key: EffectKey,
     /// Whose stream wants it.
-    pub stream: StreamId,
+    pub stream: &'a StreamKey,
+    /// What caused it.
+    pub origin: &'a Origin,
     /// The operation.
     pub operation: &'a str,
     /// What to do.

@@ -201,8 +201,8 @@ struct Calls<'a> {
 
 impl Calls<'_> {
     fn call<'r>(&'r self, request: &'r Value, attempt: u32) -> Call<'r> {
-        let (key, stream) = (self.effect.key, self.effect.stream.id);
-        Call { key, stream, operation: &self.effect.operation, request, attempt }
+        let Effect { key, stream, operation, origin, .. } = self.effect;
+        Call { key: *key, stream, origin, operation, request, attempt }
     }
 
     /// Makes one call, within its deadline; to be made with the circuit's leave.

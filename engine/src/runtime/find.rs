@@ -47,4 +47,13 @@ impl Node {
         let streams = partitions.index.find(search, before, limit).await?;
         Ok(Found { streams, is_behind })
     }
+
+    /// The cursor of an entity in the index; as long as it stays the same, so do all cursors.
+    ///
+    /// # Errors
+    ///
+    /// When the index cannot be read.
+    pub async fn cursor_of(&self, stream: &StreamKey) -> Result<Option<u64>, journal::Error> {
+        self.0.partitions.index.number(stream).await
+    }
 }

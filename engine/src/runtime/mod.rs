@@ -27,7 +27,7 @@ pub use context::{Context, Exit, Panicked};
 pub use find::Found;
 pub use hold::{History, HistoryCommand, HistoryEvent, HistoryRejection};
 pub use inlet::{INLET, Incoming, TakenIn};
-pub use node::{Command, Node};
+pub use node::{Command, Node, WeakNode};
 pub use operate::Act;
 pub(crate) use panics::{Caught, guard};
 pub use seed::{Leasing, NodeSeed, Prepare, StartError};

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -55,6 +55,17 @@ pub struct Command {
 /// A running node. Cheap to clone.
 #[derive(Clone)]
 pub struct Node(pub(super) Arc<Parts>);
+
+/// A node as its own connectors know it, which must not keep it alive.
+#[derive(Clone)]
+pub struct WeakNode(Weak<Parts>);
+
+impl WeakNode {
+    /// The node, while there is one.
+    pub fn upgrade(&self) -> Option<Node> {
+        self.0.upgrade().map(Node)
+    }
+}
 
 pub(super) struct Parts {
     pub(super) partitions: Arc<Partitions>,
@@ -133,6 +144,11 @@ impl Node {
         }
         let inlet = Semaphore::new(partitions.config.inlet_events);
         Ok(Self(Arc::new(Parts { partitions, catalog, ownership, started, inlet })))
+    }
+
+    /// The node without keeping it alive.
+    pub fn downgrade(&self) -> WeakNode {
+        WeakNode(Arc::downgrade(&self.0))
     }
 
     /// Sends a command and waits for its answer.

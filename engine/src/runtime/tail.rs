@@ -8,6 +8,7 @@ use crate::id::StreamKey;
 use crate::journal::{self, Message};
 use crate::projection::{Start, Tail, TailError, Wanted};
 use crate::supervise::Notice;
+use crate::workflow::action::{ActionInfo, CallTerms};
 
 impl Node {
     /// Follows the journal: every partition, or the one that a stream belongs to, as far as events are `wanted`.
@@ -41,6 +42,16 @@ impl Node {
         let circuit = partitions.circuits.get(effect.connector.as_ref());
         let policy = circuit.map(|(connector, _)| connector.policy(&effect.operation)).unwrap_or_default();
         Ok(Some((effect, policy)))
+    }
+
+    /// How the calls outside that an action declares are made; of connectors that there are not, nothing is told.
+    pub fn call_terms(&self, action: &ActionInfo) -> Vec<CallTerms> {
+        let terms = |(connector, operation): &(&'static str, &'static str)| {
+            let (found, _) = self.0.partitions.circuits.get(connector)?;
+            let (connector, operation) = (*connector, *operation);
+            Some(CallTerms { connector, operation, policy: found.policy(operation) })
+        };
+        action.effects.iter().filter_map(terms).collect()
     }
 
     /// Finds the message on its way to a stream that waited longest: what is not there yet may be about to be.

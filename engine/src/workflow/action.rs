@@ -3,6 +3,8 @@
 //! An action is pure. It says, step by step, what is to be sent to which stream or done outside; the engine
 //! commits each step with the run, carries it out, and asks again with the results so far.
 
+mod page;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::effect::EffectOutcome;
+use crate::effect::{EffectOutcome, Policy};
 use crate::id::{Id, IdKind, StreamId};
 use crate::journal::{Json, Outcome, RejectionKind};
 
@@ -177,6 +179,9 @@ pub trait Action: Send + Sync + 'static {
     /// something else.
     const VERSION: &'static str = "1.0.0";
 
+    /// The calls outside that it may make: connectors with their operations.
+    const EFFECTS: &'static [(&'static str, &'static str)] = &[];
+
     /// What it takes. Unknown fields are to be refused.
     type Input: DeserializeOwned + JsonSchema;
     /// What it gives.
@@ -214,6 +219,17 @@ pub(in crate::workflow) type NextFn = fn(&Value, Steps<'_>, &ActionCx) -> Result
 pub(in crate::workflow) type UndoFn =
     fn(&Value, Steps<'_>, Steps<'_>, &ActionCx) -> Result<Next<Value>, WorkflowError>;
 
+/// How an action's call outside is made.
+#[derive(Debug, Clone)]
+pub struct CallTerms {
+    /// The connector.
+    pub connector: &'static str,
+    /// Its operation.
+    pub operation: &'static str,
+    /// Deadline, repeats, and what an unknown outcome means.
+    pub policy: Policy,
+}
+
 /// An action in the catalog.
 #[derive(Debug, Clone)]
 pub struct ActionInfo {
@@ -229,6 +245,8 @@ pub struct ActionInfo {
     pub input: Value,
     /// The JSON Schema of its output.
     pub output: Value,
+    /// The calls outside that it may make: connectors with their operations.
+    pub effects: &'static [(&'static str, &'static str)],
     next: NextFn,
     undo: UndoFn,
 }
@@ -243,6 +261,7 @@ impl ActionInfo {
             compensates: A::COMPENSATES,
             input: crate::entity::schema::<A::Input>(),
             output: crate::entity::schema::<A::Output>(),
+            effects: A::EFFECTS,
             next: next_json::<A>,
             undo: undo_json::<A>,
         }

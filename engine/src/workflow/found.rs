@@ -1,15 +1,118 @@
-//! What runs are found by: see [`Index`](crate::projection::index::Index).
+//! What runs are found by, and what can be asked of that: see [`Index`](crate::projection::index::Index).
 
 use serde_json::Value;
 
 use super::machine::Status;
-use crate::projection::index::{Field, Term};
+use crate::clock::Timestamp;
+use crate::projection::index::{Field, Term, Test};
 
 /// The fields of every run, beside its attributes.
 pub const FIELDS: [&str; 7] = ["status", "workflow", "version", "key", "parent", "startedAt", "endedAt"];
 
 /// What the fields of attributes begin with.
 pub const ATTRIBUTE: &str = "attr.";
+
+/// The filters of runs: their names, and what passes each.
+pub const FILTERS: &[(&str, &str)] = &[
+    ("status", "only runs of these statuses, joined by commas"),
+    ("workflow", "only runs of these workflows, joined by commas"),
+    ("version", "only runs of this version"),
+    ("key", "only runs that were started under this key"),
+    ("parent", "only runs that this run has started"),
+    ("since", "only runs started at or after this moment (RFC 3339)"),
+    ("until", "only runs started before this moment (RFC 3339)"),
+    ("endedSince", "only runs that ended at or after this moment (RFC 3339)"),
+    ("endedUntil", "only runs that ended before this moment (RFC 3339)"),
+    (
+        "attr.NAME",
+        "only runs with this search attribute; `attr.NAME.from` and `attr.NAME.below` are bounds of numbers, texts \
+         or times",
+    ),
+];
+
+/// The most filters that are asked at once, and the most values of one filter.
+const MOST: usize = 16;
+
+/// A filter that cannot be asked: which, where it is one, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongFilter {
+    /// One of them.
+    #[error("`{name}`: {reason}")]
+    One {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There are too many.
+    #[error("use {MOST} filters at most, and {MOST} values in each")]
+    TooMany,
+}
+
+/// Whether there is a filter of this name.
+pub fn is_filter(name: &str) -> bool {
+    name.starts_with(ATTRIBUTE) || FILTERS.iter().any(|(known, _)| *known == name)
+}
+
+/// What filters ask of runs.
+///
+/// # Errors
+///
+/// [`WrongFilter`].
+pub fn tests(filters: &[(String, String)]) -> Result<Vec<(String, Test)>, WrongFilter> {
+    let asked = |(name, text): &(String, String)| {
+        test(name, text).map_err(|reason| WrongFilter::One { name: name.clone(), reason })
+    };
+    let tests: Vec<_> = filters.iter().map(asked).collect::<Result<_, _>>()?;
+    let counts = tests.iter().map(|(_, test)| if let Test::Is(any) = test { any.len() } else { 1 });
+    match counts.chain([tests.len()]).any(|count| count > MOST) {
+        true => Err(WrongFilter::TooMany),
+        false => Ok(tests),
+    }
+}
+
+/// What a filter asks.
+fn test(name: &str, text: &str) -> Result<(String, Test), String> {
+    let time = || text.parse::<Timestamp>().map(Term::time).map_err(|e| e.to_string());
+    let any = || Test::Is(text.split(',').map(Term::text).collect());
+    let test = match name {
+        "status" => {
+            let unknown = |one: &&str| !Status::ALL.iter().any(|known| known.name() == *one);
+            if let Some(one) = text.split(',').find(unknown) {
+                let names = Status::ALL.map(Status::name).join("`, `");
+                return Err(format!("there is no status `{one}`; use `{names}`"));
+            }
+            (name, any())
+        }
+        "workflow" => (name, any()),
+        "version" | "key" | "parent" => (name, Test::Is(vec![Term::text(text)])),
+        "since" => ("startedAt", Test::From(time()?)),
+        "until" => ("startedAt", Test::Below(time()?)),
+        "endedSince" => ("endedAt", Test::From(time()?)),
+        "endedUntil" => ("endedAt", Test::Below(time()?)),
+        _ => return attribute_test(name, text),
+    };
+    Ok((test.0.to_owned(), test.1))
+}
+
+fn attribute_test(name: &str, text: &str) -> Result<(String, Test), String> {
+    let Some(of) = name.strip_prefix(ATTRIBUTE) else {
+        let names: Vec<_> = FILTERS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("there is no such filter; use `{}`", names.join("`, `")));
+    };
+    let mut meant = Term::meant(text);
+    let (of, bound) = of.split_once('.').map_or((of, None), |(of, bound)| (of, Some(bound)));
+    let test = match bound {
+        None => Test::Is(meant),
+        Some("from") => Test::From(meant.swap_remove(0)),
+        Some("below") => Test::Below(meant.swap_remove(0)),
+        Some(_) => return Err("use `attr.NAME`, `attr.NAME.from` or `attr.NAME.below`".to_owned()),
+    };
+    if !is_attribute(of) {
+        return Err(format!("`{of}` cannot be the name of an attribute"));
+    }
+    Ok((format!("{ATTRIBUTE}{of}"), test))
+}
 
 /// Whether a text can be the name of an attribute.
 pub fn is_attribute(name: &str) -> bool {

@@ -86,6 +86,7 @@ fn sample(name: &str) -> (Far, Value) {
             let piece = json!({ "channel": "instagram", "locale": "es-CR", "kind": "text" });
             (Far::Begun, json!({ "campaignId": id, "brief": small(), "piece": piece }))
         }
+        "runs.act" => (Far::Drafted, json!({ "act": "pause", "filter": { "workflow": "done-and-undone" } })),
         "tracking.set-up" => {
             (Far::Approved, json!({ "campaignId": id, "channels": ["instagram"], "landingUrl": null }))
         }

@@ -16,7 +16,7 @@ use promptsales_engine::workflow::check::check;
 use promptsales_engine::workflow::registration::{definition_id, load_definitions};
 use promptsales_engine::workflow::schedule::{Plan, schedule_id};
 use promptsales_engine::workflow::versions::Definitions;
-use promptsales_workflows::connectors::{self, sandbox::Sandbox};
+use promptsales_workflows::connectors::{self, runs::Runs, sandbox::Sandbox};
 use serde_json::{Map, Value, json};
 
 /// Both points of an append at which a process can die.
@@ -113,7 +113,9 @@ impl Stage {
         let tenant = TenantId::default_tenant();
         let loaded = load_definitions(&journal, &tenant, &actions, &definitions).await;
         loaded.expect("the definitions can be read");
-        let connectors = Connectors::new(self.connectors.clone()).expect("no connector is there twice");
+        let (runs, mut connectors) = (Arc::new(Runs::default()), self.connectors.clone());
+        connectors.push(runs.clone());
+        let connectors = Connectors::new(connectors).expect("no connector is there twice");
         let (config, seed_journal) = (self.config.clone(), journal.clone());
         let (leasing, prepare) = (None, None);
         let seed = NodeSeed {
@@ -127,6 +129,7 @@ impl Stage {
             cx,
         };
         let node = Node::start(seed).await.expect("the node starts");
+        runs.attach(&node);
         let (store, sandbox) = (self.store.clone(), self.sandbox.clone());
         let life = Life { node, journal, store, sandbox, definitions: definitions.clone() };
         for source in &self.definitions {

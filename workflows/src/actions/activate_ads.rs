@@ -51,6 +51,8 @@ impl Action for ActivateAds {
     const NAME: &'static str = "ads.activate";
     const SUMMARY: &'static str = "Switches a campaign on on one channel.";
     const COMPENSATES: bool = true;
+    const EFFECTS: &'static [(&'static str, &'static str)] =
+        &[(CONNECTOR, "activate"), (CONNECTOR, "deactivate")];
 
     type Input = Input;
     type Output = Output;

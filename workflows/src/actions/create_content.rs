@@ -54,6 +54,8 @@ impl Action for CreateContent {
     const NAME: &'static str = "content.create";
     const SUMMARY: &'static str = "Has one piece of content made for a channel, in a language.";
     const COMPENSATES: bool = true;
+    const EFFECTS: &'static [(&'static str, &'static str)] =
+        &[(CONNECTOR, "generate"), (CONNECTOR, "archive")];
 
     type Input = Input;
     type Output = CreatedContent;

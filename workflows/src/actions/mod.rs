@@ -3,6 +3,7 @@
 //! Each is a pure state machine over its steps: commands to entities and effects outside, with its undoing beside
 //! it. A new one is a file here and a line in [`register`].
 
+mod act_on_runs;
 mod activate_ads;
 mod activate_campaign;
 mod approve_content;
@@ -26,6 +27,7 @@ mod testkit;
 
 use promptsales_engine::workflow::action::{Actions, DuplicateAction};
 
+pub use act_on_runs::ActOnRuns;
 pub use activate_ads::ActivateAds;
 pub use activate_campaign::ActivateCampaign;
 pub use approve_content::ApproveContent;
@@ -48,6 +50,7 @@ pub use set_up_tracking::SetUpTracking;
 /// [`DuplicateAction`] where two have one name.
 pub fn register() -> Result<Actions, DuplicateAction> {
     Actions::new()
+        .add::<ActOnRuns>()?
         .add::<ActivateAds>()?
         .add::<ActivateCampaign>()?
         .add::<ApproveContent>()?

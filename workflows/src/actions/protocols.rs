@@ -32,6 +32,9 @@ pub trait Protocol: Send + Sync + 'static {
     /// What it does.
     const SUMMARY: &'static str;
 
+    /// The connector's operations.
+    const OPERATIONS: &'static [(&'static str, &'static str)];
+
     /// The connector's operation for a request.
     fn operation(request: &Value) -> &'static str;
 }
@@ -42,6 +45,7 @@ pub struct Http;
 impl Protocol for Http {
     const NAME: &'static str = "http";
     const SUMMARY: &'static str = "Sends a request over HTTP.";
+    const OPERATIONS: &'static [(&'static str, &'static str)] = &[(CONNECTOR, "read"), (CONNECTOR, "send")];
 
     fn operation(request: &Value) -> &'static str {
         let method = request["method"].as_str().unwrap_or_default().to_ascii_uppercase();
@@ -56,6 +60,7 @@ pub struct OpenApi;
 impl Protocol for OpenApi {
     const NAME: &'static str = "openapi";
     const SUMMARY: &'static str = "Calls an operation that an OpenAPI document describes.";
+    const OPERATIONS: &'static [(&'static str, &'static str)] = &[(CONNECTOR, "openapi")];
 
     fn operation(_: &Value) -> &'static str {
         "openapi"
@@ -68,6 +73,7 @@ pub struct Mcp;
 impl Protocol for Mcp {
     const NAME: &'static str = "mcp";
     const SUMMARY: &'static str = "Calls a server of the Model Context Protocol.";
+    const OPERATIONS: &'static [(&'static str, &'static str)] = &[(CONNECTOR, "mcp")];
 
     fn operation(_: &Value) -> &'static str {
         "mcp"
@@ -80,6 +86,7 @@ pub struct A2a;
 impl Protocol for A2a {
     const NAME: &'static str = "a2a";
     const SUMMARY: &'static str = "Calls an agent over the Agent2Agent protocol.";
+    const OPERATIONS: &'static [(&'static str, &'static str)] = &[(CONNECTOR, "a2a")];
 
     fn operation(_: &Value) -> &'static str {
         "a2a"
@@ -90,6 +97,7 @@ impl<P: Protocol> Action for Call<P> {
     const NAME: &'static str = P::NAME;
     const SUMMARY: &'static str = P::SUMMARY;
     const COMPENSATES: bool = false;
+    const EFFECTS: &'static [(&'static str, &'static str)] = P::OPERATIONS;
 
     type Input = Arguments;
     type Output = Value;

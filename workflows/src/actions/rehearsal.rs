@@ -75,12 +75,13 @@ impl World {
     async fn effect(&self, key: EffectKey, connector: &str, operation: &str, request: &Value) -> StepResult {
         let connector = self.connectors.iter().find(|known| known.name() == connector).unwrap();
         assert!(connector.operations().contains(&operation), "{operation}");
-        let stream = cx().run;
+        let stream = &StreamKey::new(TenantId::default_tenant(), cx().run);
+        let origin = &Origin::root("test", "run:rehearsal");
         let failure = |code, message| EffectFailure { code, message };
         let mut outcome = None;
         for attempt in 1..=4 {
             let deadline = connector.policy(operation).deadline;
-            let call = connector.call(Call { key, stream, operation, request, attempt });
+            let call = connector.call(Call { key, stream, origin, operation, request, attempt });
             outcome = Some(match tokio::time::timeout(deadline, call).await {
                 Ok(Ok(answer)) => return StepResult::Effect(EffectOutcome::Confirmed(Json::from(&answer))),
                 Ok(Err(CallError::Refused { code, message })) => {

@@ -43,6 +43,8 @@ impl Action for SetUpTracking {
     const SUMMARY: &'static str =
         "Sets up the form and the links by which a campaign's leads are recognised.";
     const COMPENSATES: bool = true;
+    const EFFECTS: &'static [(&'static str, &'static str)] =
+        &[(CONNECTOR, "create_form"), (CONNECTOR, "remove_form")];
 
     type Input = Input;
     type Output = Output;

@@ -38,6 +38,7 @@ pub(crate) fn next<A: Action>(input: &Value, steps: &[StepResult], cx: &ActionCx
     let action = actions.get(A::NAME).unwrap();
     let first = action.next(input, Steps(steps), cx);
     assert_eq!(first, action.next(input, Steps(steps), cx), "the same again");
+    declared::<A>(&first);
     first
 }
 
@@ -52,7 +53,16 @@ pub(crate) fn undo<A: Action>(
     let action = actions.get(A::NAME).unwrap();
     let first = action.undo(input, Steps(done), Steps(steps), cx);
     assert_eq!(first, action.undo(input, Steps(done), Steps(steps), cx), "the same again");
+    declared::<A>(&first);
     first
+}
+
+/// Checks that a call outside is one that the action declares.
+fn declared<A: Action>(answer: &Answer) {
+    if let Ok(Next::Step(StepRequest::Effect { connector, operation, .. })) = answer {
+        let declared = A::EFFECTS.contains(&(connector.as_str(), operation.as_str()));
+        assert!(declared, "`{}` does not declare `{connector}.{operation}`", A::NAME);
+    }
 }
 
 /// Takes a command apart: the stream, the name, the body.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use promptsales_engine::effect::Connector;
 
 pub mod http;
+pub mod runs;
 pub mod sandbox;
 
 /// Every connector: those that one sandbox of the outside world plays, and the one that calls services over HTTP.

@@ -1,10 +1,13 @@
 //! `promptsales workflow`: definitions in files, and those of a running server.
 
+use std::io::Write as _;
+
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
 use super::Ended;
 use super::client::{Client, ServerArgs, json_of, read_text};
+use crate::http::paging::encoded;
 use follow::Follow;
 use versions::OneVersion;
 
@@ -80,6 +83,11 @@ enum WorkflowCommand {
     Promote(OneVersion),
     /// Deletes a version that no open run is of.
     Delete(OneVersion),
+    /// Lists what tasks can call; with a name, prints the page of one.
+    Actions {
+        /// Its name.
+        name: Option<String>,
+    },
     /// Starts a run.
     Run {
         /// The definition's name.
@@ -123,6 +131,7 @@ pub(super) async fn run(args: WorkflowArgs) -> anyhow::Result<Ended> {
             let tail = version.map_or_else(String::new, |v| format!("/versions/{v}"));
             client.print(client.get(&format!("/api/v1/workflows/{name}{tail}")).await?)
         }
+        WorkflowCommand::Actions { name } => actions(&client, name).await,
         WorkflowCommand::Run { name, input, wait } => {
             let tail = wait.map_or_else(String::new, |s| format!("?wait={s}"));
             let answer =
@@ -130,4 +139,18 @@ pub(super) async fn run(args: WorkflowArgs) -> anyhow::Result<Ended> {
             client.print(answer)
         }
     }
+}
+
+async fn actions(client: &Client, name: Option<String>) -> anyhow::Result<Ended> {
+    let Some(name) = name else {
+        let list = client.get("/api/v1/actions?limit=100").await?;
+        return client.table(&list, &["name", "version", "compensates", "summary"]);
+    };
+    let path = format!("/api/v1/actions/{}", encoded(&name));
+    if client.json() {
+        return client.print(client.get(&path).await?);
+    }
+    let page = client.open(&format!("{path}/docs.md")).await?.text().await?;
+    write!(std::io::stdout(), "{page}")?;
+    Ok(Ended::Done)
 }

@@ -4,11 +4,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use promptsales_engine::clock::Timestamp;
 use promptsales_engine::entity::Fault;
 use promptsales_engine::id::StreamKey;
-use promptsales_engine::projection::index::{Search, Term, Test};
-use promptsales_engine::workflow::found::{ATTRIBUTE, fields, is_attribute};
+use promptsales_engine::projection::index::Search;
+use promptsales_engine::workflow::found::{FILTERS, fields, is_filter, tests};
 use promptsales_engine::workflow::machine::Status;
 use serde_json::Value;
 
@@ -24,31 +23,12 @@ use crate::routes::entities::{set_aside, wait_for};
 
 /// Candidates looked at for one page of a filtered list.
 const LOOKED_AT: usize = 1_000;
-/// The most filters of one list, and the most values of one filter.
-const MOST: usize = 16;
-
-const LIST: &[(&str, &str)] = &[
-    ("status", "only runs of these statuses, joined by commas"),
-    ("workflow", "only runs of these workflows, joined by commas"),
-    ("version", "only runs of this version"),
-    ("key", "only runs that were started under this key"),
-    ("parent", "only runs that this run has started"),
-    ("since", "only runs started at or after this moment (RFC 3339)"),
-    ("until", "only runs started before this moment (RFC 3339)"),
-    ("endedSince", "only runs that ended at or after this moment (RFC 3339)"),
-    ("endedUntil", "only runs that ended before this moment (RFC 3339)"),
-    (
-        "attr.NAME",
-        "only runs with this search attribute; `attr.NAME.from` and `attr.NAME.below` are bounds of numbers, texts \
-         or times",
-    ),
-];
 
 /// The endpoints.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("get", "/api/v1/runs", "Lists runs, the newest first", get(list))
-            .query(LIST)
+            .query(FILTERS)
             .query(PAGE)
             .answer(200, page_of(&run_schema())),
     ]
@@ -62,18 +42,8 @@ struct Filter {
 
 impl Filter {
     fn read(caller: &Caller, query: Vec<(String, String)>) -> Result<Self, Problem> {
-        let (mut given, mut tests) = (Vec::new(), Vec::new());
-        for (name, text) in query {
-            if let Some(test) = test_of(&name, &text)? {
-                tests.push(test);
-                given.push((name, text));
-            }
-        }
-        let counts = tests.iter().map(|(_, test)| if let Test::Is(any) = test { any.len() } else { 1 });
-        if counts.chain([tests.len()]).any(|count| count > MOST) {
-            let detail = format!("use {MOST} filters at most, and {MOST} values in each");
-            return Err(Problem::new(Code::InvalidParameter, detail));
-        }
+        let given: Vec<_> = query.into_iter().filter(|(name, _)| is_filter(name)).collect();
+        let tests = tests(&given).map_err(|wrong| Problem::new(Code::InvalidParameter, wrong.to_string()))?;
         Ok(Self { given, search: Search { tenant: caller.tenant.clone(), prefix: RUN, tests } })
     }
 
@@ -81,54 +51,6 @@ impl Filter {
         let given = self.given.iter().map(|(name, value)| format!("&{name}={}", encoded(value)));
         format!("/api/v1/runs?limit={limit}{}", given.collect::<String>())
     }
-}
-
-/// What a parameter asks; none where it is another one's.
-fn test_of(name: &str, text: &str) -> Result<Option<(String, Test)>, Problem> {
-    let time = || {
-        let wrong = |e| Problem::new(Code::InvalidParameter, format!("`{name}`: {e}"));
-        text.parse::<Timestamp>().map(Term::time).map_err(wrong)
-    };
-    let any = || Test::Is(text.split(',').map(Term::text).collect());
-    let test = match name {
-        "status" => {
-            let unknown = |one: &&str| !Status::ALL.iter().any(|known| known.name() == *one);
-            if let Some(one) = text.split(',').find(unknown) {
-                let names = Status::ALL.map(Status::name).join("`, `");
-                let detail = format!("`status`: there is no status `{one}`; use `{names}`");
-                return Err(Problem::new(Code::InvalidParameter, detail));
-            }
-            (name, any())
-        }
-        "workflow" => (name, any()),
-        "version" | "key" | "parent" => (name, Test::Is(vec![Term::text(text)])),
-        "since" => ("startedAt", Test::From(time()?)),
-        "until" => ("startedAt", Test::Below(time()?)),
-        "endedSince" => ("endedAt", Test::From(time()?)),
-        "endedUntil" => ("endedAt", Test::Below(time()?)),
-        _ => return attribute_test(name, text),
-    };
-    Ok(Some((test.0.to_owned(), test.1)))
-}
-
-fn attribute_test(name: &str, text: &str) -> Result<Option<(String, Test)>, Problem> {
-    let Some(of) = name.strip_prefix(ATTRIBUTE) else { return Ok(None) };
-    let mut meant = Term::meant(text);
-    let (of, bound) = of.split_once('.').map_or((of, None), |(of, bound)| (of, Some(bound)));
-    let test = match bound {
-        None => Test::Is(meant),
-        Some("from") => Test::From(meant.swap_remove(0)),
-        Some("below") => Test::Below(meant.swap_remove(0)),
-        Some(_) => {
-            let detail = format!("`{name}`: use `attr.NAME`, `attr.NAME.from` or `attr.NAME.below`");
-            return Err(Problem::new(Code::InvalidParameter, detail));
-        }
-    };
-    if !is_attribute(of) {
-        let detail = format!("`{name}`: `{of}` cannot be the name of an attribute");
-        return Err(Problem::new(Code::InvalidParameter, detail));
-    }
-    Ok(Some((format!("{ATTRIBUTE}{of}"), test)))
 }
 
 /// Lists runs. A filtered page may be short; its `next` says whether there is more to look at.

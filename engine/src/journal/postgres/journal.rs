@@ -149,6 +149,7 @@ impl PostgresJournal {
             search::ENTRIES,
             search::FIELDS,
             search::MARKED,
+            search::NUMBER,
         ];
         let mut lent = self.readers.get().await?;
         for sql in statements {

@@ -73,6 +73,9 @@ pub(super) const MARKED: &str = "INSERT INTO promptsales.search_mark AS m (parti
         SELECT FROM promptsales.partition WHERE id = $1 AND epoch = $2 AND incarnation = $3)
     ON CONFLICT (partition) DO UPDATE SET made_of = excluded.made_of, position = excluded.position";
 
+pub(super) const NUMBER: &str = "SELECT e.no FROM promptsales.search_entry AS e
+    JOIN promptsales.search_kind AS k ON k.no = e.kind WHERE e.uuid = $1 AND k.tenant = $2 AND k.prefix = $3";
+
 #[async_trait]
 impl Index for PostgresJournal {
     async fn mark(&self, of: Uuid, partition: PartitionId) -> Result<Option<Position>, Error> {
@@ -115,6 +118,14 @@ impl Index for PostgresJournal {
         limit: usize,
     ) -> Result<Vec<(u64, StreamKey)>, Error> {
         find_in(&mut Reading(self), search, before, limit).await
+    }
+
+    async fn number(&self, stream: &StreamKey) -> Result<Option<u64>, Error> {
+        let (uuid, tenant, prefix) = (stream.id.uuid(), stream.tenant.as_str(), stream.id.prefix());
+        let prefix = prefix.as_str();
+        let params: [Param<'_>; 3] = [(&uuid, Type::UUID), (&tenant, Type::TEXT), (&prefix, Type::TEXT)];
+        let rows = self.fetch(NUMBER, &params).await?;
+        rows.first().map(|row| uint(row, 0)).transpose()
     }
 }
 

@@ -38,11 +38,23 @@ pub async fn same_answers(seed: u64, of: Uuid, fence: Fence, index: &dyn Index) 
         }
         let marks = [index.mark(of, fence.partition).await, memory.mark(of, fence.partition).await];
         assert_eq!(marks[0].as_ref().expect("reads"), marks[1].as_ref().expect("reads"), "seed {seed}");
+        every_number(index).await;
         for _ in 0..6 {
             let search = search(&mut chance);
             let (found, wanted) = (all(index, &search).await, all(&memory, &search).await);
             assert_eq!(found, wanted, "seed {seed}, round {round}: {search:?}");
         }
+    }
+}
+
+/// Checks that the number of an entry is the one that it is found with; what is not there has none.
+async fn every_number(index: &dyn Index) {
+    let search = Search { tenant: TenantId::default_tenant(), prefix: THING, tests: Vec::new() };
+    let found = index.find(&search, None, 100).await.expect("searches");
+    for n in 0..12 {
+        let stream = StreamKey::new(search.tenant.clone(), StreamId::new(THING, uuid_v7(1, Slot::new(3), n)));
+        let wanted = found.iter().find(|(_, one)| *one == stream).map(|(number, _)| *number);
+        assert_eq!(index.number(&stream).await.expect("reads"), wanted, "{stream}");
     }
 }
 

@@ -75,4 +75,8 @@ impl Index for MemoryIndex {
         let found = below.filter(|(_, (stream, fields))| of_kind(stream) && search.fits(fields));
         Ok(found.take(limit).map(|(number, (stream, _))| (*number, stream.clone())).collect())
     }
+
+    async fn number(&self, stream: &StreamKey) -> Result<Option<u64>, Error> {
+        Ok(self.lock().numbers.get(stream).copied())
+    }
 }

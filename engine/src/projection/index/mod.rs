@@ -170,6 +170,9 @@ pub trait Index: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(u64, StreamKey)>, Error>;
 
+    /// The number of an entry; it stays the same for as long as the index is not made anew.
+    async fn number(&self, stream: &StreamKey) -> Result<Option<u64>, Error>;
+
     /// Closes it, where it is not part of the journal.
     async fn close_index(&self) {}
 }

@@ -242,6 +242,20 @@ impl Index for SqliteIndex {
         self.reading(async |conn| find_in(&mut Reading(conn), search, before, limit).await).await
     }
 
+    async fn number(&self, stream: &StreamKey) -> Result<Option<u64>, Error> {
+        self.reading(async |conn| {
+            let query = sqlx::query_scalar(
+                "SELECT e.no FROM entry AS e JOIN kind AS k ON k.no = e.kind
+                WHERE e.uuid = ?1 AND k.tenant = ?2 AND k.prefix = ?3",
+            );
+            let query = query.bind(stream.id.uuid().as_bytes().to_vec()).bind(stream.tenant.as_str());
+            let number: Option<i64> =
+                query.bind(stream.id.prefix().as_str()).fetch_optional(&mut *conn).await?;
+            Ok::<_, sqlx::Error>(number.map(i64::cast_unsigned))
+        })
+        .await
+    }
+
     async fn close_index(&self) {
         self.writer.lock().await.close().await;
         self.reader.lock().await.close().await;

@@ -51,6 +51,7 @@ fn crash_in_each(test: &str, cases: &[Case], about: u64) {
 fn a_crash_at_any_append_changes_nothing_of_the_shipped_workflows() {
     let shipped: Vec<_> = promptsales_workflows::definitions().iter().map(|(name, _)| *name).collect();
     let script = |name: &&str| match *name {
+        "act-on-runs" => own::acts_on_many(),
         "launch-campaign" => Case::shipped(name).then(Step::Launch),
         other => panic!("`{other}` is shipped: say how it is played"),
     };

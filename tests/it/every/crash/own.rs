@@ -22,6 +22,23 @@ pub(super) fn cases() -> Vec<Case> {
     vec![everything(), protocols(), undoing(), insisting(), ticking(), repeating()]
 }
 
+/// Runs that wait, and a run that has the shipped workflow give a signal to all of them.
+pub(super) fn acts_on_many() -> Case {
+    let child = "run: { workflow: { namespace: test, name: listener, input: {} }, await: false }";
+    let bulk = "run: { workflow: { namespace: promptsales, name: act-on-runs, input: { \
+        act: signal, with: { name: go, data: 7 }, filter: { workflow: listener } } } }";
+    let source = format!(
+        "do: [{{ some: {{ for: {{ in: '[1, 2, 3]' }}, do: [{{ one: {{ {child} }} }}] }} }}, \
+         {{ rest: {{ wait: PT10S }} }}, {{ all: {{ {bulk} }} }}]"
+    );
+    let listener = head("listener", "do: [{ go: { listen: { to: { one: { with: { type: go } } } } } }]");
+    let definitions = promptsales_workflows::definitions().iter();
+    let mut shipped = definitions.filter(|(name, _)| *name == "act-on-runs").map(|(_, source)| *source);
+    let shipped = shipped.next().expect("it is shipped");
+    let case = Case::new("acts-on-many", &head("acts-on-many", &source)).beside(&listener).beside(shipped);
+    case.start(json!({}))
+}
+
 fn everything() -> Case {
     let source = EVERYTHING.replace("SHOP", "https://shop.example");
     let case = Case::new("everything", &source).beside(DOUBLES);

@@ -2,7 +2,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use promptsales_engine::effect::{CallError, Connector, EffectKey, Verified};
-use promptsales_engine::id::{Prefix, StreamId};
+use promptsales_engine::id::{Prefix, StreamId, StreamKey, TenantId};
+use promptsales_engine::journal::Origin;
 use serde_json::json;
 use tokio::time::{Duration, timeout};
 
@@ -32,8 +33,12 @@ async fn call(
     let (connector, operation) = operation.split_once('.').unwrap();
     let connectors = super::super::all(Arc::clone(sandbox));
     let connector = connectors.iter().find(|known| known.name() == connector).unwrap();
-    let stream = StreamId::new(Prefix::new("run"), key.uuid());
-    connector.call(Call { key, stream, operation, request, attempt: 1 }).await
+    let (stream, origin) = (stream(key), Origin::root("test", "tester"));
+    connector.call(Call { key, stream: &stream, origin: &origin, operation, request, attempt: 1 }).await
+}
+
+fn stream(key: EffectKey) -> StreamKey {
+    StreamKey::new(TenantId::default_tenant(), StreamId::new(Prefix::new("run"), key.uuid()))
 }
 
 fn code(outcome: &Result<Value, CallError>) -> (&'static str, &str) {
@@ -347,8 +352,9 @@ async fn an_earlier_call_can_be_verified() {
     let sandbox = sandbox(&json!([]));
     let ads = Ads::new(Arc::clone(&sandbox));
     let (key, request) = (key("a"), activation());
-    let stream = StreamId::new(Prefix::new("run"), key.uuid());
-    let asked = Call { key, stream, operation: "activate", request: &request, attempt: 2 };
+    let (stream, origin) = (stream(key), Origin::root("test", "tester"));
+    let operation = "activate";
+    let asked = Call { key, stream: &stream, origin: &origin, operation, request: &request, attempt: 2 };
     assert!(matches!(ads.verify(asked.clone()).await, Ok(Verified::NotDone)));
     let answer = ads.call(asked.clone()).await.unwrap();
     assert!(matches!(ads.verify(asked).await, Ok(Verified::Done(found)) if found == answer));

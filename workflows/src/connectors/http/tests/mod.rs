@@ -13,7 +13,7 @@ mod secrets;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -25,7 +25,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use promptsales_engine::effect::{Call, CallError, Connector as _, EffectKey, Verified};
-use promptsales_engine::id::{Prefix, StreamId};
+use promptsales_engine::id::{Prefix, StreamId, StreamKey, TenantId};
+use promptsales_engine::journal::Origin;
 use promptsales_engine::runtime::Context;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -229,8 +230,11 @@ fn key() -> EffectKey {
 }
 
 fn as_call<'a>(operation: &'a str, request: &'a Value) -> Call<'a> {
-    let stream = StreamId::new(Prefix::new("run"), key().uuid());
-    Call { key: key(), stream, operation, request, attempt: 1 }
+    static STREAM: LazyLock<StreamKey> = LazyLock::new(|| {
+        StreamKey::new(TenantId::default_tenant(), StreamId::new(Prefix::new("run"), key().uuid()))
+    });
+    static ORIGIN: LazyLock<Origin> = LazyLock::new(|| Origin::root("test", "tester"));
+    Call { key: key(), stream: &STREAM, origin: &ORIGIN, operation, request, attempt: 1 }
 }
 
 async fn call(connector: &HttpConnector, operation: &str, request: &Value) -> Result<Value, CallError> {
