@@ -28,6 +28,8 @@ struct Input {
     input: Value,
     #[serde(rename = "await")]
     awaited: bool,
+    #[serde(default)]
+    silent: bool,
 }
 
 impl Action for RunWorkflow {
@@ -52,10 +54,14 @@ impl Action for RunWorkflow {
                 steps.get(0).map_err(not_started)?;
                 match input.awaited {
                     true => Ok(Next::Step(StepRequest::Await { run: child })),
+                    false if input.silent => Ok(Next::Done(Value::Null)),
                     false => Ok(Next::Done(json!({ "runId": child }))),
                 }
             }
-            _ => ended(&steps.get(1)?).map(Next::Done),
+            _ => {
+                let output = ended(&steps.get(1)?)?;
+                Ok(Next::Done(if input.silent { Value::Null } else { output }))
+            }
         }
     }
 }

@@ -209,12 +209,12 @@ impl<'a> Compiler<'a> {
             run.refuse(process, instead, &mut self.problems);
         }
         let awaited = run.get("await").is_none() || run.flag("await", &mut self.problems);
-        if let Some(text) = run.text("return", &mut self.problems)
-            && !["stdout", "none"].contains(&text)
-        {
+        let returned = run.text("return", &mut self.problems);
+        if returned.is_some_and(|text| !["stdout", "none"].contains(&text)) {
             let fix = "leave it out: a workflow gives its output";
             self.problems.error(&run.pointer("return"), "a workflow has no such output", fix);
         }
+        let silent = returned == Some("none");
         let others = ["container", "script", "shell"].into_iter().any(|name| run.has(name));
         let workflow = if others { run.get("workflow") } else { run.require("workflow", &mut self.problems) };
         run.close(&mut self.problems);
@@ -238,6 +238,6 @@ impl<'a> Compiler<'a> {
         let version = version.filter(|version| version != "latest");
         let (namespace, name) = (namespace?, name?);
         self.runs.insert(name.clone());
-        Some(Kind::Run(RunSpec { namespace, name, version, input, awaited, compensate }))
+        Some(Kind::Run(RunSpec { namespace, name, version, input, awaited, silent, compensate }))
     }
 }

@@ -289,6 +289,8 @@ pub struct RunSpec {
     pub input: Formula,
     /// True to wait for its end.
     pub awaited: bool,
+    /// True if the task gives null, whatever the other workflow gives.
+    pub silent: bool,
     /// How it is taken back.
     pub compensate: Compensate,
 }

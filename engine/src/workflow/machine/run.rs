@@ -26,10 +26,13 @@ impl Turn<'_> {
             Ok(input) => input,
             Err(e) => return self.fault(at, e),
         };
-        let arguments = json!({
+        let mut arguments = json!({
             "namespace": spec.namespace, "name": spec.name, "version": spec.version, "input": input,
             "await": spec.awaited,
         });
+        if spec.silent {
+            arguments["silent"] = true.into();
+        }
         let compensates = matches!(spec.compensate, Compensate::By { .. });
         self.begin_or_resume(at, resumed, RUN, Arc::new(arguments), compensates);
     }

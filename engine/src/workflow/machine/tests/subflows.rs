@@ -31,6 +31,16 @@ fn the_parent_gets_what_the_child_gives() {
 }
 
 #[test]
+fn a_task_that_returns_none_gives_null() {
+    let child = one("child", "do: [{ s: { set: { y: 1 } } }]");
+    for more in [", return: none", ", return: none, await: false"] {
+        let mut world = World::new(&[parent(more), child.clone()]);
+        let run = world.start("parent", json!({ "n": 4 }));
+        assert_eq!((&world.view(run)["status"], world.output(run)), (&json!("completed"), json!(null)), "{more}");
+    }
+}
+
+#[test]
 fn the_parent_fails_as_the_child_does() {
     let child = one(
         "child",
