@@ -188,6 +188,9 @@ async fn the_command_line_acts_on_many_and_waits() {
     let ended = done(&[&words[..], &["--server", &server.url]].concat()).await;
     assert_eq!((&ended["status"], &ended["output"]["done"]), (&json!("completed"), &json!(3)));
     waiting(&server, &ids[0], "signal").await;
+    let words = ["run", "list", "--where", "workflow=many", "--where", "status=waiting,running"];
+    let listed = done(&[&words[..], &["--server", &server.url]].concat()).await;
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(3));
     let words = ["run", "bulk", "cancel", "--server", &server.url, "--json"];
     let (code, _, error) = promptsales(&words).await;
     assert!(code == 2 && error.contains("--where"), "{code}: {error}");

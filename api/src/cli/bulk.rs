@@ -36,7 +36,7 @@ pub(super) struct Bulk {
 }
 
 /// Reads `NAME=VALUE`.
-fn filter(text: &str) -> Result<(String, String), String> {
+pub(super) fn filter(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').ok_or("write it as `NAME=VALUE`, like `workflow=order`")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }

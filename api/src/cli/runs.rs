@@ -40,6 +40,9 @@ enum RunCommand {
         /// Only runs of this workflow.
         #[arg(long)]
         workflow: Option<String>,
+        /// Only runs that pass another filter of the list: `NAME=VALUE`, as `attr.region=CR`; may be repeated.
+        #[arg(long = "where", value_name = "NAME=VALUE", value_parser = bulk::filter)]
+        filters: Vec<(String, String)>,
     },
     /// Shows a run and its tasks.
     Show {
@@ -161,7 +164,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Ended> {
         client.print(client.post(&format!("/api/v1/runs/{}/{verb}", act.id), &body).await?)
     };
     match args.command {
-        RunCommand::List { status, workflow } => list(&client, status, workflow).await,
+        RunCommand::List { status, workflow, filters } => {
+            let named = [("status", status), ("workflow", workflow)];
+            let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            list(&client, named.chain(filters)).await
+        }
         RunCommand::Show { id } => show(&client, &id).await,
         RunCommand::Tasks { id } => tasks(&client, &id).await,
         RunCommand::Pause { act: of, freeze } => {
@@ -216,12 +223,10 @@ pub(super) fn choice(text: &str) -> Result<(String, String), String> {
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
-async fn list(client: &Client, status: Option<String>, workflow: Option<String>) -> anyhow::Result<Ended> {
+async fn list(client: &Client, filters: impl Iterator<Item = (String, String)>) -> anyhow::Result<Ended> {
     let mut path = "/api/v1/runs?limit=100".to_owned();
-    for (name, value) in [("status", status), ("workflow", workflow)] {
-        if let Some(value) = value {
-            path.push_str(&format!("&{name}={}", encoded(&value)));
-        }
+    for (name, value) in filters {
+        path.push_str(&format!("&{}={}", encoded(&name), encoded(&value)));
     }
     let list = client.get(&path).await?;
     client.table(&list, &["id", "workflow", "version", "status", "startedAt", "endedAt"])

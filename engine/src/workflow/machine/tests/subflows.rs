@@ -36,7 +36,11 @@ fn a_task_that_returns_none_gives_null() {
     for more in [", return: none", ", return: none, await: false"] {
         let mut world = World::new(&[parent(more), child.clone()]);
         let run = world.start("parent", json!({ "n": 4 }));
-        assert_eq!((&world.view(run)["status"], world.output(run)), (&json!("completed"), json!(null)), "{more}");
+        assert_eq!(
+            (&world.view(run)["status"], world.output(run)),
+            (&json!("completed"), json!(null)),
+            "{more}"
+        );
     }
 }
 
