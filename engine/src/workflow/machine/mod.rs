@@ -75,6 +75,9 @@ pub struct Limits {
     pub ticks: u32,
     /// The most bytes that one transition journals before it goes on in another.
     pub bytes: usize,
+    /// The operations of expressions after which a transition ends, and the run goes on in another; one tick may take four
+    /// times as many in all.
+    pub fuel: u64,
     /// The most tasks that a run may begin in its life.
     pub tasks: u64,
     /// The most signals that are kept for listeners to come.
@@ -98,6 +101,7 @@ impl Default for Limits {
         Self {
             ticks: 10_000,
             bytes: 4 * 1024 * 1024,
+            fuel: 1_000_000,
             tasks: 1_000_000,
             signals: 100,
             parallel: 64,
