@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod cage;
 mod cluster;
 mod commands;
 mod demo;
