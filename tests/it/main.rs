@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod cage;
+mod circuits;
 mod cluster;
 mod commands;
 mod demo;

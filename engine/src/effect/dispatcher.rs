@@ -10,14 +10,14 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, CircuitId, Leave};
 use super::{
     Call, CallError, Connector, Effect, EffectFailure, EffectKey, EffectOp, EffectOutcome, EffectState,
     OnUnknown, Policy, Verified,
 };
 use crate::entity::{Dedup, Directory, Fault, Input, again};
 use crate::journal::{self, Entry, Journal, Json};
-use crate::partition::{Backlog, Carried, Carrier, Owned};
+use crate::partition::{Backlog, Carried, Carrier, Owned, Seat};
 use crate::runtime::{Config, Context};
 use crate::telemetry::names;
 
@@ -58,8 +58,8 @@ impl Connectors {
 
     /// The connectors with closed circuits.
     pub(crate) fn circuits(&self, config: &Config) -> Circuits {
-        let breaker = || Breaker::new(config.breaker_failures, config.breaker_cooldown);
-        Arc::new(self.0.iter().map(|(name, c)| (*name, (c.clone(), breaker()))).collect())
+        let breaker = |name| Breaker::new(name, config.breaker_failures, config.breaker_cooldown);
+        Arc::new(self.0.iter().map(|(name, c)| (*name, (c.clone(), breaker(name)))).collect())
     }
 
     /// Finds a connector that has an operation.
@@ -110,16 +110,17 @@ impl Dispatcher {
     }
 
     /// Carries an effect out, as often as its policy allows.
-    async fn outcome(&self, effect: &Effect) -> Result<EffectOutcome, Fault> {
+    async fn outcome(&self, effect: &Effect, seat: &mut Seat) -> Result<EffectOutcome, Fault> {
         let found = self.connectors.get(effect.connector.as_ref());
         let found = found.filter(|(c, _)| c.operations().contains(&effect.operation.as_ref()));
         let Some((connector, breaker)) = found else {
             let message = format!("there is no operation `{}` of `{}`", effect.operation, effect.connector);
             return Ok(EffectOutcome::Refused(EffectFailure { code: "no_such_operation".into(), message }));
         };
-        let calls =
-            Calls { effect, connector, breaker, policy: connector.policy(&effect.operation), cx: &self.cx };
         let request = effect.request.value();
+        let circuit = circuit_of(&**connector, effect, &request);
+        let policy = connector.policy(&effect.operation);
+        let calls = Calls { effect, connector, breaker, circuit, policy, cx: &self.cx };
         let mut unknown = None;
         let is_older = self.journal.info().resumed_at.is_some_and(|resumed| effect.at <= resumed);
         if is_older || matches!(effect.state, EffectState::Dispatched { .. }) {
@@ -131,16 +132,17 @@ impl Dispatcher {
         let mut attempt = effect.attempts;
         loop {
             attempt += 1;
-            if calls.policy.on_unknown != OnUnknown::Retry {
+            let leave = calls.leave(seat).await;
+            // What still waits for its circuit, or is never let through, was not dispatched.
+            if leave.is_ok() && calls.policy.on_unknown != OnUnknown::Retry {
                 self.note_dispatch(effect, attempt).await?;
             }
-            let left = calls.leave().await;
             if !self.owned.serves() {
                 // Another node may be about to make the same call.
                 return Err(Fault::NotOwner { address: None });
             }
-            let called = match left {
-                Ok(()) => calls.once(&request, attempt).await,
+            let called = match leave {
+                Ok(leave) => calls.once(&request, attempt, leave).await,
                 Err(error) => Err(error),
             };
             let error = match called {
@@ -171,7 +173,7 @@ impl Dispatcher {
                 return Ok(unknown.map_or(EffectOutcome::Failed(failure), EffectOutcome::Unknown));
             }
             let doublings = 2_u32.pow((attempt - effect.attempts - 1).min(10));
-            self.cx.sleep(self.cx.jitter(calls.policy.backoff * doublings)).await;
+            seat.aside(self.cx.sleep(self.cx.jitter(calls.policy.backoff * doublings))).await;
         }
     }
 
@@ -185,6 +187,25 @@ impl Dispatcher {
     }
 }
 
+fn call_of<'a>(effect: &'a Effect, request: &'a Value, attempt: u32) -> Call<'a> {
+    let (key, stream) = (effect.key, effect.stream.id);
+    Call { key, stream, operation: &effect.operation, request, attempt }
+}
+
+/// The circuit of an effect's calls; the connector's own where the connector panics over it, as it will at the call.
+fn circuit_of(connector: &dyn Connector, effect: &Effect, request: &Value) -> CircuitId {
+    let call = call_of(effect, request, effect.attempts);
+    let place = std::panic::catch_unwind(AssertUnwindSafe(|| connector.circuit(&call)));
+    CircuitId::new(&effect.stream.tenant, place.ok().flatten().as_deref())
+}
+
+/// Whether the circuit of an effect's calls is open.
+pub(crate) fn is_held_back(circuits: &Circuits, effect: &Effect) -> bool {
+    circuits.get(effect.connector.as_ref()).is_some_and(|(connector, breaker)| {
+        breaker.is_open(circuit_of(&**connector, effect, &effect.request.value()))
+    })
+}
+
 enum LookBack {
     Ended(EffectOutcome),
     CallAgain,
@@ -195,18 +216,18 @@ struct Calls<'a> {
     effect: &'a Effect,
     connector: &'a Arc<dyn Connector>,
     breaker: &'a Breaker,
+    circuit: CircuitId,
     policy: Policy,
     cx: &'a Context,
 }
 
 impl Calls<'_> {
     fn call<'r>(&'r self, request: &'r Value, attempt: u32) -> Call<'r> {
-        let (key, stream) = (self.effect.key, self.effect.stream.id);
-        Call { key, stream, operation: &self.effect.operation, request, attempt }
+        call_of(self.effect, request, attempt)
     }
 
-    /// Makes one call, within its deadline; to be made with the circuit's leave.
-    async fn once(&self, request: &Value, attempt: u32) -> Result<Value, CallError> {
+    /// Makes one call, within its deadline and with the circuit's leave.
+    async fn once(&self, request: &Value, attempt: u32, leave: Leave<'_>) -> Result<Value, CallError> {
         metrics::counter!(names::EFFECT_CALLS, "connector" => self.connector.name()).increment(1);
         let call = self.connector.call(self.call(request, attempt)).instrument(self.span(attempt));
         let answered = tokio::time::timeout(self.policy.deadline, guarded(call)).await;
@@ -219,7 +240,7 @@ impl Calls<'_> {
             }
         };
         let ok = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
-        self.breaker.note(ok, self.cx.monotonic());
+        leave.note(ok, self.cx.monotonic());
         result
     }
 
@@ -238,17 +259,21 @@ impl Calls<'_> {
         )
     }
 
-    /// Waits for the circuit, up to a limit.
-    async fn leave(&self) -> Result<(), CallError> {
+    /// Waits for the circuit, up to a limit. What waits for one holds up no calls that go elsewhere.
+    async fn leave(&self, seat: &mut Seat) -> Result<Leave<'_>, CallError> {
         let begun = self.cx.monotonic();
-        while let Err(wait) = self.breaker.ask(self.cx.monotonic()) {
+        loop {
+            let wait = match self.breaker.ask(self.circuit, self.cx.monotonic()) {
+                Ok(leave) => return Ok(leave),
+                Err(wait) => wait,
+            };
             if begun.elapsed() + wait > CIRCUIT_PATIENCE {
-                let message = format!("the circuit of `{}` is open", self.connector.name());
+                let (operation, connector) = (&self.effect.operation, self.connector.name());
+                let message = format!("the circuit in front of `{operation}` of `{connector}` is open");
                 return Err(CallError::Failed { code: "circuit_open".into(), message });
             }
-            self.cx.sleep(self.cx.jitter(wait) + wait / 2).await;
+            seat.aside(self.cx.sleep(self.cx.jitter(wait) + wait / 2)).await;
         }
-        Ok(())
     }
 
     /// What to do about a call of which nothing is known. One that was open in a copy of the store may have been
@@ -316,11 +341,11 @@ impl Carrier for Dispatcher {
         self.journal.open_effects(self.owned.partition(), after, limit).await
     }
 
-    async fn carry(&self, effect: &Effect, tries: u32) -> Carried {
+    async fn carry(&self, effect: &Effect, tries: u32, seat: &mut Seat) -> Carried {
         let known = self.ended().get(&effect.key).cloned();
         let outcome = match known {
             Some(outcome) => outcome,
-            None => match self.outcome(effect).await {
+            None => match self.outcome(effect, seat).await {
                 Ok(outcome) => self.note(effect, outcome),
                 Err(fault) => return again(&fault, tries),
             },
