@@ -18,16 +18,16 @@ const MOST: usize = 1_024;
 
 /// What a circuit is known by. What it is made of cannot be read from it: that may be secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CircuitId([u8; 16]);
+pub struct CircuitId(Option<[u8; 16]>);
 
 impl CircuitId {
+    /// The connector's own, which all calls share that say no place.
+    pub const OWN: Self = Self(None);
+
     /// The circuit in front of a place, as the connector names it; each tenant has its own, since it says itself what
-    /// it calls there. Without a place it is the connector's, which all share.
+    /// it calls there. Without a place it is the connector's own.
     pub fn new(tenant: &TenantId, place: Option<&str>) -> Self {
-        match place {
-            Some(place) => Self(digest("circuit", &[tenant.as_str(), place])),
-            None => Self(digest("circuit", &[])),
-        }
+        Self(place.map(|place| digest("circuit", &[tenant.as_str(), place])))
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
     const COOLDOWN: Duration = Duration::from_secs(5);
 
     fn circuit(number: usize) -> CircuitId {
-        CircuitId(digest("circuit", &[&number.to_string()]))
+        CircuitId(Some(digest("circuit", &[&number.to_string()])))
     }
 
     fn setting(limit: u32) -> (Context, Breaker) {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use super::breaker::{Breaker, CircuitId, Leave};
+use super::doors::{Doors, Through};
 use super::{
     Call, CallError, Connector, Effect, EffectFailure, EffectKey, EffectOp, EffectOutcome, EffectState,
     OnUnknown, Policy, Verified,
@@ -24,6 +25,9 @@ use crate::telemetry::names;
 /// The longest time that an effect waits for an open circuit before it fails.
 const CIRCUIT_PATIENCE: Duration = Duration::from_secs(60);
 
+/// The part of the effects under way that may go to one place, where the connector says what a call goes to: a quarter.
+const PLACES: usize = 4;
+
 /// A connector that cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the connector `{name}` is registered twice")]
@@ -33,7 +37,14 @@ pub struct DuplicateConnector {
 }
 
 /// The connectors with the state of their circuits, which all dispatchers of a node share.
-pub(crate) type Circuits = Arc<BTreeMap<&'static str, (Arc<dyn Connector>, Breaker)>>;
+pub(crate) type Circuits = Arc<BTreeMap<&'static str, Circuit>>;
+
+/// A connector with the state of its circuits.
+pub(crate) struct Circuit {
+    pub(crate) connector: Arc<dyn Connector>,
+    breaker: Breaker,
+    doors: Doors,
+}
 
 /// The connectors that effects can call: an explicit list.
 #[derive(Clone, Default)]
@@ -58,8 +69,12 @@ impl Connectors {
 
     /// The connectors with closed circuits.
     pub(crate) fn circuits(&self, config: &Config) -> Circuits {
-        let breaker = |name| Breaker::new(name, config.breaker_failures, config.breaker_cooldown);
-        Arc::new(self.0.iter().map(|(name, c)| (*name, (c.clone(), breaker(name)))).collect())
+        let circuit = |name, connector: &Arc<dyn Connector>| Circuit {
+            connector: connector.clone(),
+            breaker: Breaker::new(name, config.breaker_failures, config.breaker_cooldown),
+            doors: Doors::new(config.deliveries / PLACES),
+        };
+        Arc::new(self.0.iter().map(|(name, connector)| (*name, circuit(name, connector))).collect())
     }
 
     /// Finds a connector that has an operation.
@@ -112,15 +127,15 @@ impl Dispatcher {
     /// Carries an effect out, as often as its policy allows.
     async fn outcome(&self, effect: &Effect, seat: &mut Seat) -> Result<EffectOutcome, Fault> {
         let found = self.connectors.get(effect.connector.as_ref());
-        let found = found.filter(|(c, _)| c.operations().contains(&effect.operation.as_ref()));
-        let Some((connector, breaker)) = found else {
+        let found = found.filter(|found| found.connector.operations().contains(&effect.operation.as_ref()));
+        let Some(Circuit { connector, breaker, doors }) = found else {
             let message = format!("there is no operation `{}` of `{}`", effect.operation, effect.connector);
             return Ok(EffectOutcome::Refused(EffectFailure { code: "no_such_operation".into(), message }));
         };
         let request = effect.request.value();
         let circuit = circuit_of(&**connector, effect, &request);
         let policy = connector.policy(&effect.operation);
-        let calls = Calls { effect, connector, breaker, circuit, policy, cx: &self.cx };
+        let calls = Calls { effect, connector, breaker, doors, circuit, policy, cx: &self.cx };
         let mut unknown = None;
         let is_older = self.journal.info().resumed_at.is_some_and(|resumed| effect.at <= resumed);
         if is_older || matches!(effect.state, EffectState::Dispatched { .. }) {
@@ -142,7 +157,7 @@ impl Dispatcher {
                 return Err(Fault::NotOwner { address: None });
             }
             let called = match leave {
-                Ok(leave) => calls.once(&request, attempt, leave).await,
+                Ok((leave, _through)) => calls.once(&request, attempt, leave).await,
                 Err(error) => Err(error),
             };
             let error = match called {
@@ -201,7 +216,7 @@ fn circuit_of(connector: &dyn Connector, effect: &Effect, request: &Value) -> Ci
 
 /// Whether the circuit of an effect's calls is open.
 pub(crate) fn is_held_back(circuits: &Circuits, effect: &Effect) -> bool {
-    circuits.get(effect.connector.as_ref()).is_some_and(|(connector, breaker)| {
+    circuits.get(effect.connector.as_ref()).is_some_and(|Circuit { connector, breaker, .. }| {
         breaker.is_open(circuit_of(&**connector, effect, &effect.request.value()))
     })
 }
@@ -216,6 +231,7 @@ struct Calls<'a> {
     effect: &'a Effect,
     connector: &'a Arc<dyn Connector>,
     breaker: &'a Breaker,
+    doors: &'a Doors,
     circuit: CircuitId,
     policy: Policy,
     cx: &'a Context,
@@ -259,12 +275,15 @@ impl Calls<'_> {
         )
     }
 
-    /// Waits for the circuit, up to a limit. What waits for one holds up no calls that go elsewhere.
-    async fn leave(&self, seat: &mut Seat) -> Result<Leave<'_>, CallError> {
+    /// Waits for the circuit, up to a limit, and for the door. What waits holds up no calls that go elsewhere.
+    async fn leave(&self, seat: &mut Seat) -> Result<(Leave<'_>, Through), CallError> {
         let begun = self.cx.monotonic();
         loop {
             let wait = match self.breaker.ask(self.circuit, self.cx.monotonic()) {
-                Ok(leave) => return Ok(leave),
+                Ok(leave) => match self.through(leave, seat).await {
+                    Some(passed) => return Ok(passed),
+                    None => continue,
+                },
                 Err(wait) => wait,
             };
             if begun.elapsed() + wait > CIRCUIT_PATIENCE {
@@ -274,6 +293,19 @@ impl Calls<'_> {
             }
             seat.aside(self.cx.sleep(self.cx.jitter(wait) + wait / 2)).await;
         }
+    }
+
+    /// Goes through the door. Where it had to be waited for, the circuit has the last word again.
+    async fn through<'b>(&'b self, leave: Leave<'b>, seat: &mut Seat) -> Option<(Leave<'b>, Through)> {
+        let Some(door) = self.doors.of(self.circuit) else { return Some((leave, None)) };
+        if let Ok(through) = door.clone().try_acquire_owned() {
+            return Some((leave, Some(through)));
+        }
+        drop(leave);
+        // Who waited in its seat for one that waits for a seat would wait for ever: it goes through without.
+        let through = seat.aside_if_room(door.acquire_owned()).await.and_then(Result::ok);
+        let leave = self.breaker.ask(self.circuit, self.cx.monotonic()).ok()?;
+        Some((leave, through))
     }
 
     /// What to do about a call of which nothing is known. One that was open in a copy of the store may have been

@@ -7,6 +7,7 @@
 mod breaker;
 mod connector;
 mod dispatcher;
+mod doors;
 mod ledger;
 
 pub use breaker::{Breaker, CircuitId, Leave};

@@ -94,6 +94,12 @@ impl Seat {
         }
     }
 
+    /// Waits as [`Self::aside`] does where there is room for one more that waits, and not at all where there is none.
+    pub async fn aside_if_room<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
+        let _place = self.room.clone().try_acquire_owned().ok()?;
+        Some(self.left(wait).await)
+    }
+
     async fn left<T>(&mut self, wait: impl Future<Output = T>) -> T {
         self.held = None;
         let waited = wait.await;

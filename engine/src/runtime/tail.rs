@@ -39,7 +39,7 @@ impl Node {
         let partitions = &self.0.partitions;
         let Some(effect) = partitions.journal.find_effect(key).await? else { return Ok(None) };
         let circuit = partitions.circuits.get(effect.connector.as_ref());
-        let policy = circuit.map(|(connector, _)| connector.policy(&effect.operation)).unwrap_or_default();
+        let policy = circuit.map(|circuit| circuit.connector.policy(&effect.operation)).unwrap_or_default();
         Ok(Some((effect, policy)))
     }
 

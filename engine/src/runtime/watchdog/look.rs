@@ -55,7 +55,7 @@ impl Watchdog {
         for (_, effect) in open {
             let circuits = &self.partitions.circuits;
             let of_it = circuits.get(effect.connector.as_ref());
-            let policy = of_it.map(|(connector, _)| connector.policy(&effect.operation)).unwrap_or_default();
+            let policy = of_it.map(|of_it| of_it.connector.policy(&effect.operation)).unwrap_or_default();
             let until = effect.at.plus(longest(&policy) + bound);
             if until >= now {
                 continue;

@@ -52,6 +52,10 @@ impl Connector for Places {
 
     async fn call(&self, call: Call<'_>) -> Result<Value, CallError> {
         let place = call.request["to"].as_str().unwrap().to_owned();
+        if place == "silent" {
+            self.called.lock().unwrap().push(place);
+            return std::future::pending().await;
+        }
         let is_down = self.down.lock().unwrap().contains(&place);
         self.called.lock().unwrap().push(place);
         match is_down {
@@ -153,6 +157,37 @@ async fn calls_to_one_place_go_on_while_the_circuit_in_front_of_another_is_open(
     node.cx().sleep(Duration::from_secs(60)).await;
     assert_eq!(confirmed(&store, &dead).await, 40, "it is back");
     assert!(places.calls("dead") < 40 + 5 + 20, "while it was down, one call at a time tried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_does_not_answer_leaves_room_for_calls_to_others() {
+    let store = MemoryStore::new(1);
+    let silent = intend(&store, &["silent"; 40]).await;
+    let alive = intend(&store, &["alive", "anywhere", "alive"]).await;
+    let places = Places::down(&[]);
+    let node = start_calling(&store, &places, Config { deliveries: 8, ..Config::default() }).await;
+    // None of the calls has passed its deadline yet.
+    node.cx().sleep(Duration::from_millis(500)).await;
+    assert_eq!((places.calls("silent"), confirmed(&store, &alive).await), (2, 3));
+    node.cx().sleep(Duration::from_secs(3_600)).await;
+    for effect in &silent {
+        assert!(matches!(
+            outcome(&store, effect).await,
+            Some(EffectOutcome::Unknown(_) | EffectOutcome::Failed(_))
+        ));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_to_a_place_that_does_not_answer_end_also_where_few_may_wait_for_it() {
+    let store = MemoryStore::new(1);
+    let silent = intend(&store, &["silent"; 30]).await;
+    let few = Config { deliveries: 8, backlog: 3, ..Config::default() };
+    let node = start_calling(&store, &Places::down(&[]), few).await;
+    node.cx().sleep(Duration::from_secs(7_200)).await;
+    for effect in &silent {
+        assert!(outcome(&store, effect).await.is_some(), "it waits for ever");
+    }
 }
 
 #[tokio::test(start_paused = true)]
