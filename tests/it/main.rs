@@ -3,6 +3,8 @@
 mod bad_input;
 mod bench;
 mod bulk;
+mod cage;
+mod circuits;
 mod cluster;
 mod commands;
 mod demo;

@@ -326,7 +326,12 @@ async fn runs_are_found_by_their_parent() {
     .await;
     let outer = start(&server, "outer", &json!({})).await;
     waiting(&server, &outer, "call").await;
-    let inner = every(&server, &format!("/api/v1/runs?parent={outer}")).await;
+    // It asks for the other run before that one is there.
+    let inner = until("the other run", || async {
+        let inner = every(&server, &format!("/api/v1/runs?parent={outer}")).await;
+        (!inner.is_empty()).then_some(inner)
+    })
+    .await;
     assert_eq!(
         (inner.len(), &inner[0]["parent"], &inner[0]["workflow"]),
         (1, &json!(outer), &json!("found"))

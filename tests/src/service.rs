@@ -31,7 +31,16 @@ impl Service {
     ///
     /// When no port is free.
     pub fn start(answer: impl Fn(usize, &Asked) -> (StatusCode, Value) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        Self::at(0, answer)
+    }
+
+    /// The same at a port of the machine itself.
+    ///
+    /// # Panics
+    ///
+    /// When it is not free.
+    pub fn at(port: u16, answer: impl Fn(usize, &Asked) -> (StatusCode, Value) + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
         let noted = asked.clone();

@@ -23,11 +23,6 @@ const LONG_FUNCTIONS: &[Allowed] = &[
         reason: "a grammar of jq, a rule a line",
     },
     Allowed {
-        path: "engine/src/workflow/expression/tests/hostile.rs",
-        name: "sources_cannot_overflow_the_parser",
-        reason: "a table of sources",
-    },
-    Allowed {
         path: "engine/src/workflow/machine/tests/flow.rs",
         name: "pure_tasks_give_their_output",
         reason: "a table of definitions",

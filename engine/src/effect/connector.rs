@@ -115,6 +115,13 @@ pub trait Connector: Send + Sync + 'static {
         Policy::default()
     }
 
+    /// Says what a call goes to, where others of the connector go elsewhere: what fails there holds back the calls that
+    /// go there too, and no others. None for the one circuit of the connector. It may be secret, and is shown nowhere.
+    fn circuit(&self, call: &Call<'_>) -> Option<String> {
+        let _ = call;
+        None
+    }
+
     /// Carries an operation out. The dispatcher keeps the deadline.
     async fn call(&self, call: Call<'_>) -> Result<Value, CallError>;
 

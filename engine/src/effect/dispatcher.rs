@@ -10,19 +10,23 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, CircuitId, Leave};
+use super::doors::{Doors, Through};
 use super::{
     Call, CallError, Connector, Effect, EffectFailure, EffectKey, EffectOp, EffectOutcome, EffectState,
     OnUnknown, Policy, Verified,
 };
 use crate::entity::{Dedup, Directory, Fault, Input, again};
 use crate::journal::{self, Entry, Journal, Json};
-use crate::partition::{Backlog, Carried, Carrier, Owned};
+use crate::partition::{Backlog, Carried, Carrier, Owned, Seat};
 use crate::runtime::{Config, Context};
 use crate::telemetry::names;
 
 /// The longest time that an effect waits for an open circuit before it fails.
 const CIRCUIT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The part of the effects under way that may go to one place, where the connector says what a call goes to: a quarter.
+const PLACES: usize = 4;
 
 /// A connector that cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +37,14 @@ pub struct DuplicateConnector {
 }
 
 /// The connectors with the state of their circuits, which all dispatchers of a node share.
-pub(crate) type Circuits = Arc<BTreeMap<&'static str, (Arc<dyn Connector>, Breaker)>>;
+pub(crate) type Circuits = Arc<BTreeMap<&'static str, Circuit>>;
+
+/// A connector with the state of its circuits.
+pub(crate) struct Circuit {
+    pub(crate) connector: Arc<dyn Connector>,
+    breaker: Breaker,
+    doors: Doors,
+}
 
 /// The connectors that effects can call: an explicit list.
 #[derive(Clone, Default)]
@@ -58,8 +69,12 @@ impl Connectors {
 
     /// The connectors with closed circuits.
     pub(crate) fn circuits(&self, config: &Config) -> Circuits {
-        let breaker = || Breaker::new(config.breaker_failures, config.breaker_cooldown);
-        Arc::new(self.0.iter().map(|(name, c)| (*name, (c.clone(), breaker()))).collect())
+        let circuit = |name, connector: &Arc<dyn Connector>| Circuit {
+            connector: connector.clone(),
+            breaker: Breaker::new(name, config.breaker_failures, config.breaker_cooldown),
+            doors: Doors::new(config.deliveries / PLACES),
+        };
+        Arc::new(self.0.iter().map(|(name, connector)| (*name, circuit(name, connector))).collect())
     }
 
     /// Finds a connector that has an operation.
@@ -110,16 +125,17 @@ impl Dispatcher {
     }
 
     /// Carries an effect out, as often as its policy allows.
-    async fn outcome(&self, effect: &Effect) -> Result<EffectOutcome, Fault> {
+    async fn outcome(&self, effect: &Effect, seat: &mut Seat) -> Result<EffectOutcome, Fault> {
         let found = self.connectors.get(effect.connector.as_ref());
-        let found = found.filter(|(c, _)| c.operations().contains(&effect.operation.as_ref()));
-        let Some((connector, breaker)) = found else {
+        let found = found.filter(|found| found.connector.operations().contains(&effect.operation.as_ref()));
+        let Some(Circuit { connector, breaker, doors }) = found else {
             let message = format!("there is no operation `{}` of `{}`", effect.operation, effect.connector);
             return Ok(EffectOutcome::Refused(EffectFailure { code: "no_such_operation".into(), message }));
         };
-        let calls =
-            Calls { effect, connector, breaker, policy: connector.policy(&effect.operation), cx: &self.cx };
         let request = effect.request.value();
+        let circuit = circuit_of(&**connector, effect, &request);
+        let policy = connector.policy(&effect.operation);
+        let calls = Calls { effect, connector, breaker, doors, circuit, policy, cx: &self.cx };
         let mut unknown = None;
         let is_older = self.journal.info().resumed_at.is_some_and(|resumed| effect.at <= resumed);
         if is_older || matches!(effect.state, EffectState::Dispatched { .. }) {
@@ -131,16 +147,17 @@ impl Dispatcher {
         let mut attempt = effect.attempts;
         loop {
             attempt += 1;
-            if calls.policy.on_unknown != OnUnknown::Retry {
+            let leave = calls.leave(seat).await;
+            // What still waits for its circuit, or is never let through, was not dispatched.
+            if leave.is_ok() && calls.policy.on_unknown != OnUnknown::Retry {
                 self.note_dispatch(effect, attempt).await?;
             }
-            let left = calls.leave().await;
             if !self.owned.serves() {
                 // Another node may be about to make the same call.
                 return Err(Fault::NotOwner { address: None });
             }
-            let called = match left {
-                Ok(()) => calls.once(&request, attempt).await,
+            let called = match leave {
+                Ok((leave, _through)) => calls.once(&request, attempt, leave).await,
                 Err(error) => Err(error),
             };
             let error = match called {
@@ -171,7 +188,7 @@ impl Dispatcher {
                 return Ok(unknown.map_or(EffectOutcome::Failed(failure), EffectOutcome::Unknown));
             }
             let doublings = 2_u32.pow((attempt - effect.attempts - 1).min(10));
-            self.cx.sleep(self.cx.jitter(calls.policy.backoff * doublings)).await;
+            seat.aside(self.cx.sleep(self.cx.jitter(calls.policy.backoff * doublings))).await;
         }
     }
 
@@ -185,6 +202,25 @@ impl Dispatcher {
     }
 }
 
+fn call_of<'a>(effect: &'a Effect, request: &'a Value, attempt: u32) -> Call<'a> {
+    let Effect { key, stream, operation, origin, .. } = effect;
+    Call { key: *key, stream, origin, operation, request, attempt }
+}
+
+/// The circuit of an effect's calls; the connector's own where the connector panics over it, as it will at the call.
+fn circuit_of(connector: &dyn Connector, effect: &Effect, request: &Value) -> CircuitId {
+    let call = call_of(effect, request, effect.attempts);
+    let place = std::panic::catch_unwind(AssertUnwindSafe(|| connector.circuit(&call)));
+    CircuitId::new(&effect.stream.tenant, place.ok().flatten().as_deref())
+}
+
+/// Whether the circuit of an effect's calls is open.
+pub(crate) fn is_held_back(circuits: &Circuits, effect: &Effect) -> bool {
+    circuits.get(effect.connector.as_ref()).is_some_and(|Circuit { connector, breaker, .. }| {
+        breaker.is_open(circuit_of(&**connector, effect, &effect.request.value()))
+    })
+}
+
 enum LookBack {
     Ended(EffectOutcome),
     CallAgain,
@@ -195,18 +231,19 @@ struct Calls<'a> {
     effect: &'a Effect,
     connector: &'a Arc<dyn Connector>,
     breaker: &'a Breaker,
+    doors: &'a Doors,
+    circuit: CircuitId,
     policy: Policy,
     cx: &'a Context,
 }
 
 impl Calls<'_> {
     fn call<'r>(&'r self, request: &'r Value, attempt: u32) -> Call<'r> {
-        let Effect { key, stream, operation, origin, .. } = self.effect;
-        Call { key: *key, stream, origin, operation, request, attempt }
+        call_of(self.effect, request, attempt)
     }
 
-    /// Makes one call, within its deadline; to be made with the circuit's leave.
-    async fn once(&self, request: &Value, attempt: u32) -> Result<Value, CallError> {
+    /// Makes one call, within its deadline and with the circuit's leave.
+    async fn once(&self, request: &Value, attempt: u32, leave: Leave<'_>) -> Result<Value, CallError> {
         metrics::counter!(names::EFFECT_CALLS, "connector" => self.connector.name()).increment(1);
         let call = self.connector.call(self.call(request, attempt)).instrument(self.span(attempt));
         let answered = tokio::time::timeout(self.policy.deadline, guarded(call)).await;
@@ -219,7 +256,7 @@ impl Calls<'_> {
             }
         };
         let ok = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
-        self.breaker.note(ok, self.cx.monotonic());
+        leave.note(ok, self.cx.monotonic());
         result
     }
 
@@ -238,17 +275,37 @@ impl Calls<'_> {
         )
     }
 
-    /// Waits for the circuit, up to a limit.
-    async fn leave(&self) -> Result<(), CallError> {
+    /// Waits for the circuit, up to a limit, and for the door. What waits holds up no calls that go elsewhere.
+    async fn leave(&self, seat: &mut Seat) -> Result<(Leave<'_>, Through), CallError> {
         let begun = self.cx.monotonic();
-        while let Err(wait) = self.breaker.ask(self.cx.monotonic()) {
+        loop {
+            let wait = match self.breaker.ask(self.circuit, self.cx.monotonic()) {
+                Ok(leave) => match self.through(leave, seat).await {
+                    Some(passed) => return Ok(passed),
+                    None => continue,
+                },
+                Err(wait) => wait,
+            };
             if begun.elapsed() + wait > CIRCUIT_PATIENCE {
-                let message = format!("the circuit of `{}` is open", self.connector.name());
+                let (operation, connector) = (&self.effect.operation, self.connector.name());
+                let message = format!("the circuit in front of `{operation}` of `{connector}` is open");
                 return Err(CallError::Failed { code: "circuit_open".into(), message });
             }
-            self.cx.sleep(self.cx.jitter(wait) + wait / 2).await;
+            seat.aside(self.cx.sleep(self.cx.jitter(wait) + wait / 2)).await;
         }
-        Ok(())
+    }
+
+    /// Goes through the door. Where it had to be waited for, the circuit has the last word again.
+    async fn through<'b>(&'b self, leave: Leave<'b>, seat: &mut Seat) -> Option<(Leave<'b>, Through)> {
+        let Some(door) = self.doors.of(self.circuit) else { return Some((leave, None)) };
+        if let Ok(through) = door.clone().try_acquire_owned() {
+            return Some((leave, Some(through)));
+        }
+        drop(leave);
+        // Who waited in its seat for one that waits for a seat would wait for ever: it goes through without.
+        let through = seat.aside_if_room(door.acquire_owned()).await.and_then(Result::ok);
+        let leave = self.breaker.ask(self.circuit, self.cx.monotonic()).ok()?;
+        Some((leave, through))
     }
 
     /// What to do about a call of which nothing is known. One that was open in a copy of the store may have been
@@ -316,11 +373,11 @@ impl Carrier for Dispatcher {
         self.journal.open_effects(self.owned.partition(), after, limit).await
     }
 
-    async fn carry(&self, effect: &Effect, tries: u32) -> Carried {
+    async fn carry(&self, effect: &Effect, tries: u32, seat: &mut Seat) -> Carried {
         let known = self.ended().get(&effect.key).cloned();
         let outcome = match known {
             Some(outcome) => outcome,
-            None => match self.outcome(effect).await {
+            None => match self.outcome(effect, seat).await {
                 Ok(outcome) => self.note(effect, outcome),
                 Err(fault) => return again(&fault, tries),
             },

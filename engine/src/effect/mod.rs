@@ -7,10 +7,11 @@
 mod breaker;
 mod connector;
 mod dispatcher;
+mod doors;
 mod ledger;
 
-pub use breaker::Breaker;
+pub use breaker::{Breaker, CircuitId, Leave};
 pub use connector::{Call, CallError, Connector, OnUnknown, Policy, Verified};
-pub(crate) use dispatcher::Circuits;
+pub(crate) use dispatcher::{Circuits, is_held_back};
 pub use dispatcher::{Connectors, Dispatcher, DuplicateConnector};
 pub use ledger::{Effect, EffectFailure, EffectKey, EffectOp, EffectOutcome, EffectState};

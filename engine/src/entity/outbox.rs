@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{Dedup, Directory, Fault, Input};
 use crate::id::StreamKey;
 use crate::journal::{self, Entry, Journal, Message, MessageId, Outcome, Rejected, RejectionKind};
-use crate::partition::{Backlog, Carried, Carrier, Owned};
+use crate::partition::{Backlog, Carried, Carrier, Owned, Seat};
 use crate::supervise::redelivered;
 
 /// Carries messages.
@@ -59,7 +59,7 @@ impl Carrier for Outbox {
         self.journal.outbox(self.owned.partition(), after, limit).await
     }
 
-    async fn carry(&self, message: &Message, tries: u32) -> Carried {
+    async fn carry(&self, message: &Message, tries: u32, _: &mut Seat) -> Carried {
         let to = StreamKey::new(message.from.tenant.clone(), message.to);
         let (input, origin) = redelivered(message).unwrap_or_else(|| {
             let (name, body) = (message.command.clone(), message.body.clone());

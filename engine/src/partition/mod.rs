@@ -16,5 +16,5 @@ pub use lane::{Lane, LaneError, LaneHandle, LaneLimits, lane};
 pub(crate) use owned::share_of_backlog;
 pub use owned::{Owned, Serving, WhileOwned};
 pub use ownership::{Beat, Member, Owner, Ownership, Standing, unwanted, wanted};
-pub use pump::{Carried, Carrier, Pump};
+pub use pump::{Carried, Carrier, Pump, Seat};
 pub use timers::TimerFeed;

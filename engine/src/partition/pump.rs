@@ -46,8 +46,8 @@ pub trait Carrier: Send + Sync + 'static {
     /// Reads items from the journal.
     async fn page(&self, after: u64, limit: usize) -> Result<Vec<(u64, Self::Item)>, journal::Error>;
 
-    /// Carries one item; `tries` counts those before.
-    async fn carry(&self, item: &Self::Item, tries: u32) -> Carried;
+    /// Carries one item; `tries` counts those before. Where it waits for what may take long, it leaves its seat.
+    async fn carry(&self, item: &Self::Item, tries: u32, seat: &mut Seat) -> Carried;
 }
 
 /// Items read from the journal at once.
@@ -58,6 +58,7 @@ pub struct Pump<C: Carrier> {
     carrier: Arc<C>,
     under_way: Arc<Mutex<BTreeSet<C::Key>>>,
     permits: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     way: Option<Way>,
     pulse: Pulse,
     cx: Context,
@@ -76,10 +77,44 @@ struct Held {
     _of_few: Option<OwnedSemaphorePermit>,
 }
 
+/// The seat of an item among those under way.
+pub struct Seat {
+    held: Option<Held>,
+    permits: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+}
+
+impl Seat {
+    /// Waits without the seat, so that what waits does not stop the rest, and takes one again. In the seat where too
+    /// many wait already: what is not taken in meanwhile stays in the journal.
+    pub async fn aside<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        match self.room.clone().try_acquire_owned() {
+            Ok(_place) => self.left(wait).await,
+            Err(_) => wait.await,
+        }
+    }
+
+    /// Waits as [`Self::aside`] does where there is room for one more that waits, and not at all where there is none.
+    pub async fn aside_if_room<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
+        let _place = self.room.clone().try_acquire_owned().ok()?;
+        Some(self.left(wait).await)
+    }
+
+    async fn left<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        self.held = None;
+        let waited = wait.await;
+        let permit = self.permits.clone().acquire_owned().await.ok();
+        self.held = permit.map(|permit| Held { _permit: permit, _of_few: None });
+        waited
+    }
+}
+
 impl<C: Carrier> Pump<C> {
-    /// A pump that carries as many items at the same time as there are permits, which pumps may share.
-    pub fn new(carrier: Arc<C>, permits: Arc<Semaphore>, cx: Context) -> Self {
-        Self { carrier, under_way: Arc::default(), permits, way: None, pulse: Pulse::new(cx.clone()), cx }
+    /// A pump that carries as many items at the same time as there are permits, which pumps may share; beside them as
+    /// many as there is room for may wait.
+    pub fn new(carrier: Arc<C>, permits: Arc<Semaphore>, room: usize, cx: Context) -> Self {
+        let (room, pulse) = (Arc::new(Semaphore::new(room)), Pulse::new(cx.clone()));
+        Self { carrier, under_way: Arc::default(), permits, room, way: None, pulse, cx }
     }
 
     /// Has it carry only as many items as there are permits of the `few` while callers from outside wait: each of
@@ -94,6 +129,7 @@ impl<C: Carrier> Pump<C> {
             carrier: self.carrier.clone(),
             under_way: self.under_way.clone(),
             permits: self.permits.clone(),
+            room: self.room.clone(),
             way: self.way.clone(),
             pulse: self.pulse.clone(),
             cx: self.cx.clone(),
@@ -118,7 +154,9 @@ impl<C: Carrier> Pump<C> {
             let place =
                 Place { carrier: self.carrier.clone(), under_way: self.under_way.clone(), key, done: false };
             let owned = self.carrier.owned().clone();
-            let carried = carry(place, item, held, self.permits.clone(), self.cx.clone());
+            let (permits, room) = (self.permits.clone(), self.room.clone());
+            let seat = Seat { held: Some(held), permits, room };
+            let carried = carry(place, item, seat, self.cx.clone());
             self.cx.spawn(C::NAME, async move {
                 // What is left when the partition is lost stands in the journal, for the next owner.
                 owned.while_owned(carried).await;
@@ -171,24 +209,11 @@ impl<C: Carrier> Drop for Place<C> {
     }
 }
 
-async fn carry<C: Carrier>(
-    mut place: Place<C>,
-    item: C::Item,
-    held: Held,
-    permits: Arc<Semaphore>,
-    cx: Context,
-) {
-    let mut held = Some(held);
+async fn carry<C: Carrier>(mut place: Place<C>, item: C::Item, mut seat: Seat, cx: Context) {
     for tries in 0.. {
-        match place.carrier.carry(&item, tries).await {
+        match place.carrier.carry(&item, tries, &mut seat).await {
             Carried::Done => break,
-            Carried::Again(wait) => {
-                // An item that waits holds no place, so that a few which cannot be carried do not stop the rest.
-                held.take();
-                cx.sleep(cx.jitter(wait)).await;
-                let permit = permits.clone().acquire_owned().await.ok();
-                held = permit.map(|permit| Held { _permit: permit, _of_few: None });
-            }
+            Carried::Again(wait) => seat.left(cx.sleep(cx.jitter(wait))).await,
         }
     }
     place.done = true;

@@ -60,7 +60,7 @@ pub struct Config {
     pub deliveries: usize,
     /// Timers, messages and effects kept in memory, of each; the rest stays in the journal until there is room.
     pub backlog: usize,
-    /// Failures in a row after which a connector's circuit opens.
+    /// Failures in a row after which a circuit opens: a connector's, or that in front of one place that it calls.
     pub breaker_failures: u32,
     /// How long an open circuit stays open before one call may try.
     pub breaker_cooldown: Duration,

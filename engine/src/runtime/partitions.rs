@@ -122,12 +122,12 @@ impl Partitions {
         let Self { directory, journal, index, cx, permits, config, .. } = self;
         let limit = config.wedged_after;
         let outbox = Outbox::new(directory.clone(), journal.clone(), owned.clone());
-        let messages = Pump::new(Arc::new(outbox), permits.messages.clone(), cx.clone());
+        let messages = Pump::new(Arc::new(outbox), permits.messages.clone(), backlog, cx.clone());
         let admission = self.shared.admission.clone();
         let messages = messages.giving_way(permits.few.clone(), move || admission.is_busy());
         let (circuits, own) = (self.circuits.clone(), owned.clone());
         let dispatcher = Dispatcher::new(circuits, directory.clone(), journal.clone(), own, cx.clone());
-        let effects = Pump::new(Arc::new(dispatcher), permits.effects.clone(), cx.clone());
+        let effects = Pump::new(Arc::new(dispatcher), permits.effects.clone(), backlog, cx.clone());
         let timers = Timers::new(
             directory.clone(),
             journal.clone(),

@@ -40,16 +40,16 @@ impl Node {
         let partitions = &self.0.partitions;
         let Some(effect) = partitions.journal.find_effect(key).await? else { return Ok(None) };
         let circuit = partitions.circuits.get(effect.connector.as_ref());
-        let policy = circuit.map(|(connector, _)| connector.policy(&effect.operation)).unwrap_or_default();
+        let policy = circuit.map(|circuit| circuit.connector.policy(&effect.operation)).unwrap_or_default();
         Ok(Some((effect, policy)))
     }
 
     /// How the calls outside that an action declares are made; of connectors that there are not, nothing is told.
     pub fn call_terms(&self, action: &ActionInfo) -> Vec<CallTerms> {
         let terms = |(connector, operation): &(&'static str, &'static str)| {
-            let (found, _) = self.0.partitions.circuits.get(connector)?;
+            let found = self.0.partitions.circuits.get(connector)?;
             let (connector, operation) = (*connector, *operation);
-            Some(CallTerms { connector, operation, policy: found.policy(operation) })
+            Some(CallTerms { connector, operation, policy: found.connector.policy(operation) })
         };
         action.effects.iter().filter_map(terms).collect()
     }

@@ -63,6 +63,8 @@ pub const EFFECTS: &str = "promptsales_effects_total";
 pub const EFFECT_CALLS: &str = "promptsales_effect_calls_total";
 /// Counter by `connector`: calls whose outcome is not known.
 pub const EFFECT_AMBIGUITIES: &str = "promptsales_effect_ambiguities_total";
+/// Gauge by `connector`: circuits that are open.
+pub const CIRCUITS_OPEN: &str = "promptsales_circuits_open";
 /// Histogram, seconds: how late timers fire.
 pub const TIMER_LATENESS: &str = "promptsales_timer_lateness_seconds";
 /// Gauge, seconds: how far the engine's clock is ahead of the machine's.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Overdue, OverdueKind, Watchdog, nudged};
 use crate::clock::Timestamp;
-use crate::effect::{Effect, EffectState, Policy};
+use crate::effect::{Effect, EffectState, Policy, is_held_back};
 use crate::id::StreamKey;
 use crate::journal::{self, Timer};
 use crate::partition::Owned;
@@ -53,18 +53,18 @@ impl Watchdog {
         let open = self.partitions.journal.open_effects(owned.partition(), 0, PAGE).await?;
         let (mut found, mut nudge) = (Vec::new(), false);
         for (_, effect) in open {
-            let circuit = self.partitions.circuits.get(effect.connector.as_ref());
-            let policy =
-                circuit.map(|(connector, _)| connector.policy(&effect.operation)).unwrap_or_default();
+            let circuits = &self.partitions.circuits;
+            let of_it = circuits.get(effect.connector.as_ref());
+            let policy = of_it.map(|of_it| of_it.connector.policy(&effect.operation)).unwrap_or_default();
             let until = effect.at.plus(longest(&policy) + bound);
             if until >= now {
                 continue;
             }
             let (mut hint, aside) = hint(owned, &effect.stream, "it is read again from the journal");
-            let open = circuit.is_some_and(|(_, breaker)| breaker.is_open());
+            let open = is_held_back(circuits, &effect);
             if open && !aside {
                 hint = format!(
-                    "see to `{}`: its circuit is open, and calls go on when it answers",
+                    "see to what `{}` calls for it: the circuit is open, and calls go on when that answers",
                     effect.connector
                 );
             }

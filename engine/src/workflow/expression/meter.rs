@@ -52,6 +52,7 @@ struct Reading {
 
 thread_local! {
     static FUEL: Cell<u64> = const { Cell::new(u64::MAX) };
+    static SPENT: Cell<u64> = const { Cell::new(0) };
     static TRIPPED: Cell<bool> = const { Cell::new(false) };
     static METER: Cell<Reading> = const {
         Cell::new(Reading { stack_floor: 0, max_bytes: usize::MAX, max_depth: usize::MAX, now_ms: 0 })
@@ -73,11 +74,17 @@ pub(super) fn metered<T>(limits: &Limits, now_ms: i64, work: impl FnOnce() -> T)
         now_ms,
     });
     let outcome = catch_unwind(AssertUnwindSafe(work));
+    SPENT.set(SPENT.get().wrapping_add(limits.fuel.saturating_sub(FUEL.get())));
     FUEL.set(outer.0);
     METER.set(outer.1);
     TRIPPED.set(outer.2);
     outcome
         .map_err(|payload| payload.downcast::<Trip>().map_or(Stopped::Panicked, |trip| Stopped::Limit(*trip)))
+}
+
+/// Returns the fuel that evaluations on this thread have taken so far; one that passed a limit has taken all of its own.
+pub(super) fn spent() -> u64 {
+    SPENT.get()
 }
 
 /// Takes `units` of fuel; every step of an evaluation comes through here.

@@ -132,6 +132,12 @@ impl PartialEq for Expression {
     }
 }
 
+/// Returns the operations that evaluations on this thread have taken so far, for a difference to be made of two of them.
+/// An evaluation that passed a limit has taken as many as it could have.
+pub fn spent() -> u64 {
+    meter::spent()
+}
+
 /// Returns the inside of a runtime expression `${ ... }`, or nothing if the text is none.
 ///
 /// An expression is the whole text (the strict mode of the Open Workflow Specification, section "Runtime

@@ -75,6 +75,9 @@ pub struct Limits {
     pub ticks: u32,
     /// The most bytes that one transition journals before it goes on in another.
     pub bytes: usize,
+    /// The operations of expressions after which a transition ends, and the run goes on in another; one tick may take four
+    /// times as many in all.
+    pub fuel: u64,
     /// The most tasks that a run may begin in its life.
     pub tasks: u64,
     /// The most bytes of a run's state: it ends in an error before it is too big to be loaded.
@@ -100,6 +103,7 @@ impl Default for Limits {
         Self {
             ticks: 10_000,
             bytes: 4 * 1024 * 1024,
+            fuel: 1_000_000,
             tasks: 1_000_000,
             data: 24 * 1024 * 1024,
             signals: 100,

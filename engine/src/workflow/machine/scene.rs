@@ -54,7 +54,7 @@ impl<'a> Turn<'a> {
         let values: Vec<Cow<'_, Value>> =
             formula.variables.iter().map(|name| self.variable(name, scene)).collect();
         let values: Vec<&Value> = values.iter().map(|value| &**value).collect();
-        let (now, limits) = (self.cx.now.ms(), &self.limits.expression);
+        let (now, limits) = (self.cx.now.ms(), &self.expression_limits());
         let evaluated = match &formula.form {
             Form::Expression(expression) => expression.evaluate(dot, &values, now, limits),
             Form::Template(template) => template.evaluate(dot, &values, now, limits),

@@ -18,10 +18,14 @@ use crate::id::StreamId;
 use crate::journal::{NewEvent, Origin, TimerOp};
 use crate::workflow::action::{Actions, WorkflowError};
 use crate::workflow::definition::{Definition, Node, Then};
+use crate::workflow::expression::{self, spent};
 use crate::workflow::topic::Interests;
 
 /// The soonest that a timer is due: a timer that has just fired and one that is set anew must not be the same.
 pub(super) const SOONEST: Duration = Duration::from_millis(1);
+
+/// How many times the operations after which a transition ends its last tick may take.
+const TICK_SHARE: u64 = 4;
 
 /// What a transition works with beside the state.
 #[derive(Clone, Copy)]
@@ -54,6 +58,8 @@ pub(in crate::workflow) struct Turn<'a> {
     /// True if the run had ended before.
     pub(super) had_ended: bool,
     bytes: usize,
+    /// What expressions had taken when the tick under way began.
+    tick_began: Option<u64>,
 }
 
 impl<'a> Turn<'a> {
@@ -75,6 +81,7 @@ impl<'a> Turn<'a> {
             answered_children: BTreeSet::new(),
             descriptor: OnceCell::new(),
             bytes: 0,
+            tick_began: None,
         }
     }
 
@@ -110,15 +117,18 @@ impl<'a> Turn<'a> {
         if self.state.paused.is_none() {
             self.deliver_signals();
         }
-        let mut ticks = 0;
+        let (mut ticks, began) = (0, spent());
         while self.state.end.is_none() && self.state.paused.is_none() {
             let Some(work) = self.state.agenda.front().cloned() else { return };
-            if ticks >= self.limits.ticks || self.bytes >= self.limits.bytes {
+            let taken = spent().wrapping_sub(began);
+            if ticks >= self.limits.ticks || self.bytes >= self.limits.bytes || taken >= self.limits.fuel {
                 return self.emit(RunEvent::Yielded { at: self.cx.now.plus(SOONEST) });
             }
             ticks += 1;
+            self.tick_began = Some(spent());
             let before = self.step.events.len();
             self.tick(&work);
+            self.tick_began = None;
             if self.step.events.len() == before {
                 let error = WorkflowError::standard("runtime", 500, "a task of the run cannot go on");
                 if self.is_undoing("") {
@@ -127,6 +137,15 @@ impl<'a> Turn<'a> {
                 self.fault("", error);
             }
         }
+    }
+
+    /// The bounds of an expression: what is left of this tick's share counts too.
+    pub(super) fn expression_limits(&self) -> expression::Limits {
+        let limits = self.limits.expression.clone();
+        let Some(began) = self.tick_began else { return limits };
+        let share = self.limits.fuel.saturating_mul(TICK_SHARE);
+        let left = share.saturating_sub(spent().wrapping_sub(began));
+        expression::Limits { fuel: limits.fuel.min(left), ..limits }
     }
 
     /// Notes that a timer has fired: the host takes it away, so that it must be set anew where it is still wanted.

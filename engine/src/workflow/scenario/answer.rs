@@ -27,17 +27,29 @@ pub(super) struct Answer {
     pub(super) told: String,
 }
 
+/// How a run of another workflow comes out.
+#[derive(Debug)]
+pub(super) struct Child {
+    /// What it tells the run that waits for it.
+    pub(super) ending: Value,
+    pub(super) takes: Duration,
+    /// The end in words.
+    pub(super) told: String,
+}
+
 /// The script of a scenario, and how much of it has been used.
 pub(super) struct Script<'a> {
     scenario: &'a Scenario,
     actions: &'a Actions,
     calls: BTreeMap<&'a str, usize>,
     undone: BTreeMap<&'a str, usize>,
+    runs: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> Script<'a> {
     pub(super) fn new(scenario: &'a Scenario, actions: &'a Actions) -> Self {
-        Self { scenario, actions, calls: BTreeMap::new(), undone: BTreeMap::new() }
+        let none = BTreeMap::new;
+        Self { scenario, actions, calls: none(), undone: none(), runs: none() }
     }
 
     /// Answers a call. One that undoes another is answered as the undoing of that one, or else by its action alone: the
@@ -93,6 +105,31 @@ impl<'a> Script<'a> {
         }
     }
 
+    /// Says how a run of another workflow comes out.
+    ///
+    /// # Errors
+    ///
+    /// Why the scenario cannot go on.
+    pub(super) fn child(&mut self, called: &Called, now: Timestamp) -> Result<Child, Failure> {
+        let failed = |expected: &str, actual: String| Failure {
+            what: format!("the run of `{}` by `{}`", called.name(), called.path),
+            expected: expected.to_owned(),
+            actual,
+        };
+        let Some((scripted, n)) = pick(&self.scenario.workflows, &mut self.runs, &names_of(called)) else {
+            return Err(failed("a result under `workflows`", "none".to_owned()));
+        };
+        let takes = scripted.takes.0;
+        if let Some(error) = &scripted.error {
+            let error = error.raised();
+            let ending = json!({ "status": "faulted", "error": error });
+            return Ok(Child { ending, takes, told: in_words(&error) });
+        }
+        let output = scripted.given(called, n, now).map_err(|reason| failed("an output", reason))?;
+        let told = clip(&output.to_string());
+        Ok(Child { ending: json!({ "status": "completed", "output": output }), takes, told })
+    }
+
     /// Answers the undoing of a call by its own action.
     pub(super) fn undo(&mut self, called: &Called) -> Answer {
         match pick(&self.scenario.undo, &mut self.undone, &names_of(called)) {
@@ -103,6 +140,14 @@ impl<'a> Script<'a> {
 }
 
 impl Scripted {
+    /// The output, made of what the call is given and of the number of the call.
+    fn given(&self, called: &Called, n: usize, now: Timestamp) -> Result<Value, String> {
+        let evaluate =
+            |output: &Template| output.evaluate(called.given(), &[&json!(n)], now.ms(), &Limits::default());
+        let output = self.output.as_ref().map_or(Ok(Value::Null), evaluate);
+        output.map_err(|e| format!("the expression of the output fails: {e}"))
+    }
+
     /// The answer that it is to an undoing.
     fn undone(&self) -> Answer {
         match &self.error {
@@ -122,10 +167,12 @@ impl Answer {
     }
 }
 
-/// The names under which the results of a call may stand: those of its task go before that of its action.
+/// The names under which the results of a call may stand: those of its task go before that of its action or workflow.
 fn names_of(called: &Called) -> Vec<String> {
     let path = &called.path;
-    vec![path.clone(), reference(path), task_name(path).to_owned(), called.action.clone()]
+    let mut names = vec![path.clone(), reference(path), task_name(path).to_owned(), called.name()];
+    names.extend(called.workflow().map(|(_, name)| name.to_owned()));
+    names
 }
 
 /// Picks the next result under the first of these names that has some. Gives it with its number.
@@ -152,10 +199,7 @@ fn scripted_answer(
     if let Some(error) = &scripted.error {
         return Ok(Answer::failed(&error.raised(), error.unknown, takes));
     }
-    let evaluate =
-        |output: &Template| output.evaluate(&called.arguments, &[&json!(n)], now.ms(), &Limits::default());
-    let output = scripted.output.as_ref().map_or(Ok(Value::Null), evaluate);
-    let output = output.map_err(|e| format!("the expression of the output fails: {e}"))?;
+    let output = scripted.given(called, n, now)?;
     if let Ok(validator) = jsonschema::validator_for(&info.output)
         && let Some(misfit) = validator.iter_errors(&output).next()
     {

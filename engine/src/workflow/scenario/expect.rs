@@ -41,9 +41,9 @@ pub struct Expectations {
     pub tasks: Option<Vec<String>>,
     /// All tasks that begin, in their order.
     pub tasks_are: Option<Vec<String>>,
-    /// Tasks that do not begin, and actions that are not called.
+    /// Tasks that do not begin, actions that are not called, and workflows that are not run.
     pub never: Vec<String>,
-    /// Calls that are made in this order; others may be made between them.
+    /// Calls that are made, and runs of other workflows that are started, in this order; others may come between them.
     pub calls: Option<Vec<CallExpected>>,
     /// All tasks whose calls are undone, in the order of their undoing.
     pub compensated: Option<Vec<String>>,
@@ -70,16 +70,20 @@ pub struct ErrorExpected {
     pub detail: Option<String>,
 }
 
-/// A call that is expected.
+/// A call that is expected, or a run of another workflow.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CallExpected {
     /// The action.
     pub action: Option<String>,
+    /// The workflow: `NAME` or `NAMESPACE/NAME`.
+    pub workflow: Option<String>,
     /// The task.
     pub task: Option<String>,
-    /// The arguments; as with [`Expectations::output`], others may stand beside them.
+    /// The arguments of the action; as with [`Expectations::output`], others may stand beside them.
     pub arguments: Option<Value>,
+    /// The input of the workflow, likewise.
+    pub input: Option<Value>,
 }
 
 impl Expectations {
@@ -89,10 +93,10 @@ impl Expectations {
             let known = STATUSES.join("`, `");
             return Some((".status".to_owned(), format!("`{status}` is not a status; use one of `{known}`")));
         }
-        let calls = self.calls.iter().flatten();
-        let mut empty = calls.enumerate().filter(|(_, call)| call.action.is_none() && call.task.is_none());
-        if let Some((index, _)) = empty.next() {
-            return Some((format!(".calls[{index}]"), "a call needs an `action` or a `task`".to_owned()));
+        let calls = self.calls.iter().flatten().enumerate();
+        let mut wrong = calls.filter_map(|(index, call)| Some((index, call.wrong()?)));
+        if let Some((index, reason)) = wrong.next() {
+            return Some((format!(".calls[{index}]"), reason.to_owned()));
         }
         let asks = self.status.is_some()
             || self.output.is_some()
@@ -161,7 +165,7 @@ impl Expectations {
         }
         for name in &self.never {
             let begun = log.tasks.iter().find(|path| is_task(name, path));
-            let called = log.calls.iter().find(|call| call.action == *name).map(|call| &call.path);
+            let called = log.calls.iter().find(|call| call.is_of(name)).map(|call| &call.path);
             if let Some(path) = begun.or(called) {
                 found.push(Failure::new("never", format!("not `{name}`"), format!("`{path}`")));
             }
@@ -212,28 +216,51 @@ impl ErrorExpected {
 }
 
 impl CallExpected {
+    /// Why it means nothing, if it does.
+    fn wrong(&self) -> Option<&'static str> {
+        match (&self.action, &self.workflow) {
+            (None, None) if self.task.is_none() => Some("a call needs an `action`, a `workflow` or a `task`"),
+            (Some(_), Some(_)) => Some("a call is of either an `action` or a `workflow`"),
+            (Some(_), None) if self.input.is_some() => Some("an action has `arguments`, and no `input`"),
+            (None, Some(_)) if self.arguments.is_some() => {
+                Some("a workflow has an `input`, and no `arguments`")
+            }
+            _ if self.arguments.is_some() && self.input.is_some() => {
+                Some("a call has either `arguments` or an `input`")
+            }
+            _ => None,
+        }
+    }
+
     fn names(&self, call: &Called) -> bool {
         self.action.as_ref().is_none_or(|action| *action == call.action)
+            && self.workflow.as_ref().is_none_or(|name| call.workflow().is_some() && call.is_of(name))
             && self.task.as_ref().is_none_or(|task| is_task(task, &call.path))
     }
 
+    /// What it is to be given, with the name of the field.
+    fn given(&self) -> Option<(&'static str, &Value)> {
+        let arguments = self.arguments.as_ref().map(|arguments| ("arguments", arguments));
+        arguments.or_else(|| Some(("input", self.input.as_ref()?)))
+    }
+
     fn fits(&self, call: &Called) -> bool {
-        let arguments = self.arguments.as_ref();
-        self.names(call) && arguments.is_none_or(|expected| subset("", expected, &call.arguments).is_none())
+        self.names(call)
+            && self.given().is_none_or(|(_, expected)| subset("", expected, call.given()).is_none())
     }
 
     /// Says what came instead of this call behind the first `from` ones.
     fn missing(&self, from: usize, made: &[Called]) -> Failure {
-        let name = self.action.as_ref().or(self.task.as_ref()).map_or("", String::as_str);
-        let what = format!("calls: `{name}`");
+        let name = self.action.as_ref().or(self.workflow.as_ref()).or(self.task.as_ref());
+        let what = format!("calls: `{}`", name.map_or("", String::as_str));
         let near = made.iter().skip(from).find(|call| self.names(call));
-        let differs = near.zip(self.arguments.as_ref());
+        let differs = near.zip(self.given());
         if let Some(difference) =
-            differs.and_then(|(call, expected)| subset("arguments", expected, &call.arguments))
+            differs.and_then(|(call, (field, expected))| subset(field, expected, call.given()))
         {
             return Failure { what: format!("{what} {}", difference.what), ..difference };
         }
-        let later: Vec<String> = made.iter().skip(from).map(|call| call.action.clone()).collect();
+        let later: Vec<String> = made.iter().skip(from).map(Called::name).collect();
         Failure::new(what, "a call, in its turn", format!("then come {}", listed(&later)))
     }
 }

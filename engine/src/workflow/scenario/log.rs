@@ -8,9 +8,9 @@ use super::iso;
 use crate::clock::Timestamp;
 use crate::workflow::action::WorkflowError;
 use crate::workflow::definition::clip;
-use crate::workflow::machine::RunEvent;
+use crate::workflow::machine::{RUN, RunEvent};
 
-/// A call of an action.
+/// A call of an action, or a run of another workflow.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Called {
     /// The task's instance path.
@@ -19,6 +19,35 @@ pub(super) struct Called {
     pub(super) identity: String,
     pub(super) action: String,
     pub(super) arguments: Value,
+}
+
+impl Called {
+    /// The namespace and the name of the workflow that it runs, where it runs one.
+    pub(super) fn workflow(&self) -> Option<(&str, &str)> {
+        let of = |field: &str| self.arguments[field].as_str();
+        if self.action == RUN { of("namespace").zip(of("name")) } else { None }
+    }
+
+    /// What it is called by: the action, or the workflow with its namespace.
+    pub(super) fn name(&self) -> String {
+        match self.workflow() {
+            Some((namespace, name)) => format!("{namespace}/{name}"),
+            None => self.action.clone(),
+        }
+    }
+
+    /// What it is given: the arguments of an action, or the input of a workflow.
+    pub(super) fn given(&self) -> &Value {
+        if self.action == RUN { &self.arguments["input"] } else { &self.arguments }
+    }
+
+    /// Whether it is meant by the name of an action or a workflow, the latter with its namespace or without.
+    pub(super) fn is_of(&self, named: &str) -> bool {
+        match self.workflow() {
+            Some((_, name)) => name == named || self.name() == named,
+            None => self.action == named,
+        }
+    }
 }
 
 /// What happened so far.

@@ -32,6 +32,7 @@
 //! | `input` | the run's input; `{}` if absent |
 //! | `actions` | the results of the calls: for each action or task a list, of which the last repeats. `output` is what the action gives: an expression in `${ }` sees the call's arguments as `.` and the number of the call as `$n`; it must fit the action's schema. `error` is what the task raises: `code` or `type`, `status` (422), `title`, `detail`, and `unknown: true` where it is not known whether something was done, so that it is undone. `takes` is how long the call takes. A task goes before its action. What is not listed is asked itself, as long as it gives its result without a step outside |
 //! | `undo` | the results of undoing calls, in the same way: `error` and `takes`. What is not listed is undone at once. Where the task names the action that undoes it (`metadata.compensate`), that is a call: what `undo` does not list, `actions` answers by the name of that action alone |
+//! | `workflows` | how runs of other workflows come out (`run: workflow`), in the same way: for each `NAME`, `NAMESPACE/NAME` or task a list of `output` (an expression sees the run's input as `.` and the number of the run as `$n`) or `error`, and `takes`. Each that is started must be listed, one that is not awaited too: nobody hears of its end. One that is not needed any more is cancelled at once |
 //! | `signals` | `name`, `data`, and `at`: how long after the start; without it, as soon as a task listens to it |
 //! | `commands` | `at` and `command`: `pause`, `resume`, `cancel` (with a `reason`), `retry`, `skip` |
 //! | `expect` | see [`Expectations`]; what is not mentioned may be anything |
@@ -46,6 +47,7 @@ use super::action::Actions;
 use super::definition::Definition;
 
 mod answer;
+mod children;
 mod expect;
 mod hear;
 mod log;

@@ -16,9 +16,9 @@ use crate::codec;
 use crate::effect::{Effect, EffectKey, EffectOutcome};
 use crate::entity::{Input, Machine, Step, StepCx};
 use crate::id::{IdKind, Slot, StreamId, StreamKey, TenantId, uuid_v7};
-use crate::journal::{Json, Origin, Rejected, TimerOp};
+use crate::journal::{Json, MessageId, Origin, Outcome, Rejected, TimerOp};
 use crate::workflow::action::{Actions, WorkflowError};
-use crate::workflow::definition::{CallSpec, Compensate, Definition, Kind};
+use crate::workflow::definition::{CallSpec, Compensate, Definition, Kind, RunSpec};
 use crate::workflow::machine::{Limits, RunEvent, WaitKind, reference};
 use crate::workflow::run::{Run, RunMachine, Runs};
 use crate::workflow::versions::Definitions;
@@ -54,14 +54,16 @@ pub(super) struct Ending {
 
 /// Something that comes to the run.
 #[derive(Debug)]
-enum Coming {
+pub(super) enum Coming {
     Command { name: &'static str, body: Value, what: String },
     Answer { key: EffectKey, outcome: EffectOutcome },
+    Started { id: MessageId, outcome: Outcome },
+    ChildEnded { child: StreamId, ending: Value },
 }
 
 /// What comes first of things that come at the same moment: people, then answers, then timers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+pub(super) enum Rank {
     Person,
     Answer,
 }
@@ -71,20 +73,22 @@ pub(super) struct Play<'a> {
     definition: &'a Arc<Definition>,
     scenario: &'a Scenario,
     bounds: Bounds,
-    script: Script<'a>,
+    pub(super) script: Script<'a>,
     machine: RunMachine,
     stream: StreamKey,
     origin: Arc<Origin>,
-    now: Timestamp,
-    coming: BTreeMap<(Timestamp, Rank, usize), Coming>,
+    pub(super) now: Timestamp,
+    pub(super) coming: BTreeMap<(Timestamp, Rank, usize), Coming>,
     timers: BTreeMap<String, Timestamp>,
     /// The signals that wait for a listener.
     unheard: Vec<&'a ScriptedSignal>,
-    log: Log,
-    failures: Vec<Failure>,
+    /// The runs whose end is waited for, by what they run.
+    pub(super) children: BTreeMap<StreamId, String>,
+    pub(super) log: Log,
+    pub(super) failures: Vec<Failure>,
     transitions: usize,
     scheduled: usize,
-    broken: bool,
+    pub(super) broken: bool,
 }
 
 impl<'a> Play<'a> {
@@ -113,6 +117,7 @@ impl<'a> Play<'a> {
             coming: BTreeMap::new(),
             timers: BTreeMap::new(),
             unheard: scenario.signals.iter().filter(|signal| signal.at.is_none()).collect(),
+            children: BTreeMap::new(),
             log: Log::new(start),
             failures: Vec::new(),
             transitions: 0,
@@ -157,7 +162,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn schedule(&mut self, at: Timestamp, rank: Rank, coming: Coming) {
+    pub(super) fn schedule(&mut self, at: Timestamp, rank: Rank, coming: Coming) {
         self.scheduled += 1;
         self.coming.insert((at, rank, self.scheduled), coming);
     }
@@ -198,10 +203,16 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn take(&mut self, next: Next) {
+    pub(super) fn take(&mut self, next: Next) {
         let (input, what) = match next {
             Next::Timer(name, due) => (Input::Timer { name, due }, String::new()),
             Next::Coming(Coming::Answer { key, outcome }) => (Input::Effect { key, outcome }, String::new()),
+            Next::Coming(Coming::Started { id, outcome }) => (Input::Reply { id, outcome }, String::new()),
+            Next::Coming(Coming::ChildEnded { child, ending }) => {
+                let (name, body) =
+                    ("child-ended".into(), Json::from(&json!({ "child": child, "ending": ending })));
+                (Input::Command { name, body, external_key: None }, format!("the end of `{child}`"))
+            }
             Next::Coming(Coming::Command { name, body, what }) => {
                 let body = Json::from(&body);
                 (Input::Command { name: name.into(), body, external_key: None }, what)
@@ -229,11 +240,17 @@ impl<'a> Play<'a> {
             let read = codec::read_named::<RunEvent>(&event.name, event.data.text());
             let read = read.expect("an event is read as it was written");
             self.log.event(self.now, &read);
-            if let RunEvent::StepRequested { call, undo, id, .. } = &read
-                && let Some(effect) = step.effects.iter().find(|effect| effect.key.to_string() == *id)
-            {
+            let RunEvent::StepRequested { call, undo, id, .. } = &read else { continue };
+            if let Some(effect) = step.effects.iter().find(|effect| effect.key.to_string() == *id) {
                 self.answer(*call, *undo, effect);
             }
+            // No stand-in sends a message: it is another run that is to start.
+            if let Some(start) = step.messages.iter().find(|message| message.id.to_string() == *id) {
+                self.start_child(*call, start);
+            }
+        }
+        for message in step.messages.iter().filter(|message| message.command == "cancel") {
+            self.cancel_child(message);
         }
         for op in &step.timers {
             match op {
@@ -257,10 +274,7 @@ impl<'a> Play<'a> {
                 let coming = Coming::Answer { key: effect.key, outcome: answer.outcome };
                 self.schedule(self.now.plus(answer.takes), Rank::Answer, coming);
             }
-            Err(failure) => {
-                self.failures.push(failure);
-                self.broken = true;
-            }
+            Err(failure) => self.break_off(failure),
         }
     }
 
@@ -276,7 +290,9 @@ impl<'a> Play<'a> {
     /// The call by which a task says that its own is undone.
     fn override_of(&self, called: &Called, effect: &Effect) -> Option<Called> {
         let node = self.definition.node(&reference(&called.path))?;
-        let Kind::Call(CallSpec { compensate: Compensate::By { action, .. }, .. }) = &node.kind else {
+        let (Kind::Call(CallSpec { compensate: Compensate::By { action, .. }, .. })
+        | Kind::Run(RunSpec { compensate: Compensate::By { action, .. }, .. })) = &node.kind
+        else {
             return None;
         };
         let identity = format!("{}/compensate", called.identity);
@@ -304,13 +320,15 @@ impl<'a> Play<'a> {
                 last.join(", "),
             );
             let (what, expected) = ("the run".to_owned(), "an end; is there a loop without one?".to_owned());
-            self.failures.push(Failure { what, expected, actual });
-            self.broken = true;
+            self.break_off(Failure { what, expected, actual });
         }
         at_limit
     }
 
     fn end(mut self) -> Ending {
+        if self.has_ended() {
+            self.settle_starts();
+        }
         if !self.broken {
             self.miss_what_is_left();
         }
@@ -360,7 +378,7 @@ impl<'a> Play<'a> {
 }
 
 /// What comes next to a run.
-enum Next {
+pub(super) enum Next {
     Coming(Coming),
     Timer(String, Timestamp),
 }

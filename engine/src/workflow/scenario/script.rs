@@ -27,13 +27,15 @@ pub struct Scenario {
     #[serde(default)]
     pub(super) undo: BTreeMap<String, Vec<Scripted>>,
     #[serde(default)]
+    pub(super) workflows: BTreeMap<String, Vec<Scripted>>,
+    #[serde(default)]
     pub(super) signals: Vec<ScriptedSignal>,
     #[serde(default)]
     pub(super) commands: Vec<ScriptedCommand>,
     pub(super) expect: Expectations,
 }
 
-/// The result of a call, or of undoing one.
+/// The result of a call, of undoing one, or of a run of another workflow.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scripted {
@@ -189,7 +191,7 @@ fn one(number: usize, value: Value) -> Result<Scenario, Unreadable> {
 impl Scenario {
     /// The first thing that the shape of the text allows and that means nothing.
     fn wrong(&self) -> Option<(String, String)> {
-        let fields = [("actions", &self.actions), ("undo", &self.undo)];
+        let fields = [("actions", &self.actions), ("undo", &self.undo), ("workflows", &self.workflows)];
         let wrong = fields.into_iter().find_map(|(field, lists)| check_results(field, lists));
         if wrong.is_some() {
             return wrong;
@@ -211,6 +213,9 @@ fn check_results(field: &str, lists: &BTreeMap<String, Vec<Scripted>>) -> Option
             }
             if result.output.is_some() && result.error.is_some() {
                 return Some((at, "a result has either an `output` or an `error`".to_owned()));
+            }
+            if field == "workflows" && result.error.as_ref().is_some_and(|error| error.unknown) {
+                return Some((at, "how a run ends is never `unknown`".to_owned()));
             }
             if let Some(Err(reason)) = result.error.as_ref().map(ScriptedError::check) {
                 return Some((format!("{at}.error"), reason));

@@ -5,6 +5,7 @@ use crate::workflow::check::check;
 use crate::workflow::definition::parse_iso;
 use crate::workflow::fixtures::{actions, definition, saga};
 
+mod children;
 mod signals;
 
 /// Plays the one scenario of a text, twice: it must come out the same.

@@ -21,11 +21,15 @@
 //! where no complete answer came to what was sent; [`CallError::Refused`] for the rest. What is harmful to repeat is
 //! `Unknown` too where the service failed at it, took it with an answer that cannot be read, or sent on to a result
 //! that cannot be got. A status that is an error has the code `http_<status>`.
+//!
+//! What fails opens the circuit in front of the host and port that were called, or of the document that says where the
+//! service is; calls to other places go on.
 
 mod a2a;
 mod address;
 mod answer;
 mod auth;
+mod circuit;
 mod dial;
 mod exchange;
 mod failure;
@@ -138,6 +142,10 @@ impl Connector for HttpConnector {
         };
         let backoff = Duration::from_millis(500);
         Policy { deadline: self.0.outgoing.deadline, retries: 3, backoff, on_unknown }
+    }
+
+    fn circuit(&self, call: &Call<'_>) -> Option<String> {
+        circuit::of(call.operation, call.request, &self.0.secrets)
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Value, CallError> {

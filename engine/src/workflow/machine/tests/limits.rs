@@ -24,6 +24,35 @@ fn an_endless_loop_yields_and_ends_at_the_bound_of_the_run() {
 }
 
 #[test]
+fn a_loop_of_heavy_expressions_yields_after_each_few_and_goes_on() {
+    let body = "do: [{ a: { for: { in: '[range(20)]' }, do: [{ b: { set: { n: '${ last(range(50000)) + $item }' } } }] } }]";
+    let yields = |fuel: u64| {
+        let mut bed = Bed::with(&definition(body), Limits { fuel, ..Limits::default() });
+        bed.start(json!({}));
+        let mut yields = 0;
+        while bed.status() == "running" {
+            bed.tick();
+            yields += 1;
+        }
+        assert_eq!((bed.status().as_str(), bed.output()), ("completed", json!({ "n": 50_018 })));
+        yields
+    };
+    let (often, seldom) = (yields(100_000), yields(1_000_000));
+    assert!(often > seldom && seldom > 0 && yields(u64::MAX) == 0, "{often} {seldom}");
+}
+
+#[test]
+fn the_expressions_of_one_task_have_a_bound_together() {
+    let cases: Vec<String> =
+        (0..50).map(|n| format!("{{ c{n}: {{ when: 'last(range(100000)) < 0', then: end }} }}")).collect();
+    let body = format!("do: [{{ s: {{ switch: [{}] }} }}]", cases.join(", "));
+    let mut bed = Bed::new(&definition(&body));
+    bed.start(json!({}));
+    assert_eq!(bed.status(), "faulted");
+    assert!(bed.error()["detail"].as_str().unwrap().contains("operations"), "{}", bed.error());
+}
+
+#[test]
 fn what_a_transition_journals_is_bounded() {
     let limits = Limits { bytes: 10_000, ..Limits::default() };
     let body = "do: [{ a: { for: { in: '[range(20)]' }, do: [{ b: { set: { text: '${ ([range(500)] | map(\"x\") | join(\"\")) + ($item | tostring) }' } } }] } }]";
