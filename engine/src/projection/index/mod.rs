@@ -170,6 +170,11 @@ pub trait Index: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(u64, StreamKey)>, Error>;
 
+    /// Brings what has been written to stable storage, where the mark does not take it along.
+    async fn sync(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Closes it, where it is not part of the journal.
     async fn close_index(&self) {}
 }

@@ -11,6 +11,7 @@ use crate::journal::{Outcome, RejectionKind};
 use crate::runtime::{Config, Context, Node};
 use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
 
+mod deletion;
 mod hold;
 mod past;
 mod quarantine;
