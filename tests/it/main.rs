@@ -4,6 +4,7 @@ mod bad_input;
 mod bench;
 mod cluster;
 mod commands;
+mod deletion;
 mod demo;
 mod events;
 mod every;
