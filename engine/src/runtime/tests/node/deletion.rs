@@ -1,6 +1,7 @@
 //! Deletion: a stream that has ended goes whole in time, and nothing that was acknowledged goes with it unseen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -16,6 +17,9 @@ use crate::runtime::NodeSeed;
 use crate::supervise::{DeadLetter, Quarantine};
 use crate::testkit::{Tally, TallyEvent};
 
+/// While it is set, the tally of [`one_that_is_quarantined_stays`] cannot be brought to life.
+static IS_BROKEN: AtomicBool = AtomicBool::new(false);
+
 /// A tally that has ended when its total is even, and may say itself when it is deleted.
 struct Ending(Typed<Tally>, Option<Duration>);
 
@@ -26,6 +30,14 @@ impl Machine for Ending {
 
     fn apply(&mut self, event: &Event) -> Result<(), Corruption> {
         self.0.apply(event)
+    }
+
+    fn ready(&self) -> Result<(), Corruption> {
+        let total = self.0.state().map_or(0, |tally| tally.total);
+        match total == 777_778 && IS_BROKEN.load(Ordering::Relaxed) {
+            true => Err(Corruption { seq: 0, reason: "it is broken".to_owned() }),
+            false => Ok(()),
+        }
     }
 
     fn view(&self) -> Option<Value> {
@@ -211,15 +223,18 @@ async fn what_is_acknowledged_meanwhile_is_not_lost() {
 #[tokio::test(start_paused = true)]
 async fn one_that_is_quarantined_stays() {
     let (store, index) = (MemoryStore::new(1), Arc::new(MemoryIndex::default()));
-    let config = Config { strikes: 9, restart_intensity: 2, ..config(Some(10)) };
-    let node = served(&store, &index, config, EPOCH).await;
-    for n in [7, 8] {
-        add(&node, tally(n), 2).await;
-    }
-    let told = node.command(command(tally(7), "explode", &json!({}))).await;
-    assert!(matches!(told, Err(Fault::Quarantined { .. })), "{told:?} at {}", node.cx().now());
+    let node = served(&store, &index, config(None), EPOCH).await;
+    add(&node, tally(7), 777_778).await;
+    add(&node, tally(8), 2).await;
+    node.stop().await;
+    IS_BROKEN.store(true, Ordering::Relaxed);
+    let node = served(&store, &index, config(Some(10)), EPOCH).await;
+    let told = node.read(&key(tally(7))).await;
+    assert!(matches!(told, Err(Fault::Quarantined { .. })), "{told:?}");
+    IS_BROKEN.store(false, Ordering::Relaxed);
     node.cx().sleep(Duration::from_secs(100)).await;
     assert_eq!((events(&store, 7), events(&store, 8)), (1, 0), "the other one goes");
+    assert_eq!(node.quarantined().len(), 1);
 }
 
 /// A store with a tally of many events.
