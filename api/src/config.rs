@@ -62,6 +62,9 @@ pub struct ServeArgs {
     /// How many days after its end a run's events are kept; afterwards its last state alone. Otherwise for ever.
     #[arg(long, env = "PROMPTSALES_KEEP_RUNS_DAYS", value_name = "DAYS")]
     pub keep_runs_days: Option<u32>,
+    /// How many days after its end a run is deleted; not fewer than its events are kept. Otherwise never.
+    #[arg(long, env = "PROMPTSALES_DELETE_RUNS_DAYS", value_name = "DAYS")]
+    pub delete_runs_days: Option<u32>,
     /// How often a stream of events without news gives a sign of life [default: 15000].
     #[arg(long, env = "PROMPTSALES_STREAM_HEARTBEAT_MS", value_name = "MILLISECONDS")]
     pub stream_heartbeat_ms: Option<u32>,
@@ -148,6 +151,7 @@ struct File {
     live_entities: Option<usize>,
     limits: Option<LimitArgs>,
     keep_runs_days: Option<u32>,
+    delete_runs_days: Option<u32>,
     stream_heartbeat_ms: Option<u32>,
     stream_clients: Option<usize>,
     dev: Option<bool>,
@@ -187,6 +191,8 @@ pub struct Config {
     pub limits: LimitArgs,
     /// How long the events of runs that have ended are kept; `None` for ever.
     pub keep_runs: Option<Duration>,
+    /// After what time runs that have ended are deleted; `None` for never.
+    pub delete_runs: Option<Duration>,
     /// The limits of streams of events.
     pub streams: StreamLimits,
     /// How the sandbox of the outside behaves.
@@ -219,11 +225,11 @@ impl Config {
         }
         let membership = Membership::resolve(&args, &file)?;
         let streams = stream_limits(&args, &file)?;
+        let (keep_runs, delete_runs) = run_times(&args, &file)?;
         let sandbox = match args.sandbox {
             Some(text) => serde_json::from_str(&text).context("--sandbox is not the JSON of a sandbox")?,
             None => file.sandbox.unwrap_or_default(),
         };
-        let keep_runs = args.keep_runs_days.or(file.keep_runs_days);
         let database = args.database_url.or(file.database_url).map(|url| url.target()).transpose()?;
         Ok(Self {
             limits: args.limits.or(file.limits.unwrap_or_default()),
@@ -232,7 +238,8 @@ impl Config {
             membership,
             streams,
             live_entities: args.live_entities.or(file.live_entities).unwrap_or(LIVE_ENTITIES),
-            keep_runs: keep_runs.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600)),
+            keep_runs,
+            delete_runs,
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("data")),
             sandbox,
             secrets: args.secrets.or(file.secrets),
@@ -249,10 +256,20 @@ impl Config {
         let Membership { lease, heartbeat, .. } = self.membership;
         let lanes = if self.database.is_some() { DATABASE_LANES } else { 1 };
         let live_entities = self.live_entities;
-        let retention = self.keep_runs.map(|kept| (Run::PREFIX, kept)).into_iter().collect();
+        let of_runs = |time: Option<Duration>| time.map(|time| (Run::PREFIX, time)).into_iter().collect();
+        let (retention, deletion) = (of_runs(self.keep_runs), of_runs(self.delete_runs));
         let lease_margin = lease / 8;
         let others = self.limits.engine(runtime::Config::default());
-        runtime::Config { lease, heartbeat, lease_margin, lanes, live_entities, retention, ..others }
+        runtime::Config {
+            lease,
+            heartbeat,
+            lease_margin,
+            lanes,
+            live_entities,
+            retention,
+            deletion,
+            ..others
+        }
     }
 
     /// How the node takes part under leases. Its id is kept in the data folder, so that it stays over restarts.
@@ -295,6 +312,19 @@ impl Membership {
         let advertise = advertise.map(|url| url.trim_end_matches('/').to_owned());
         Ok(Self { advertise, node_id: args.node_id.or(file.node_id), lease, heartbeat })
     }
+}
+
+/// How long the events of runs that have ended are kept, and after what time the runs are deleted.
+fn run_times(args: &ServeArgs, file: &File) -> anyhow::Result<(Option<Duration>, Option<Duration>)> {
+    let keep = args.keep_runs_days.or(file.keep_runs_days);
+    let delete = args.delete_runs_days.or(file.delete_runs_days);
+    if let Some((keep, delete)) = keep.zip(delete).filter(|(keep, delete)| delete < keep) {
+        bail!(
+            "--delete-runs-days {delete} is below --keep-runs-days {keep}: events go before their run, or with it"
+        );
+    }
+    let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
+    Ok((keep.map(days), delete.map(days)))
 }
 
 /// The limits of streams of events.
@@ -361,6 +391,23 @@ mod tests {
         let config = Config::resolve(ServeArgs { secrets, ..args(true, "127.0.0.1:0") }).unwrap();
         assert_eq!(config.secrets.as_deref(), Some(Path::new("secrets.yaml")));
         assert!(config.outgoing.allow_local && !Outgoing::default().allow_local);
+    }
+
+    #[test]
+    fn runs_are_deleted_no_sooner_than_their_events() {
+        let with = |keep_runs_days, delete_runs_days| {
+            Config::resolve(ServeArgs { keep_runs_days, delete_runs_days, ..args(true, "127.0.0.1:80") })
+        };
+        let error = with(Some(3), Some(2)).unwrap_err().to_string();
+        assert!(error.contains("--delete-runs-days 2") && error.contains("--keep-runs-days 3"), "{error}");
+        for (keep, delete) in
+            [(None, None), (Some(3), None), (None, Some(0)), (Some(3), Some(3)), (Some(0), Some(9))]
+        {
+            let engine = with(keep, delete).unwrap().engine();
+            let days = |days: u32| (Run::PREFIX, Duration::from_secs(u64::from(days) * 86_400));
+            assert_eq!(engine.retention, keep.map(days).into_iter().collect::<Vec<_>>());
+            assert_eq!(engine.deletion, delete.map(days).into_iter().collect::<Vec<_>>());
+        }
     }
 
     #[test]

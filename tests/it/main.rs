@@ -7,6 +7,7 @@ mod cage;
 mod circuits;
 mod cluster;
 mod commands;
+mod deletion;
 mod demo;
 mod events;
 mod every;

@@ -47,7 +47,7 @@ pub type MachineFactory = Arc<dyn Fn(&StreamKey) -> Box<dyn Machine> + Send + Sy
 /// Reads what an entity is found by from its state, as it is shown; without one, of an entity that is set aside.
 pub type FieldsOf = fn(Option<&Value>) -> Vec<Field>;
 
-/// Gives the shortest retention that a stream of a kind may have of its own; `None` while none has one.
+/// Gives the shortest time that a stream of a kind may say of its own; `None` while none says one.
 pub type ShortestRetention = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;
 
 /// What is known of a kind.
@@ -67,6 +67,8 @@ pub struct KindInfo {
     pub retention: Option<Duration>,
     /// Where streams may say themselves how long their events are kept, the shortest that any may say.
     pub own_retention: Option<ShortestRetention>,
+    /// Where streams may say themselves after what time they are deleted, the shortest that any may say.
+    pub own_deletion: Option<ShortestRetention>,
     /// The JSON Schema of its events, an object of name and body.
     pub event_schema: Value,
     /// What it can be found by (see [`index`](crate::projection::index)); `None` where it is not indexed.

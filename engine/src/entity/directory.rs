@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::admission::Admitted;
 use super::intake::{Answer, Cell, Dedup, Delivery, Fault, Inner, Phase, Work};
-use super::trim::Trim;
+use super::trim::{Kept, Trim};
 use super::{Admission, Catalog, Input, Overload, View};
 use crate::entity::host::HostRef;
 use crate::hashing::Hashing;
@@ -80,14 +80,14 @@ impl Directory {
         }))
     }
 
-    /// Trims a stream that has been quiet for as long as it says, or else as its kind does.
+    /// Trims or deletes a stream that has been quiet for as long as it says, or else as its kind does.
     pub(crate) async fn trim(
         &self,
         owned: &Arc<Owned>,
         stream: &StreamKey,
-        kept: Option<Duration>,
+        kept: Kept,
     ) -> Result<Trim, Fault> {
-        super::trim::trim(&self.0.shared, owned, stream, kept).await
+        super::trim::trim(self, owned, stream, kept).await
     }
 
     /// Delivers an input from outside and waits for its answer, if there is room for it under the load there is.
@@ -205,7 +205,7 @@ impl Directory {
         }
     }
 
-    fn put(&self, stream: &StreamKey, work: Work) -> Result<Arc<Owned>, Fault> {
+    pub(super) fn put(&self, stream: &StreamKey, work: Work) -> Result<Arc<Owned>, Fault> {
         let shared = &self.0.shared;
         if self.0.waiting.load(Ordering::Relaxed) >= shared.config.intake_total {
             return Err(shared.admission.refuse(Overload::NodeIntakeFull));

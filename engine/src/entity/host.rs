@@ -9,16 +9,16 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::batch::{Batch, Pending};
+use super::deletion::apart;
 use super::directory::{Directory, Shared};
 use super::hand::{Hand, input_name, step_span};
 use super::intake::{Cell, Dedup, Delivery, Fault, Phase, Work};
 use super::loaded::Loaded;
 use super::{StepCx, View};
-use crate::journal::{EntryError, Json, Rejected, RejectionKind};
+use crate::journal::EntryError;
 use crate::partition::LaneError;
 use crate::runtime::guard;
 use crate::supervise::{Child, Notice};
-use crate::telemetry::names;
 use crate::testkit::sabotage::{self, Sabotage};
 
 /// The way to wake a host. Cheap to clone.
@@ -51,8 +51,8 @@ pub(crate) struct HostSeed {
 }
 
 pub(crate) struct HostState {
-    seed: HostSeed,
-    loaded: Option<Loaded>,
+    pub(super) seed: HostSeed,
+    pub(super) loaded: Option<Loaded>,
     /// While above zero, pieces are taken one by one, so that one which the database refuses, or whose key is taken,
     /// is found.
     singly: usize,
@@ -134,7 +134,14 @@ impl HostState {
                 return Ok(());
             }
             self.singly = self.singly.saturating_sub(1);
-            Box::pin(self.batch(work)).await?;
+            let (work, deletions) = apart(work);
+            let _hand = Hand::new(&self.seed.directory, deletions.len());
+            if !work.is_empty() {
+                Box::pin(self.batch(work)).await?;
+            }
+            for deletion in deletions {
+                Box::pin(self.delete(deletion)).await;
+            }
         }
     }
 
@@ -183,6 +190,8 @@ impl HostState {
                 return Ok(());
             }
             Work::Deliver(delivery) => delivery,
+            // It is no part of a batch.
+            Work::Delete(_) => return Ok(()),
         };
         let Some(delivery) = self.recorded(batch, delivery).await else { return Ok(()) };
         if delivery.strikes >= self.seed.shared.config.strikes {
@@ -269,35 +278,6 @@ impl HostState {
         }
     }
 
-    /// Sets a command aside that has brought the entity down too often.
-    async fn bury(&mut self, batch: &mut Batch, delivery: Box<Delivery>) {
-        let cause = delivery.cause.clone().map_or_else(String::new, |c| c.message);
-        let input = input_name(&delivery.input);
-        tracing::error!(stream = %self.seed.cell.key, input, cause, "a command was set aside as a dead letter");
-        metrics::counter!(names::DEAD_LETTERS).increment(1);
-        let letter = super::batch::dead_letter(&self.seed.cell.key, &delivery, batch.entry.at);
-        let id = letter.stream.id;
-        match self.seed.cell.owned.append(letter).await {
-            Ok(_) | Err(LaneError::Entry(EntryError::Conflict { .. })) => {}
-            Err(error) => {
-                batch.replay(delivery, Err(self.lane_fault(&error)));
-                return;
-            }
-        }
-        let rejected = Rejected {
-            kind: RejectionKind::DeadLettered,
-            code: "dead_lettered".into(),
-            message: format!(
-                "`{input}` brought `{}` down repeatedly and was set aside",
-                self.seed.cell.key.id
-            ),
-            detail: Json::from(&serde_json::json!({ "cause": cause, "deadLetter": id })),
-        };
-        // The faults were its own: without it the entity is as good as before.
-        self.seed.cell.lock().intensity = None;
-        batch.take(delivery, Err(rejected), 0);
-    }
-
     async fn commit(&mut self, batch: Batch, hand: Hand) {
         let (mut entry, mut pending) = (batch.entry, batch.pending);
         if !entry.is_empty() {
@@ -355,7 +335,7 @@ impl HostState {
     }
 
     /// Takes the published view away: the state is about to change, or to be dropped.
-    fn hide(&mut self) {
+    pub(super) fn hide(&mut self) {
         if std::mem::take(&mut self.seen) {
             self.seed.cell.lock().show(None);
         }
@@ -387,7 +367,7 @@ impl HostState {
         }
     }
 
-    fn lane_fault(&self, error: &LaneError) -> Fault {
+    pub(super) fn lane_fault(&self, error: &LaneError) -> Fault {
         self.seed.directory.append_failed(&self.seed.cell.owned, error)
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::admission::Admitted;
+use super::deletion::Deletion;
 use super::{Input, Overload, View};
 use crate::clock::Timestamp;
 use crate::id::StreamKey;
@@ -132,6 +133,8 @@ pub(crate) enum Work {
     Deliver(Box<Delivery>),
     /// Somebody wants to see the state.
     Read(oneshot::Sender<Result<Option<View>, Fault>>),
+    /// It is to be deleted, if it is old enough.
+    Delete(Deletion),
 }
 
 /// Something to take in, with what is needed to answer.
@@ -250,6 +253,7 @@ pub(crate) fn refuse_all(work: impl IntoIterator<Item = Work>, fault: &Fault) {
         match piece {
             Work::Read(answer) => drop(answer.send(Err(fault.clone()))),
             Work::Deliver(delivery) => drop(delivery.answer.send(Err(fault.clone()))),
+            Work::Delete(deletion) => drop(deletion.answer.send(Err(fault.clone()))),
         }
     }
 }

@@ -136,6 +136,11 @@ impl Loaded {
         }
     }
 
+    /// The last event that a kept state holds.
+    pub(super) fn state_kept(&self) -> Seq {
+        self.pace.seq
+    }
+
     fn put_snapshot(&mut self, entry: &mut Entry, seq: Seq) {
         if let Some((version, data)) = self.machine.snapshot() {
             let snapshot = Snapshot { seq, version, data };

@@ -132,6 +132,16 @@ pub trait Machine: Send {
         true
     }
 
+    /// True if the stream may be deleted whole, once its last event is old enough. What does not say so stays for ever.
+    fn may_delete(&self) -> bool {
+        false
+    }
+
+    /// After what time from its last event this stream is deleted whole; `None` for what the node says of its kind.
+    fn deletion(&self) -> Option<Duration> {
+        None
+    }
+
     /// How long this stream's events are kept, from its last one; `None` for as long as the node keeps those of its kind.
     fn retention(&self) -> Option<Duration> {
         None

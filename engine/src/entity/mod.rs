@@ -6,8 +6,10 @@
 
 mod admission;
 mod batch;
+mod burial;
 mod catalog;
 mod definition;
+mod deletion;
 mod directory;
 mod hand;
 mod host;
@@ -41,7 +43,7 @@ pub use machine::{Corruption, Input, Machine, Step, StepCx, invalid, not_found};
 pub use outbox::Outbox;
 pub(crate) use outbox::again;
 pub use overload::Overload;
-pub(crate) use trim::Trim;
+pub(crate) use trim::{Kept, Trim};
 pub use typed::Typed;
 pub(crate) use typed::{commands, schema};
 pub use view::View;

@@ -47,6 +47,7 @@ impl<E: Entity> Typed<E> {
             shapes: Self::SHAPES,
             retention: E::RETENTION,
             own_retention: None,
+            own_deletion: None,
             event_schema: schema::<E::Event>(),
             fields: None,
             public: true,

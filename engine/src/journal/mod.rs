@@ -3,31 +3,7 @@
 //! Back ends share one contract ([`Journal`]) and one suite of cases ([`conformance`]): [`memory`] for simulation and
 //! tests, [`sqlite`] for one machine, [`postgres`] for many.
 //!
-//! # What it costs
-//!
-//! Measured with `promptsales bench` and callgrind on two cores (AMD EPYC, 24 GiB, ext4), load and database on the same
-//! cores; the README has the table. A command here is one event of about 45 bytes of data on one of 10,000 leads.
-//!
-//! | | SQLite | PostgreSQL |
-//! |---|---|---|
-//! | bytes on disk per event, indexes included | 167; 321 with an idempotency key | 295 |
-//! | commits per second at the peak, and events in each | 310, 110 | 410, 68 |
-//! | CPU time per command, load generator included | 59 µs | 71 µs |
-//!
-//! * **SQLite** is limited by instructions: 86,000 a command, of which about half are HTTP and the kernel's sockets, a
-//!   quarter the actor and its decision, a fifth SQLite; and 74 allocations. What each command costs the journal is
-//!   one row bound and inserted at the right edge of one table; a sync is shared by all that came while the one before
-//!   ran. The index costs a page for each stream touched between two merges, and a page for nearly each idempotency key,
-//!   as keys are random: that is why they cost a third more.
-//! * **PostgreSQL** takes a third of the two cores: of that a third is parsing and planning the one statement of a
-//!   commit, which is unnamed so that a pooler may stand between; a third the inserts into the table and its two indexes;
-//!   the rest the fence of each partition, the log and its sync. More in a statement makes each cheaper, so the lane lets
-//!   those append first who are ready to.
-//! * **Latency** near the peak comes from syncs: a commit takes 0.2 ms alone, and waits tens of them where a merge of
-//!   the index or a checkpoint is synced at the same time; so a merge goes in slices, with rests between them.
-//! * **Cold streams** are loaded together: those that are asked for while a load is under way share the next one. A load
-//!   is one statement in PostgreSQL, about 0.5 ms of it planning; in SQLite four short ones in one view.
-//! * **A start** reads what is not in the index yet, 16,384 events or a second's worth, and no stream.
+#![doc = include_str!("costs.md")]
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -44,6 +20,7 @@ pub mod conformance;
 mod entry;
 mod error;
 mod facts;
+mod fallback;
 mod gather;
 pub mod memory;
 #[cfg(test)]
@@ -62,7 +39,7 @@ pub use record::{
     Accepted, Event, Json, KeyHash, KeyRecord, Message, MessageId, NewEvent, Origin, Outcome, PartitionId,
     Position, Received, Rejected, RejectionKind, Seq, Snapshot, Timer, TimerOp,
 };
-pub use retention::{Base, OldStreams};
+pub use retention::{Age, Base, Forgotten, OldStreams};
 
 /// What became of one partition's batch.
 pub type BatchResult = Result<Vec<Result<Appended, EntryError>>, Error>;
@@ -78,6 +55,8 @@ pub type BatchResult = Result<Vec<Result<Appended, EntryError>>, Error>;
 /// * Per stream, numbers are gap-free from 1; `expected` is checked.
 /// * A [`trim`](Journal::trim) deletes a stream's events before a kept state and nothing else. Numbers and positions
 ///   of what is gone are not used again: reads of the log have gaps there, and the stream keeps its place in lists.
+/// * What is [forgotten](Journal::forget) was never there, but that its numbers and positions are not used again: its
+///   keys are free, and the log has gaps where it was.
 /// * A repeated idempotency key makes the entry fail with [`EntryError::KeyTaken`].
 /// * Reads see every append that returned before they began, and each read is one consistent view.
 /// * An append whose answer was lost is resolved by the back end before it answers; only if that cannot be done
@@ -113,11 +92,7 @@ pub trait Journal: Send + Sync + 'static {
     /// that; the answers stand in the order of the batches. Each partition stands or fails by itself: where one
     /// fence does not hold, only that batch is lost. No partition may come twice.
     async fn append_all(&self, batches: &[(Fence, Vec<Entry>)]) -> Vec<BatchResult> {
-        let mut answers = Vec::with_capacity(batches.len());
-        for (fence, batch) in batches {
-            answers.push(self.append(*fence, batch).await);
-        }
-        answers
+        fallback::append_each(self, batches).await
     }
 
     /// Reads what brings a stream to life.
@@ -157,12 +132,12 @@ pub trait Journal: Send + Sync + 'static {
     async fn trim(&self, stream: &StreamKey, limit: usize) -> Result<usize, Error>;
 
     /// Looks at streams of a partition behind the cursor `after` (0: from the beginning), at most `limit`, for those of
-    /// a kind whose last event was committed before a moment and is not the only one that is kept.
+    /// a kind that have some age.
     async fn old_streams(
         &self,
         partition: PartitionId,
         prefix: Prefix,
-        before: Timestamp,
+        age: Age,
         after: u64,
         limit: usize,
     ) -> Result<OldStreams, Error>;
@@ -170,16 +145,39 @@ pub trait Journal: Send + Sync + 'static {
     /// Lists the shapes of all bases: kind and version of the state, each once.
     async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error>;
 
+    /// Forgets a stream whole in one commit under the owner's fence: every event, state, answer and key of it. It is
+    /// kept where its last event is not `head`, or something is under way: a timer, an open effect, or a message from
+    /// or to it. What has no events is gone already. The more of it was trimmed before, the shorter is the commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Journal::append).
+    async fn forget(&self, fence: Fence, stream: &StreamKey, head: Seq) -> Result<Forgotten, Error>;
+
+    /// Reads the streams that were forgotten and not [settled](Journal::settle_forgotten) since, behind the cursor
+    /// `after` (0: from the beginning), oldest first, at most `limit`, each with its own cursor.
+    async fn forgotten(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, StreamKey)>, Error>;
+
+    /// Takes note that nothing outside the journal knows the forgotten streams up to a cursor any more; without
+    /// effect where the fence does not hold.
+    async fn settle_forgotten(&self, fence: Fence, upto: u64) -> Result<(), Error>;
+
+    /// Counts the events that forgotten streams had, where the back end has exports by position.
+    async fn forgotten_events(&self, _partition: PartitionId) -> Result<u64, Error> {
+        Ok(0)
+    }
+
     /// Finds the record of an idempotency key.
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error>;
 
     /// Says which of some idempotency keys are taken.
     async fn taken_keys(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Error> {
-        let mut taken = HashSet::new();
-        for key in keys {
-            taken.extend(self.find_key(key).await?.map(|record| record.key));
-        }
-        Ok(taken)
+        fallback::find_each(self, keys).await
     }
 
     /// Reads the timers due at or before a moment, earliest first, at most `limit`.

@@ -67,6 +67,9 @@ pub struct Config {
     /// How long events of kinds are kept, from the last one of their stream, where that differs from what the kind
     /// says; a stream may say otherwise of itself.
     pub retention: Vec<(Prefix, Duration)>,
+    /// After what time from their last event streams of kinds are deleted whole, where they may be; a stream may say
+    /// otherwise of itself. What is of none of these kinds stays.
+    pub deletion: Vec<(Prefix, Duration)>,
     /// How often idle entities, the clock and the journal's indexes are looked after.
     pub upkeep: Duration,
     /// How long a shutdown waits for work under way.
@@ -111,6 +114,7 @@ impl Default for Config {
             breaker_failures: 5,
             breaker_cooldown: Duration::from_secs(5),
             retention: Vec::new(),
+            deletion: Vec::new(),
             upkeep: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             lease: Duration::from_secs(2),

@@ -25,6 +25,8 @@ pub const COMMIT_ENTRIES: &str = "promptsales_commit_entries";
 pub const COMMIT_FAILURES: &str = "promptsales_commit_failures_total";
 /// Counter: events that were not kept any longer.
 pub const EVENTS_TRIMMED: &str = "promptsales_events_trimmed_total";
+/// Counter by `kind`: streams that were deleted whole.
+pub const STREAMS_DELETED: &str = "promptsales_streams_deleted_total";
 /// Counter by `kind` and `outcome`: commands answered.
 pub const COMMANDS: &str = "promptsales_commands_total";
 /// Counter by `reason`: work refused because a limit was hit.

@@ -64,7 +64,7 @@ impl Runs {
 
     /// The catalog's entry of runs; their routes are written by hand.
     pub fn info(&self) -> KindInfo {
-        let (runs, definitions) = (self.clone(), self.definitions.clone());
+        let (runs, definitions, others) = (self.clone(), self.definitions.clone(), self.definitions.clone());
         KindInfo {
             kind: Kind { name: "run", plural: "runs", prefix: Run::PREFIX },
             create: None,
@@ -73,6 +73,7 @@ impl Runs {
             shapes: SHAPES,
             retention: None,
             own_retention: Some(Arc::new(move || definitions.shortest_retention())),
+            own_deletion: Some(Arc::new(move || others.shortest_deletion())),
             event_schema: schema::<RunEvent>(),
             fields: Some(super::found::fields),
             public: false,
@@ -365,8 +366,16 @@ impl Machine for RunMachine {
         has_ended && self.pinned(&self.stream.tenant).is_some()
     }
 
+    fn may_delete(&self) -> bool {
+        self.may_forget()
+    }
+
     fn retention(&self) -> Option<Duration> {
         self.pinned(&self.stream.tenant)?.retention
+    }
+
+    fn deletion(&self) -> Option<Duration> {
+        self.pinned(&self.stream.tenant)?.deletion
     }
 
     fn snapshot(&self) -> Option<(u16, Json)> {

@@ -198,10 +198,19 @@ impl Definitions {
 
     /// The shortest time that runs keep their events by a definition of any tenant.
     pub fn shortest_retention(&self) -> Option<Duration> {
+        self.shortest(|definition| definition.retention)
+    }
+
+    /// The shortest time after which runs are deleted by a definition of any tenant.
+    pub fn shortest_deletion(&self) -> Option<Duration> {
+        self.shortest(|definition| definition.deletion)
+    }
+
+    fn shortest(&self, of: impl Fn(&Definition) -> Option<Duration>) -> Option<Duration> {
         let guard = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
         let workflows = guard.values().flat_map(BTreeMap::values);
         let all = workflows.flat_map(|workflow| &workflow.versions);
-        all.filter_map(|definition| definition.retention).min()
+        all.filter_map(|definition| of(definition)).min()
     }
 
     /// The version that stands for every workflow that a tenant has, in the order of their names.

@@ -9,8 +9,8 @@ use promptsales_engine::effect::{Call, CallError, Connector, Effect, EffectKey, 
 use promptsales_engine::entity::{Answer, Dedup, Fault};
 use promptsales_engine::id::{Prefix, StreamKey, TenantId};
 use promptsales_engine::journal::{
-    Appended, Base, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded,
-    Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
+    Age, Appended, Base, Entry, EntryError, Error, Event, Fence, Forgotten, Info, Journal, KeyHash,
+    KeyRecord, Lease, Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
 use promptsales_engine::runtime::{Command, Node};
 use serde_json::{Value, json};
@@ -128,11 +128,28 @@ impl Journal for Watched {
         &self,
         partition: PartitionId,
         prefix: Prefix,
-        before: Timestamp,
+        age: Age,
         after: u64,
         limit: usize,
     ) -> Result<OldStreams, Error> {
-        self.inner.old_streams(partition, prefix, before, after, limit).await
+        self.inner.old_streams(partition, prefix, age, after, limit).await
+    }
+
+    async fn forget(&self, fence: Fence, stream: &StreamKey, head: Seq) -> Result<Forgotten, Error> {
+        self.inner.forget(fence, stream, head).await
+    }
+
+    async fn forgotten(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, StreamKey)>, Error> {
+        self.inner.forgotten(partition, after, limit).await
+    }
+
+    async fn settle_forgotten(&self, fence: Fence, upto: u64) -> Result<(), Error> {
+        self.inner.settle_forgotten(fence, upto).await
     }
 
     async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error> {

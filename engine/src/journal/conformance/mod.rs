@@ -13,6 +13,7 @@ mod appending;
 mod beside;
 mod fencing;
 mod fixture;
+mod forgetting;
 mod keys;
 mod ownership;
 mod random;
@@ -84,6 +85,14 @@ pub const CASES: &[(&str, Case)] = cases![
     trimming::the_log_has_gaps_and_goes_on_behind_them,
     trimming::a_base_rises_with_the_newest_snapshot,
     trimming::old_streams_are_found_a_page_at_a_time,
+    forgetting::nothing_is_left_of_a_stream,
+    forgetting::the_log_goes_on_behind_what_was_forgotten,
+    forgetting::a_name_begins_anew,
+    forgetting::what_something_is_under_way_for_is_kept,
+    forgetting::a_stream_that_has_gone_on_is_kept,
+    forgetting::only_the_owner_forgets,
+    forgetting::many_are_forgotten_at_once_while_others_append,
+    forgetting::the_list_is_kept_until_it_is_settled,
 ];
 
 /// Every case for stores of several partitions, with its name.

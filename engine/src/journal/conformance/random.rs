@@ -49,7 +49,8 @@ pub async fn same_answers(seed: u64, steps: usize, left: Arc<dyn Backend>, right
                 pair.append(&batch, stale, &context).await;
             }
             84..87 => pair.maintain().await,
-            87..90 => pair.trim(&mut rng, &context).await,
+            87..89 => pair.trim(&mut rng, &context).await,
+            89..90 => pair.forget(&mut rng, &context).await,
             90..93 => pair.take_over(step).await,
             93..95 => pair = pair.reopen().await,
             _ => same_state(&*pair.left, &*pair.right, &context).await,
@@ -112,6 +113,41 @@ impl Pair {
             let right = self.right.trim(stream, limit).await.expect("can be trimmed");
             assert_eq!(left, right, "{context}, {stream}");
         }
+    }
+
+    /// Forgets some streams, mostly when all that is under way for them has come to its end, or settles what was
+    /// forgotten.
+    async fn forget(&self, rng: &mut ChaCha8Rng, context: &str) {
+        for stream in streams().choose_multiple(rng, 3) {
+            if rng.random_bool(0.7) {
+                self.append(&[self.end_of(stream).await], self.fence, context).await;
+            }
+            let head = self.left.load(stream).await.expect("loads").head;
+            let head = head + u64::from(rng.random_bool(0.1));
+            let left = self.left.forget(self.fence, stream, head).await.expect("can be tried");
+            let right = self.right.forget(self.fence, stream, head).await.expect("can be tried");
+            assert_eq!(left, right, "{context}, {stream}");
+        }
+        if rng.random_bool(0.5) {
+            let count = rng.random_range(1..4);
+            for journal in [&self.left, &self.right] {
+                let list = journal.forgotten(PARTITION, 0, count).await.expect("reads");
+                let Some((last, _)) = list.last() else { continue };
+                journal.settle_forgotten(self.fence, *last).await.expect("can be settled");
+            }
+        }
+    }
+
+    /// An entry that ends all that a stream has under way.
+    async fn end_of(&self, stream: &StreamKey) -> Entry {
+        let mut end = Entry::new(stream.clone(), at(0));
+        let clear = |name: &str| TimerOp::Clear { name: name.to_owned() };
+        end.timers = ["a", "b", "c"].map(clear).into();
+        end.acknowledged = (0..MESSAGES).map(message_id).collect();
+        let outcome = || EffectOutcome::Confirmed(Json::null());
+        let key = |n: u64| effect(stream, &n.to_string()).key;
+        end.effects = (0..EFFECTS).map(|n| EffectOp::End { key: key(n), outcome: outcome() }).collect();
+        end
     }
 
     async fn append(&self, batch: &[Entry], fence: Fence, context: &str) {
@@ -179,6 +215,8 @@ async fn state(journal: &dyn Journal) -> String {
             line(format!("list {tenant_name} {:?}", list(journal, tenant_name, prefix, newest_first).await));
         }
     }
+    let forgotten = journal.forgotten(PARTITION, 0, usize::MAX).await.expect("reads");
+    line(format!("forgotten {:?}", forgotten.iter().map(|(_, key)| key.to_string()).collect::<Vec<_>>()));
     line(format!("shapes {:?}", journal.base_shapes().await.expect("reads")));
     beside(journal, &mut line).await;
     text

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Backend;
 use super::fixture::{Desk, PARTITION, THING, at, entry, id, tenant, thing, told};
 use crate::id::{Prefix, StreamKey};
-use crate::journal::{Base, Entry, Error, Json, Snapshot};
+use crate::journal::{Age, Base, Entry, Error, Json, Snapshot};
 
 /// An entry of some events, and of a state that holds a number of them.
 fn with_state(stream: &StreamKey, expected: u64, names: &[&str], seq: u64) -> Entry {
@@ -138,7 +138,8 @@ pub(super) async fn old_streams_are_found_a_page_at_a_time(backend: Arc<dyn Back
     let find = async |before: i64, limit: usize| {
         let (mut found, mut after) = (Vec::new(), 0);
         loop {
-            let old = desk.journal.old_streams(PARTITION, THING, at(before), after, limit).await;
+            let age = Age { trim: Some(at(before)), forget: None };
+            let old = desk.journal.old_streams(PARTITION, THING, age, after, limit).await;
             let old = old.expect("reads");
             found.extend(old.streams);
             let Some(next) = old.next else { return found };
@@ -153,6 +154,13 @@ pub(super) async fn old_streams_are_found_a_page_at_a_time(backend: Arc<dyn Back
     assert_eq!(trim(&desk, &thing(2), 9).await, 1);
     assert_eq!(find(4, 100).await, [thing(1), thing(3)]);
     assert_eq!(desk.journal.base_shapes().await.expect("reads"), [(THING, 3)]);
-    let nowhere = desk.journal.old_streams(4095, THING, at(9), 0, 9).await.expect("reads");
+    let find_whole = async |forget| {
+        let old = desk.journal.old_streams(PARTITION, THING, Age { trim: None, forget }, 0, 99).await;
+        old.expect("reads").streams
+    };
+    assert_eq!(find_whole(Some(at(3))).await, [thing(1), thing(2), thing(6)], "trimmed or not");
+    assert!(find_whole(None).await.is_empty());
+    let age = Age { trim: Some(at(9)), forget: Some(at(9)) };
+    let nowhere = desk.journal.old_streams(4095, THING, age, 0, 9).await.expect("reads");
     assert_eq!((nowhere.streams.len(), nowhere.next), (0, None));
 }

@@ -11,9 +11,8 @@ use crate::effect::{Effect, EffectKey, EffectOp, EffectOutcome, EffectState};
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::check::{check_entry, check_snapshot, refused, step_effect};
 use crate::journal::{
-    Appended, Base, EFFECTS_KEPT, Entry, EntryError, Error, Event, Fence, INBOX_KEPT, KEYS_KEPT, KeyHash,
-    KeyRecord, Lease, Message, MessageId, OldStreams, PartitionId, Position, Received, Seq, Snapshot,
-    TimerOp,
+    Appended, Base, Entry, EntryError, Error, Event, Fence, KeyHash, KeyRecord, Lease, Message, MessageId,
+    PartitionId, Position, Received, Seq, Snapshot, TimerOp,
 };
 use crate::partition::Owner;
 use crate::testkit::sabotage::{self, Sabotage};
@@ -31,8 +30,10 @@ pub(super) struct Disk {
     pub(super) outbox: BTreeMap<u64, (PartitionId, Message)>,
     pub(super) effects: BTreeMap<u64, LedgerRow>,
     pub(super) open_effects: BTreeSet<u64>,
-    effect_numbers: BTreeMap<EffectKey, u64>,
+    pub(super) effect_numbers: BTreeMap<EffectKey, u64>,
     pub(super) message_numbers: BTreeMap<MessageId, u64>,
+    /// Streams that were forgotten, until whoever else knows them has been told.
+    pub(super) forgotten: BTreeMap<u64, (PartitionId, StreamKey)>,
     pub(super) roster: Roster,
     pub(super) audit: Audit,
     /// Gives numbers to streams, kind cursors, messages and effects; never falls.
@@ -62,8 +63,8 @@ pub(super) struct Stream {
     pub(super) snapshot: Option<Snapshot>,
     pub(super) received: Vec<(Timestamp, Received)>,
     pub(super) received_ids: BTreeSet<MessageId>,
-    timers: BTreeMap<String, Timestamp>,
-    number: u64,
+    pub(super) timers: BTreeMap<String, Timestamp>,
+    pub(super) number: u64,
 }
 
 /// One effect of the ledger.
@@ -71,7 +72,7 @@ pub(super) struct Stream {
 pub(super) struct LedgerRow {
     pub(super) partition: PartitionId,
     pub(super) effect: Effect,
-    ended: Option<Timestamp>,
+    pub(super) ended: Option<Timestamp>,
 }
 
 impl Disk {
@@ -117,73 +118,6 @@ impl Disk {
 
     pub(super) fn find_effect(&self, key: &EffectKey) -> Option<&Effect> {
         self.effect_numbers.get(key).and_then(|number| self.effects.get(number)).map(|row| &row.effect)
-    }
-
-    /// Forgets what need not be kept any more.
-    pub(super) fn maintain(&mut self, now: Timestamp) {
-        let old = |at: Timestamp, kept| now.since(at) > kept;
-        self.keys.retain(|_, (at, _)| !old(*at, KEYS_KEPT));
-        let numbers = &mut self.effect_numbers;
-        self.effects.retain(|_, row| {
-            let keep = row.ended.is_none_or(|at| !old(at, EFFECTS_KEPT));
-            if !keep {
-                numbers.remove(&row.effect.key);
-            }
-            keep
-        });
-        let waiting = &self.message_numbers;
-        for stream in self.streams.values_mut() {
-            let ids = &mut stream.received_ids;
-            stream.received.retain(|(at, received)| {
-                let keep = !old(*at, INBOX_KEPT) || waiting.contains_key(&received.id);
-                if !keep {
-                    ids.remove(&received.id);
-                }
-                keep
-            });
-        }
-    }
-
-    /// Makes a stream's newest snapshot its base, and deletes the earliest events before it.
-    pub(super) fn trim(&mut self, partition: PartitionId, key: &StreamKey, limit: usize) -> usize {
-        let Some(stream) = self.streams.get_mut(key) else { return 0 };
-        let (first, base) = (stream.events.first(), stream.base.as_ref());
-        if let (Some(snapshot), Some(first)) = (&stream.snapshot, first)
-            && snapshot.seq > base.map_or(1, |base| base.snapshot.seq)
-            && let Some(last) = stream.events.iter().find(|event| event.seq == snapshot.seq)
-        {
-            let created_at = base.map_or(first.at, |base| base.created_at);
-            stream.base = Some(Base { snapshot: snapshot.clone(), created_at, at: last.at });
-        }
-        let Some(base) = &stream.base else { return 0 };
-        let before = stream.events.partition_point(|event| event.seq < base.snapshot.seq).min(limit);
-        let gone: BTreeSet<Position> = stream.events.drain(..before).map(|event| event.position).collect();
-        if let Some(row) = self.partitions.get_mut(&partition) {
-            row.log.retain(|event| !gone.contains(&event.position));
-        }
-        before
-    }
-
-    /// Looks at some streams for those of a kind with old events to trim.
-    pub(super) fn old_streams(
-        &self,
-        is_own: impl Fn(&StreamKey) -> bool,
-        prefix: Prefix,
-        before: Timestamp,
-        after: u64,
-        limit: usize,
-    ) -> OldStreams {
-        let own = self.streams.iter().filter(|(key, stream)| is_own(key) && stream.number > after);
-        let by_number: BTreeMap<_, _> = own.map(|(key, stream)| (stream.number, (key, stream))).collect();
-        let mut old = OldStreams::default();
-        for (number, (key, stream)) in by_number.iter().take(limit) {
-            let is_old = stream.events.last().is_some_and(|last| last.at < before);
-            if key.id.prefix() == prefix && is_old && stream.events.len() > 1 {
-                old.streams.push((*key).clone());
-            }
-            old.next = Some(*number).filter(|_| by_number.len() >= limit);
-        }
-        old
     }
 
     fn commit(&mut self, partition: PartitionId, entry: &Entry) -> Result<Appended, EntryError> {
@@ -261,7 +195,7 @@ impl Disk {
         self.outbox.get(number).map(|(_, message)| &message.from)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.counter += 1;
         self.counter
     }

@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::{
-    Appended, Base, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded,
-    Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
+    Age, Appended, Base, Entry, EntryError, Error, Event, Fence, Forgotten, Info, Journal, KeyHash,
+    KeyRecord, Lease, Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
 
 #[async_trait]
@@ -116,12 +116,31 @@ impl Journal for MemoryJournal {
         &self,
         partition: PartitionId,
         prefix: Prefix,
-        before: Timestamp,
+        age: Age,
         after: u64,
         limit: usize,
     ) -> Result<OldStreams, Error> {
         let is_own = |key: &StreamKey| self.info.partition_of(key) == partition;
-        self.read(|disk| disk.old_streams(is_own, prefix, before, after, limit)).await
+        self.read(|disk| disk.old_streams(is_own, prefix, age, after, limit)).await
+    }
+
+    async fn forget(&self, fence: Fence, stream: &StreamKey, head: Seq) -> Result<Forgotten, Error> {
+        self.check_open()?;
+        self.store.call(&self.view, |disk| disk.forget(fence, stream, head)).await?
+    }
+
+    async fn forgotten(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, StreamKey)>, Error> {
+        self.read(|disk| disk.forgotten(partition, after, limit)).await
+    }
+
+    async fn settle_forgotten(&self, fence: Fence, upto: u64) -> Result<(), Error> {
+        self.check_open()?;
+        self.store.call(&self.view, |disk| disk.settle_forgotten(fence, upto)).await
     }
 
     async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error> {

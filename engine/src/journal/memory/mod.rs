@@ -14,6 +14,7 @@ mod audit;
 mod disk;
 mod fault;
 mod journal;
+mod retention;
 mod roster;
 mod store;
 mod view;

@@ -26,6 +26,11 @@ impl Heads {
         self.young.insert(key, head);
     }
 
+    pub(in crate::journal) fn remove(&mut self, key: &StreamKey) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     pub(in crate::journal) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();

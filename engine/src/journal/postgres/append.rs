@@ -70,7 +70,7 @@ impl PostgresJournal {
     }
 
     /// Opens the book of a partition, and makes sure that it is up to date and the fence holds as far as known.
-    async fn open_work<'a>(
+    pub(super) async fn open_work<'a>(
         &'a self,
         place: usize,
         fence: Fence,
@@ -313,6 +313,14 @@ impl PostgresJournal {
 }
 
 impl Work<'_> {
+    /// Notes a commit that has written no entries.
+    pub(super) fn note_commit(&mut self) {
+        if let Some(standing) = &mut self.book.standing {
+            standing.commits += 1;
+            self.desk.see(standing.epoch, standing.commits);
+        }
+    }
+
     /// Takes in what a plan that was committed has come to.
     pub(super) fn remember(&mut self, planned: Planned<'_>) {
         let book = &mut *self.book;

@@ -15,8 +15,8 @@ use super::session::Param;
 use super::target::Target;
 use super::upkeep::Sweeps;
 use super::{
-    PostgresOptions, beside, import, look_up, nodes, read, restore, retention, schema, search, tls, transfer,
-    upkeep, write,
+    PostgresOptions, beside, forget, import, look_up, nodes, read, restore, retention, schema, search, tls,
+    transfer, upkeep, write,
 };
 use crate::clock::Timestamp;
 use crate::effect::{Effect, EffectKey};
@@ -24,9 +24,12 @@ use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::gather::Gather;
 use crate::journal::transfer::{Beside, Cursor, Part};
 use crate::journal::{
-    Base, BatchResult, Entry, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease, Loaded, Message,
-    OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
+    Age, Base, BatchResult, Entry, Error, Event, Fence, Forgotten, Info, Journal, KeyHash, KeyRecord, Lease,
+    Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
+
+/// The streams that one statement forgets at most.
+const FORGOTTEN_TOGETHER: usize = 64;
 
 /// A journal in a database.
 #[derive(Debug)]
@@ -40,6 +43,7 @@ pub struct PostgresJournal {
     /// For leases, which nothing else may hold up.
     pub(super) nodes: Pool,
     pub(super) loads: Gather<StreamKey, Result<Loaded, Error>>,
+    pub(super) forgets: Gather<forget::Wish, Result<Forgotten, Error>>,
     pub(super) desks: BTreeMap<PartitionId, Desk>,
     pub(super) sweeps: Sweeps,
     is_closed: AtomicBool,
@@ -82,6 +86,7 @@ impl PostgresJournal {
             readers,
             nodes: pool(2),
             loads: Gather::new(read::LOADS, read::LOADED_TOGETHER),
+            forgets: Gather::new(1, FORGOTTEN_TOGETHER),
             desks,
             sweeps: Sweeps::default(),
             is_closed: AtomicBool::new(false),
@@ -111,6 +116,10 @@ impl PostgresJournal {
             retention::TRIM,
             retention::OLD,
             retention::SHAPES,
+            forget::FORGET,
+            forget::FORGOTTEN,
+            forget::SETTLED,
+            forget::MAKE_WAY,
             beside::TIMERS,
             beside::MESSAGES,
             beside::OPEN_EFFECTS,
@@ -261,15 +270,32 @@ impl Journal for PostgresJournal {
         &self,
         partition: PartitionId,
         prefix: Prefix,
-        before: Timestamp,
+        age: Age,
         after: u64,
         limit: usize,
     ) -> Result<OldStreams, Error> {
-        self.find_old(partition, prefix, before, after, limit).await
+        self.find_old(partition, prefix, age, after, limit).await
     }
 
     async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error> {
         self.find_base_shapes().await
+    }
+
+    async fn forget(&self, fence: Fence, stream: &StreamKey, head: Seq) -> Result<Forgotten, Error> {
+        self.forget_stream(fence, stream, head).await
+    }
+
+    async fn forgotten(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, StreamKey)>, Error> {
+        self.forgotten_streams(partition, after, limit).await
+    }
+
+    async fn settle_forgotten(&self, fence: Fence, upto: u64) -> Result<(), Error> {
+        self.settle_streams(fence, upto).await
     }
 
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::PostgresJournal;
 use super::append::Work;
+use super::forget::MAKE_WAY;
 use super::row::{get, uint};
 use super::session::Param;
 use crate::effect::{EffectKey, EffectOp};
@@ -108,6 +109,10 @@ impl PostgresJournal {
         let effects: Vec<Uuid> = effects.into_iter().collect();
         if keys.is_empty() && received.is_empty() && messages.is_empty() && effects.is_empty() {
             return Ok(());
+        }
+        if !keys.is_empty() || !effects.is_empty() {
+            let params: [Param<'_>; 2] = [(&keys, Type::BYTEA_ARRAY), (&effects, Type::UUID_ARRAY)];
+            self.writers.execute(MAKE_WAY, &params).await?;
         }
         let params: [Param<'_>; 5] = [
             (&keys, Type::BYTEA_ARRAY),

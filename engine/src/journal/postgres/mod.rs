@@ -21,6 +21,7 @@ mod beside;
 mod columns;
 mod desk;
 mod error;
+mod forget;
 mod import;
 mod infos;
 mod journal;

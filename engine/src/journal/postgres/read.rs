@@ -75,7 +75,8 @@ pub(super) const KEY: &str =
     "SELECT i.key, i.digest, i.first_seq, i.last_seq, i.outcome, s.tenant, s.prefix, s.uuid
     FROM promptsales.idem AS i JOIN promptsales.stream AS s ON s.no = i.stream WHERE i.key = $1";
 
-pub(super) const TAKEN: &str = "SELECT i.key FROM promptsales.idem AS i WHERE i.key = ANY ($1)";
+pub(super) const TAKEN: &str = "SELECT i.key FROM promptsales.idem AS i WHERE i.key = ANY ($1)
+    AND EXISTS (SELECT FROM promptsales.stream AS s WHERE s.no = i.stream)";
 
 impl PostgresJournal {
     /// Runs a statement that only reads. It may be run twice.

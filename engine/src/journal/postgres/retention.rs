@@ -8,9 +8,8 @@ use super::error::corrupt;
 use super::read::base;
 use super::row::{get, int, size, stream_key, uint};
 use super::session::Param;
-use crate::clock::Timestamp;
 use crate::id::{Prefix, StreamKey};
-use crate::journal::{Base, Error, OldStreams, PartitionId};
+use crate::journal::{Age, Base, Error, OldStreams, PartitionId};
 
 pub(super) const BASE: &str = "SELECT 0, 0::int8, b.seq, b.version, b.at, '', '', b.data, b.created
     FROM promptsales.base AS b
@@ -34,10 +33,10 @@ pub(super) const TRIM: &str = "WITH s AS MATERIALIZED (
             AND seq < coalesce((SELECT seq FROM raised), (SELECT seq FROM old)) ORDER BY seq LIMIT $4) RETURNING seq)
     SELECT count(*) FROM gone";
 
-/// Looks at some streams of a partition, whose numbers lie between two, for those of a kind with old events to trim.
+/// Looks at some streams of a partition, whose numbers lie between two, for those of a kind that have some age.
 pub(super) const OLD: &str = "WITH page AS MATERIALIZED (
         SELECT no, tenant, prefix, uuid FROM promptsales.stream WHERE no > $1 AND no < $2 ORDER BY no LIMIT $3)
-    SELECT p.no, p.tenant, p.prefix, p.uuid, coalesce(l.at < $5 AND EXISTS (
+    SELECT p.no, p.tenant, p.prefix, p.uuid, coalesce(l.at < $6 OR l.at < $5 AND EXISTS (
             SELECT FROM promptsales.event AS e WHERE e.stream = p.no AND e.seq < l.seq), false)
     FROM page AS p LEFT JOIN LATERAL (SELECT seq, at FROM promptsales.event AS e WHERE e.stream = p.no
         ORDER BY seq DESC LIMIT 1) AS l ON p.prefix = $4
@@ -69,20 +68,22 @@ impl PostgresJournal {
         &self,
         partition: PartitionId,
         prefix: Prefix,
-        before: Timestamp,
+        age: Age,
         after: u64,
         limit: usize,
     ) -> Result<OldStreams, Error> {
         let Some(desk) = self.desks.get(&partition) else { return Ok(OldStreams::default()) };
         let range = desk.numbers();
-        let (kind, before, from) = (prefix.as_str(), before.ms(), int(after.max(range.start)));
+        let (kind, from) = (prefix.as_str(), int(after.max(range.start)));
+        let (trim, forget) = age.bounds();
         let (to, count) = (int(range.end), size(limit));
-        let params: [Param<'_>; 5] = [
+        let params: [Param<'_>; 6] = [
             (&from, Type::INT8),
             (&to, Type::INT8),
             (&count, Type::INT8),
             (&kind, Type::TEXT),
-            (&before, Type::INT8),
+            (&trim, Type::INT8),
+            (&forget, Type::INT8),
         ];
         let rows = self.fetch(OLD, &params).await?;
         let mut old = OldStreams::default();

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0004_import.sql"),
     include_str!("../../../migrations/postgres/0005_held.sql"),
     include_str!("../../../migrations/postgres/0006_search.sql"),
+    include_str!("../../../migrations/postgres/0007_forgotten.sql"),
 ];
 /// How often making the first table is tried, where several processes do it at the same time.
 const TRIES: usize = 5;

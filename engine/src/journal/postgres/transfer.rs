@@ -13,10 +13,12 @@ use crate::clock::Timestamp;
 use crate::journal::transfer::{Beside, Cursor, Part};
 use crate::journal::{Error, MessageId, Received, Timer};
 
-/// In the order of their times, since where they are forgotten by their order, the oldest are to come first.
+/// In the order of their times, since where they are forgotten by their order, the oldest are to come first. Those of forgotten streams are left out within
+/// a page, as a page without any is the last.
 pub(super) const KEYS: &str =
     "SELECT i.key, i.digest, i.first_seq, i.last_seq, i.outcome, s.tenant, s.prefix, s.uuid, i.at
-    FROM (SELECT * FROM promptsales.idem WHERE (at, key) > ($1, $2) ORDER BY at, key LIMIT $3) AS i
+    FROM (SELECT * FROM promptsales.idem AS k WHERE (at, key) > ($1, $2)
+        AND EXISTS (SELECT FROM promptsales.stream AS s WHERE s.no = k.stream) ORDER BY at, key LIMIT $3) AS i
     JOIN promptsales.stream AS s ON s.no = i.stream ORDER BY i.at, i.key";
 
 /// Whole streams, as their numbers are those of their partitions.
@@ -46,7 +48,8 @@ pub(super) const OPEN_EFFECTS: &str =
 pub(super) const ENDED_EFFECTS: &str =
     "SELECT e.no, e.key, e.attempts, e.at, e.connector, e.operation, e.state,
         e.origin, e.request, s.tenant, s.prefix, s.uuid, e.ended
-    FROM (SELECT * FROM promptsales.effect WHERE ended IS NOT NULL AND (ended, key) > ($1, $2)
+    FROM (SELECT * FROM promptsales.effect AS o WHERE ended IS NOT NULL AND (ended, key) > ($1, $2)
+        AND EXISTS (SELECT FROM promptsales.stream AS s WHERE s.no = o.stream)
         ORDER BY ended, key LIMIT $3) AS e
     JOIN promptsales.stream AS s ON s.no = e.stream ORDER BY e.ended, e.key";
 

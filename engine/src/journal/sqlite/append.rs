@@ -6,6 +6,7 @@ use sqlx::Row;
 
 use super::SqliteJournal;
 use super::error::is_full;
+use super::keys::TAKEN;
 use super::read::{int, rows_text, uint};
 use super::tail::Additions;
 use super::writer::{PARTITION, Unsettled, WriteError, Writer};
@@ -27,7 +28,7 @@ enum Attempt {
 
 /// What a commit that has been written comes to.
 #[derive(Default)]
-struct Written {
+pub(super) struct Written {
     mark: Mark,
     known: Known,
     new: Additions,
@@ -35,6 +36,11 @@ struct Written {
 }
 
 impl Written {
+    /// A commit that adds nothing.
+    pub(super) fn nothing(mark: Mark) -> Self {
+        Self { mark, ..Self::default() }
+    }
+
     /// Adds what a plan that went on from this one has come to.
     fn absorb(&mut self, next: Planned<'_>) {
         self.new.extend(Additions::of(&next.rows));
@@ -78,6 +84,7 @@ impl SqliteJournal {
         }
         writer.roll_back().await?;
         writer.heads.clear();
+        self.tail.forget_newest();
         writer.standing = writer.read_standing().await?;
         self.catch_up(writer.conn().await?).await?;
         self.unsettled.store(false, Ordering::Release);
@@ -96,12 +103,15 @@ impl SqliteJournal {
         match writer.write(fence, &planned).await {
             Ok(()) => {}
             Err(WriteError::Fence) => return Ok(Attempt::Stale),
-            Err(WriteError::Row(_)) if batch.len() > 1 => {
-                writer.roll_back().await?;
-                return self.attempt_singly(writer, fence, batch, guard).await;
-            }
             Err(WriteError::Row(reason)) => {
                 writer.roll_back().await?;
+                if self.make_way(writer, batch).await? {
+                    guard.disarm();
+                    return Box::pin(self.attempt(writer, fence, batch)).await;
+                }
+                if batch.len() > 1 {
+                    return self.attempt_singly(writer, fence, batch, guard).await;
+                }
                 guard.disarm();
                 return Ok(Attempt::Answered(vec![Err(refused(&batch[0], reason))]));
             }
@@ -157,7 +167,12 @@ impl SqliteJournal {
     }
 
     /// Commits, and lets memory follow. Where the commit fails, the file tells whether it stands.
-    async fn commit(&self, writer: &mut Writer, written: Written, guard: Unsettled<'_>) -> Result<(), Error> {
+    pub(super) async fn commit(
+        &self,
+        writer: &mut Writer,
+        written: Written,
+        guard: Unsettled<'_>,
+    ) -> Result<(), Error> {
         let before = writer.standing.commits;
         #[cfg(test)]
         let committed = self.sabotage.commit(writer).await;
@@ -231,14 +246,15 @@ impl SqliteJournal {
         Ok(known)
     }
 
-    async fn find_heads(
+    pub(super) async fn find_heads(
         &self,
         writer: &mut Writer,
         keys: Vec<StreamKey>,
         heads: &mut FastMap<StreamKey, Head>,
     ) -> Result<(), Error> {
+        // The index may know a stream still that has been forgotten.
         const SQL: &str = "SELECT wanted.key, s.no, (SELECT max(seq) FROM idx.event AS e WHERE e.stream = s.no)
-            FROM jsonb_each(?1) AS wanted CROSS JOIN idx.stream AS s
+            FROM jsonb_each(?1) AS wanted CROSS JOIN idx.stream AS s CROSS JOIN main.stream AS m ON m.no = s.no
             WHERE s.uuid = unhex(wanted.value->>0) AND s.prefix = wanted.value->>1 AND s.tenant = wanted.value->>2";
         let mut older = Vec::new();
         for (head, key) in self.tail.heads(&keys).into_iter().zip(keys) {
@@ -273,11 +289,6 @@ impl SqliteJournal {
         keys: &[KeyHash],
         known: &mut Known,
     ) -> Result<(), Error> {
-        // A row may be gone while its key still stands in the tail or the index: the time it is kept is over.
-        const SQL: &str = "SELECT i.key FROM jsonb_each(?1) AS wanted CROSS JOIN main.idem AS i
-            WHERE i.id = wanted.value
-            UNION ALL SELECT i.key FROM jsonb_each(?2) AS wanted CROSS JOIN idx.key AS k CROSS JOIN main.idem AS i
-            WHERE k.key = unhex(wanted.value) AND i.id = k.id AND i.key = k.key";
         let (mut in_tail, mut older) = (Vec::new(), Vec::new());
         for key in keys {
             match self.tail.key(key) {
@@ -288,7 +299,7 @@ impl SqliteJournal {
         if in_tail.is_empty() && self.tail.is_all() {
             return Ok(());
         }
-        let query = sqlx::query(SQL).bind(rows_text(in_tail)).bind(rows_text(older));
+        let query = sqlx::query(TAKEN).bind(rows_text(in_tail)).bind(rows_text(older));
         for row in writer.look_up(query).await? {
             let key: Vec<u8> = row.try_get(0)?;
             known.taken.extend(KeyHash::try_from(key));

@@ -59,17 +59,28 @@ async fn check_with(conn: &mut SqliteConnection) -> Result<Backup, Error> {
         return Err(corrupt("the copy", found));
     }
     let info = files::read_info(conn).await?;
-    let row = sqlx::query(FACTS).fetch_one(conn).await?;
+    let row = sqlx::query(FACTS).fetch_one(&mut *conn).await?;
     let (position, events, highest, strays) =
         (uint(&row, 0)?, uint(&row, 2)?, uint(&row, 3)?, uint(&row, 4)?);
-    let trimmed = uint(&row, 5)?;
-    if position != highest || events + trimmed != highest || strays > 0 {
+    let (trimmed, forgotten) = (uint(&row, 5)?, forgotten(conn).await?);
+    if highest > position || events + trimmed + forgotten != position || strays > 0 {
+        let gone = trimmed + forgotten;
         let found = format!(
-            "it has {events} events up to {highest} of {position}, {strays} of no stream, and {trimmed} are not kept"
+            "it has {events} events up to {highest} of {position}, {strays} of no stream, and {gone} are not kept"
         );
         return Err(corrupt("the copy", found));
     }
     Ok(Backup { log: info.log, history: info.history, position, events, last: time(&row, 1)? })
+}
+
+/// How many positions streams had that were forgotten; an older layout knows of none.
+async fn forgotten(conn: &mut SqliteConnection) -> Result<u64, Error> {
+    const KNOWN: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'forgotten_sum'";
+    let known: i64 = sqlx::query_scalar(KNOWN).fetch_one(&mut *conn).await?;
+    if known == 0 {
+        return Ok(0);
+    }
+    uint(&sqlx::query("SELECT events FROM forgotten_sum").fetch_one(conn).await?, 0)
 }
 
 /// Makes a store of a copy, in a directory that is empty or not there: the same log, under a new history, held.

@@ -21,6 +21,7 @@ const APPLICATION_ID: i64 = 0x5053_6a6c;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../migrations/sqlite/0002_base.sql"),
+    include_str!("../../../migrations/sqlite/0003_forgotten.sql"),
 ];
 /// `PRAGMA synchronous` as SQLite reports FULL.
 const SYNCHRONOUS_FULL: i64 = 2;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
 
 use super::SqliteJournal;
@@ -28,7 +29,8 @@ const CHUNK: i64 = 10_000;
 /// How far the journal's own tables are.
 pub(super) async fn journal_mark(conn: &mut SqliteConnection) -> Result<Mark, Error> {
     const SQL: &str =
-        "SELECT pos, (SELECT coalesce(max(no), 0) FROM stream), (SELECT coalesce(max(id), 0) FROM idem)
+        "SELECT pos, max(coalesce((SELECT max(no) FROM stream), 0), (SELECT stream FROM forgotten_sum)),
+            (SELECT coalesce(max(id), 0) FROM idem)
         FROM partition WHERE id = 0";
     let row = sqlx::query(SQL).fetch_one(conn).await?;
     Ok(Mark { pos: uint(&row, 0)?, stream: uint(&row, 1)?, key: uint(&row, 2)? })
@@ -150,7 +152,7 @@ impl SqliteJournal {
     }
 
     /// Opens the index anew after a failure; where that fails too, the next merge begins with what there is.
-    async fn reopen(&self, conn: &mut SqliteConnection) {
+    pub(super) async fn reopen(&self, conn: &mut SqliteConnection) {
         let opened = async {
             let mut new = self.files.open_index().await?;
             self.files.attach_journal(&mut new).await?;
@@ -164,9 +166,10 @@ impl SqliteJournal {
 
     /// Lets memory follow the file. The caller holds the writer, so that the file stands still.
     pub(super) async fn catch_up(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
+        let limit = journal_mark(conn).await?;
         loop {
             let before = self.tail.mark();
-            let (new, mark) = read_additions(conn, before).await?;
+            let (new, mark) = read_additions(conn, before, limit).await?;
             self.tail.publish(new, mark);
             if mark == before {
                 return Ok(());
@@ -175,8 +178,12 @@ impl SqliteJournal {
     }
 }
 
-/// Reads what has been committed behind a mark, a chunk of it.
-async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Additions, Mark), Error> {
+/// Reads what has been committed behind a mark and up to another, a chunk of it.
+async fn read_additions(
+    conn: &mut SqliteConnection,
+    from: Mark,
+    limit: Mark,
+) -> Result<(Additions, Mark), Error> {
     const STREAMS: &str = "SELECT no, tenant, prefix, uuid FROM stream WHERE no > ?1 ORDER BY no LIMIT ?2";
     const EVENTS: &str = "SELECT e.pos, e.stream, e.seq, s.tenant, s.prefix, s.uuid
         FROM event AS e LEFT JOIN stream AS s ON e.seq = 1 AND s.no = e.stream
@@ -185,18 +192,28 @@ async fn read_additions(conn: &mut SqliteConnection, from: Mark) -> Result<(Addi
     const BEGUN: &str = "SELECT b.first_pos, s.tenant, s.prefix, s.uuid
         FROM base AS b CROSS JOIN stream AS s ON s.no = b.stream WHERE b.first_pos > ?1 AND b.first_pos <= ?2";
     const KEYS: &str = "SELECT id, key FROM idem WHERE id > ?1 ORDER BY id LIMIT ?2";
+    // What comes last may have been forgotten: where there is no more, all up to the limit is known.
+    let is_last = |rows: &[SqliteRow]| (rows.len() as i64) < CHUNK;
     let (mut new, mut mark) = (Additions::default(), from);
-    for row in sqlx::query(STREAMS).bind(int(from.stream)).bind(CHUNK).fetch_all(&mut *conn).await? {
-        mark.stream = uint(&row, 0)?;
-        new.streams.push((stream_key(&row, 1)?, mark.stream));
+    let rows = sqlx::query(STREAMS).bind(int(from.stream)).bind(CHUNK).fetch_all(&mut *conn).await?;
+    for row in &rows {
+        mark.stream = uint(row, 0)?;
+        new.streams.push((stream_key(row, 1)?, mark.stream));
     }
-    for row in sqlx::query(EVENTS).bind(int(from.pos)).bind(CHUNK).fetch_all(&mut *conn).await? {
-        mark.pos = uint(&row, 0)?;
-        let (no, seq) = (uint(&row, 1)?, uint(&row, 2)?);
+    if is_last(&rows) {
+        mark.stream = limit.stream;
+    }
+    let rows = sqlx::query(EVENTS).bind(int(from.pos)).bind(CHUNK).fetch_all(&mut *conn).await?;
+    for row in &rows {
+        mark.pos = uint(row, 0)?;
+        let (no, seq) = (uint(row, 1)?, uint(row, 2)?);
         new.events.push((no, seq, mark.pos));
         if seq == 1 {
-            new.firsts.push((stream_key(&row, 3)?, mark.pos));
+            new.firsts.push((stream_key(row, 3)?, mark.pos));
         }
+    }
+    if is_last(&rows) {
+        mark.pos = limit.pos;
     }
     if mark.pos > from.pos {
         let query = sqlx::query(BEGUN).bind(int(from.pos)).bind(int(mark.pos));
@@ -248,7 +265,7 @@ async fn run(conn: &mut SqliteConnection, sql: &'static str, numbers: &[u64]) ->
 }
 
 /// Makes an end of what a run that failed or was dropped has left open.
-async fn roll_back(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn roll_back(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     match conn.execute("ROLLBACK").await {
         Err(error) if !is_nothing_to_roll_back(&error) => Err(error),
         Ok(_) | Err(_) => Ok(()),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::SqliteOptions;
 use super::error::unavailable;
 use super::files::{self, Files, Identity};
+use super::forget::Wish;
 use super::index;
 use super::readers::Readers;
 use super::tail::Tail;
@@ -25,8 +26,8 @@ use crate::id::{Prefix, StreamKey, TenantId};
 use crate::journal::gather::Gather;
 use crate::journal::transfer::{Beside, Cursor, Part};
 use crate::journal::{
-    Appended, Backup, Base, Entry, EntryError, Error, Event, Fence, Info, Journal, KeyHash, KeyRecord, Lease,
-    Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
+    Age, Appended, Backup, Base, Entry, EntryError, Error, Event, Fence, Forgotten, Info, Journal, KeyHash,
+    KeyRecord, Lease, Loaded, Message, OldStreams, PartitionId, Position, Seq, StreamPage, Timer,
 };
 
 /// How many batches of streams are brought to life at once.
@@ -34,6 +35,9 @@ const LOADS: usize = 2;
 
 /// The streams that one batch brings to life at most.
 const LOADED_TOGETHER: usize = 64;
+
+/// The streams that one commit forgets at most.
+const FORGOTTEN_TOGETHER: usize = 64;
 
 /// A journal in a data directory.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub struct SqliteJournal {
     pub(super) tail: Tail,
     pub(super) readers: Readers,
     pub(super) loads: Gather<StreamKey, Result<Loaded, Error>>,
+    pub(super) forgets: Gather<Wish, Result<Forgotten, Error>>,
     pub(super) index: Mutex<Option<SqliteConnection>>,
     /// Held by whoever reads the tail and the index several times in one view. What a merge has moved from the one to
     /// the other is forgotten between views: to one that began before it ended, it would be in neither.
@@ -100,6 +105,7 @@ impl SqliteJournal {
             tail: Tail::new(merged),
             readers: Readers::new(files.clone()),
             loads: Gather::new(LOADS, LOADED_TOGETHER),
+            forgets: Gather::new(1, FORGOTTEN_TOGETHER),
             index: Mutex::new(Some(index)),
             views: RwLock::default(),
             keeper: Mutex::new(None),
@@ -204,18 +210,42 @@ impl Journal for SqliteJournal {
         &self,
         partition: PartitionId,
         prefix: Prefix,
-        before: Timestamp,
+        age: Age,
         after: u64,
         limit: usize,
     ) -> Result<OldStreams, Error> {
         if partition != PARTITION {
             return Ok(OldStreams::default());
         }
-        self.find_old(prefix, before, after, limit).await
+        self.find_old(prefix, age, after, limit).await
     }
 
     async fn base_shapes(&self) -> Result<Vec<(Prefix, u16)>, Error> {
         self.find_base_shapes().await
+    }
+
+    async fn forget(&self, fence: Fence, stream: &StreamKey, head: Seq) -> Result<Forgotten, Error> {
+        self.forget_stream(fence, stream, head).await
+    }
+
+    async fn forgotten(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, StreamKey)>, Error> {
+        if partition != PARTITION {
+            return Ok(Vec::new());
+        }
+        self.forgotten_streams(after, limit).await
+    }
+
+    async fn settle_forgotten(&self, fence: Fence, upto: u64) -> Result<(), Error> {
+        self.settle_streams(fence, upto).await
+    }
+
+    async fn forgotten_events(&self, _partition: PartitionId) -> Result<u64, Error> {
+        self.count_forgotten().await
     }
 
     async fn find_key(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {

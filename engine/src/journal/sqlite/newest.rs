@@ -71,6 +71,13 @@ impl Newest {
         self.0.clear();
     }
 
+    /// Leaves a stream out that the index does not hold any more.
+    pub(super) fn forget(&mut self, (tenant, prefix): Kind<'_>, first: Position) {
+        if let Some(end) = self.0.get_mut(&(tenant.clone(), prefix)) {
+            end.streams.remove(&first);
+        }
+    }
+
     /// Takes in the newest streams of a kind that the index holds, as a query has found them.
     pub(super) fn learn(
         &mut self,

@@ -2,7 +2,7 @@
 //!
 //! The tail is asked before the index, as things move from the tail into the index and never back.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use futures_util::FutureExt;
 use serde::Serialize;
@@ -19,8 +19,7 @@ use crate::clock::Timestamp;
 use crate::id::{Prefix, StreamId, StreamKey, TenantId};
 use crate::journal::plan::read_origin;
 use crate::journal::{
-    Error, Event, Json, KeyHash, KeyRecord, Loaded, MessageId, NewEvent, Outcome, Position, Received, Seq,
-    Snapshot, StreamPage,
+    Error, Event, Json, Loaded, MessageId, NewEvent, Position, Received, Seq, Snapshot, StreamPage,
 };
 
 /// The events of one stream: those that the index knows, and those whose positions are given.
@@ -100,6 +99,19 @@ impl SqliteJournal {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Event>, Error> {
+        match self.try_stream_events(key, after, limit).await {
+            // It was forgotten between two looks: then nothing of it is found any more.
+            Err(Error::Corrupt { .. }) => self.try_stream_events(key, after, limit).await,
+            read => read,
+        }
+    }
+
+    async fn try_stream_events(
+        &self,
+        key: &StreamKey,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, Error> {
         self.wait_settled().await?;
         let mut reader = self.readers.get().await?;
         let events = match self.find_stream(&mut reader, key).await? {
@@ -148,13 +160,13 @@ impl SqliteJournal {
         self.wait_settled().await?;
         let (kind, between) = ((tenant, prefix), (above, below));
         let key = |(pos, id): (Position, StreamId)| (StreamKey::new(tenant.clone(), id), pos);
-        let mut merged = None;
+        let mut held = None;
         let in_memory = if newest_first {
             let found = self.tail.newest(kind, between, limit);
             if found.is_whole {
                 return Ok(StreamPage { streams: found.streams.into_iter().map(key).collect() });
             }
-            merged = Some(found.merged);
+            held = Some(found.held);
             found.streams
         } else {
             self.tail.oldest(kind, between, limit)
@@ -168,8 +180,8 @@ impl SqliteJournal {
         let rows = self.fetch(query).await?;
         let stored = rows.iter().map(|row| Ok((uint(row, 0)?, StreamId::new(prefix, uuid(row, 1)?))));
         let stored = stored.collect::<Result<Vec<_>, Error>>()?;
-        if let Some(merged) = merged.filter(|_| (above, below) == (0, Position::MAX)) {
-            self.tail.learn(kind, &stored, stored.len() < limit, merged);
+        if let Some(held) = held.filter(|_| (above, below) == (0, Position::MAX)) {
+            self.tail.learn(kind, &stored, stored.len() < limit, held);
         }
         let found: BTreeMap<Position, StreamId> = in_memory.into_iter().chain(stored).collect();
         let streams = if newest_first {
@@ -178,40 +190,6 @@ impl SqliteJournal {
             found.into_iter().take(limit).map(key).collect()
         };
         Ok(StreamPage { streams })
-    }
-
-    pub(super) async fn key_record(&self, key: &KeyHash) -> Result<Option<KeyRecord>, Error> {
-        const SQL: &str =
-            "SELECT i.key, i.digest, i.first_seq, i.last_seq, i.outcome, s.tenant, s.prefix, s.uuid
-            FROM main.idem AS i CROSS JOIN main.stream AS s ON s.no = i.stream
-            WHERE i.id = coalesce(?1, (SELECT id FROM idx.key WHERE key = ?2)) AND i.key = ?2";
-        self.wait_settled().await?;
-        let number = self.tail.key(key);
-        let rows = self.fetch(sqlx::query(SQL).bind(number.map(int)).bind(key.to_vec())).await?;
-        rows.first().map(key_record).transpose()
-    }
-
-    pub(super) async fn keys_taken(&self, keys: &[KeyHash]) -> Result<HashSet<KeyHash>, Error> {
-        // A row may be gone while its key still stands in the tail or the index: the time it is kept is over.
-        const SQL: &str = "SELECT i.key FROM jsonb_each(?1) AS wanted CROSS JOIN main.idem AS i
-            WHERE i.id = wanted.value
-            UNION ALL SELECT i.key FROM jsonb_each(?2) AS wanted CROSS JOIN idx.key AS k CROSS JOIN main.idem AS i
-            WHERE k.key = unhex(wanted.value) AND i.id = k.id AND i.key = k.key";
-        self.wait_settled().await?;
-        let (mut in_tail, mut older) = (Vec::new(), Vec::new());
-        for key in keys {
-            match self.tail.key(key) {
-                Some(id) => in_tail.push(int(id)),
-                None => older.push(Uuid::from_bytes(*key).simple().to_string()),
-            }
-        }
-        let query = sqlx::query(SQL).bind(rows_text(in_tail)).bind(rows_text(older));
-        let mut taken = HashSet::new();
-        for row in self.fetch(query).await? {
-            let key: Vec<u8> = row.try_get(0)?;
-            taken.extend(KeyHash::try_from(key));
-        }
-        Ok(taken)
     }
 
     /// Fetches the rows of one statement, which is one consistent view.
@@ -323,22 +301,6 @@ pub(super) fn snapshot(row: &SqliteRow) -> Result<Snapshot, Error> {
 
 pub(super) fn received(row: &SqliteRow) -> Result<Received, Error> {
     Ok(Received { id: MessageId::from_uuid(uuid(row, 0)?), outcome: json(row, 1)? })
-}
-
-pub(super) fn key_record(row: &SqliteRow) -> Result<KeyRecord, Error> {
-    let hash = |index| -> Result<[u8; 16], Error> {
-        let bytes: Vec<u8> = row.try_get(index)?;
-        bytes.try_into().map_err(|_| corrupt("an idempotency key", "it has not 16 bytes"))
-    };
-    let (first, last): (Option<i64>, Option<i64>) = (row.try_get(2)?, row.try_get(3)?);
-    let outcome: Outcome = json(row, 4)?;
-    Ok(KeyRecord {
-        key: hash(0)?,
-        digest: hash(1)?,
-        stream: stream_key(row, 5)?,
-        range: first.zip(last).map(|(first, last)| (first.unsigned_abs(), last.unsigned_abs())),
-        outcome,
-    })
 }
 
 /// Reads tenant, prefix and UUID from three columns on.

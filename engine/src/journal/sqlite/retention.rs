@@ -9,7 +9,7 @@ use super::read::{int, rows_text, size, snapshot, stream_key, time, uint};
 use super::writer::Unsettled;
 use crate::clock::Timestamp;
 use crate::id::{Prefix, StreamKey};
-use crate::journal::{Base, Error, OldStreams, Position, Seq};
+use crate::journal::{Age, Base, Error, OldStreams, Position, Seq};
 
 /// How often what a commit left in memory is merged before a stream is given up for now: others may be merging too.
 const MERGES: usize = 2;
@@ -143,12 +143,12 @@ impl SqliteJournal {
     pub(super) async fn find_old(
         &self,
         prefix: Prefix,
-        before: Timestamp,
+        age: Age,
         after: u64,
         limit: usize,
     ) -> Result<OldStreams, Error> {
         const SQL: &str = "SELECT s.no, s.tenant, s.prefix, s.uuid, s.prefix = ?3 AND coalesce((
-                SELECT e.at < ?4 AND (SELECT min(seq) FROM idx.event WHERE stream = s.no) < i.seq
+                SELECT e.at < ?5 OR e.at < ?4 AND (SELECT min(seq) FROM idx.event WHERE stream = s.no) < i.seq
                 FROM idx.event AS i CROSS JOIN main.event AS e ON e.pos = i.pos
                 WHERE i.stream = s.no ORDER BY i.seq DESC LIMIT 1), false)
             FROM main.stream AS s WHERE s.no > ?1 ORDER BY s.no LIMIT ?2";
@@ -156,8 +156,9 @@ impl SqliteJournal {
             // Old events of a store that is little used may be there alone.
             self.merge().await?;
         }
-        let query = sqlx::query(SQL).bind(int(after)).bind(size(limit));
-        let rows = self.fetch(query.bind(prefix.as_str().to_owned()).bind(before.ms())).await?;
+        let (trim, forget) = age.bounds();
+        let query = sqlx::query(SQL).bind(int(after)).bind(size(limit)).bind(prefix.as_str().to_owned());
+        let rows = self.fetch(query.bind(trim).bind(forget)).await?;
         let mut old = OldStreams::default();
         for row in &rows {
             let no = uint(row, 0)?;

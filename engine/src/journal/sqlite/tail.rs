@@ -91,8 +91,15 @@ pub(super) struct Found {
     pub(super) streams: Vec<(Position, StreamId)>,
     /// True if the index has nothing to add.
     pub(super) is_whole: bool,
-    /// How much the index held.
-    pub(super) merged: Mark,
+    /// What the index held.
+    pub(super) held: Held,
+}
+
+/// What the index holds: up to where it has been filled, and how much has been forgotten of it since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    merged: Mark,
+    forgotten: u64,
 }
 
 /// The tail. Its lock is held for moments only.
@@ -106,6 +113,8 @@ struct Inner {
     active: Generation,
     frozen: Option<Frozen>,
     newest: Newest,
+    /// How many streams have been forgotten since the start.
+    forgotten: u64,
 }
 
 impl Generation {
@@ -141,7 +150,7 @@ impl Tail {
     /// A tail behind what the index holds.
     pub(super) fn new(merged: Mark) -> Self {
         let (active, newest) = (Generation::default(), Newest::default());
-        Self(Mutex::new(Inner { mark: merged, merged, active, frozen: None, newest }))
+        Self(Mutex::new(Inner { mark: merged, merged, active, frozen: None, newest, forgotten: 0 }))
     }
 
     /// How much of the journal is known.
@@ -254,17 +263,31 @@ impl Tail {
         let (kept, is_all) = inner.newest.of(kind, between, limit - streams.len());
         streams.extend(kept);
         let is_whole = streams.len() == limit || is_all || inner.merged == Mark::default();
-        Found { streams, is_whole, merged: inner.merged }
+        Found { streams, is_whole, held: inner.held() }
     }
 
     /// Keeps the newest streams of a kind that the index holds, unless it has come to hold more since.
-    pub(super) fn learn(&self, kind: Kind<'_>, newest: &[(Position, StreamId)], is_all: bool, merged: Mark) {
+    pub(super) fn learn(&self, kind: Kind<'_>, newest: &[(Position, StreamId)], is_all: bool, held: Held) {
         let mut inner = self.lock();
-        if inner.merged == merged {
+        if inner.held() == held {
             // A merge that is not over yet may have brought more into the index: that is the tail's until then.
-            let held = newest.iter().copied().filter(|(pos, _)| *pos <= merged.pos);
-            inner.newest.learn(kind, held, is_all);
+            let merged = newest.iter().copied().filter(|(pos, _)| *pos <= held.merged.pos);
+            inner.newest.learn(kind, merged, is_all);
         }
+    }
+
+    /// Forgets a stream of which nothing is in the tail any more, and which began at a position.
+    pub(super) fn forget(&self, stream: &StreamKey, first: Position) {
+        let mut inner = self.lock();
+        inner.forgotten += 1;
+        inner.newest.forget((&stream.tenant, stream.id.prefix()), first);
+    }
+
+    /// Forgets which streams of the index are the newest: some may not be there any more.
+    pub(super) fn forget_newest(&self) {
+        let mut inner = self.lock();
+        inner.forgotten += 1;
+        inner.newest = Newest::default();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -273,6 +296,10 @@ impl Tail {
 }
 
 impl Inner {
+    fn held(&self) -> Held {
+        Held { merged: self.merged, forgotten: self.forgotten }
+    }
+
     fn number(&self, key: &StreamKey) -> Option<u64> {
         let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.generation.streams.get(key));
         self.active.streams.get(key).or_else(frozen).copied()

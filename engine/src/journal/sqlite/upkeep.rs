@@ -96,7 +96,7 @@ impl SqliteJournal {
         const INBOX: &str = "DELETE FROM inbox WHERE id IN (SELECT value FROM jsonb_each(?1))";
         const EFFECTS: &str = "DELETE FROM effect WHERE id IN (SELECT value FROM jsonb_each(?1))";
         const KEYS: &str =
-            "DELETE FROM idem WHERE id IN (SELECT value FROM jsonb_each(?1)) RETURNING hex(key)";
+            "DELETE FROM idem WHERE id IN (SELECT value FROM jsonb_each(?1)) RETURNING hex(key), id";
         if inbox.is_empty() && effects.is_empty() && keys.is_empty() {
             return Ok(());
         }
@@ -107,7 +107,8 @@ impl SqliteJournal {
         conn.execute("BEGIN IMMEDIATE").await?;
         sqlx::query(INBOX).bind(rows_text(inbox)).execute(&mut *conn).await?;
         sqlx::query(EFFECTS).bind(rows_text(effects)).execute(&mut *conn).await?;
-        let gone: Vec<String> = sqlx::query_scalar(KEYS).bind(rows_text(keys)).fetch_all(&mut *conn).await?;
+        let gone: Vec<(String, i64)> =
+            sqlx::query_as(KEYS).bind(rows_text(keys)).fetch_all(&mut *conn).await?;
         conn.execute("COMMIT").await?;
         guard.disarm();
         drop(writer);
@@ -115,8 +116,10 @@ impl SqliteJournal {
     }
 
     /// Takes keys out of the index whose rows are gone. What is missed here does no harm: it leads to no row.
-    async fn delete_from_index(&self, keys: &[String]) -> Result<(), Error> {
-        const SQL: &str = "DELETE FROM key WHERE key IN (SELECT unhex(value) FROM jsonb_each(?1))";
+    async fn delete_from_index(&self, keys: &[(String, i64)]) -> Result<(), Error> {
+        // A key that was free since its stream was forgotten may be another row's by now.
+        const SQL: &str = "DELETE FROM key
+            WHERE (key, id) IN (SELECT unhex(value->>0), value->>1 FROM jsonb_each(?1))";
         if keys.is_empty() {
             return Ok(());
         }

@@ -1,8 +1,9 @@
-//! Writing a store of one log as lines, with the positions that it has.
+//! Writing a store of one log as lines. Their positions are those that it has, but where streams have been forgotten: a
+//! whole export closes the gaps that they have left.
 
 use std::io::Write;
 
-use super::gaps::Gaps;
+use super::gaps::{Gaps, missing};
 use super::writer::Writer;
 use super::{Error, PAGE, Trailer};
 use crate::journal::{Journal, PartitionId, Position};
@@ -25,21 +26,33 @@ pub async fn export(
     let is_whole = since == 0;
     let mut to = Writer::begin(out, journal.info(), since)?;
     let mut gaps = if is_whole { Gaps::of(journal).await? } else { Gaps::default() };
+    let (mut read, mut forgotten) = (since, 0);
     loop {
-        let page = journal.read_log(PARTITION, to.position(), PAGE).await?;
+        let page = journal.read_log(PARTITION, read, PAGE).await?;
         if page.is_empty() {
             break;
         }
-        for event in page {
-            for position in (to.position() + 1..event.position).filter(|_| is_whole) {
-                to.gone(gaps.fill(position)?)?;
+        for mut event in page {
+            for stood in (read + 1..event.position).filter(|_| is_whole) {
+                match gaps.fill(stood, to.position() + 1) {
+                    Some(gone) => to.gone(gone)?,
+                    None => forgotten += 1,
+                }
+            }
+            read = event.position;
+            if is_whole {
+                event.position = to.position() + 1;
             }
             to.event(event)?;
         }
         progress(to.position());
     }
     if is_whole {
-        to.beside(journal, |beside| beside).await?;
+        gaps.check()?;
+        if forgotten > journal.forgotten_events(PARTITION).await? {
+            return Err(missing(&"positions that no forgotten stream had"));
+        }
+        to.beside(journal, |beside| gaps.placed(beside)).await?;
     }
     to.end()
 }

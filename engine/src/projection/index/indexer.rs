@@ -131,6 +131,22 @@ impl Indexer {
         Ok(())
     }
 
+    /// Takes out what the journal has forgotten, and tells the journal when that stands.
+    async fn leave_out(&self) -> Result<(), String> {
+        let (partition, fence) = (self.owned.partition(), self.owned.fence());
+        loop {
+            let _beat = self.pulse.begin();
+            let page = self.journal.forgotten(partition, 0, AT_ONCE).await.map_err(failed)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            let last = *last;
+            // Whoever has begun again under the same name is written as what it is now.
+            let streams: Vec<_> = page.into_iter().map(|(_, stream)| stream).collect();
+            self.write(&streams, None).await?;
+            self.index.sync().await.map_err(failed)?;
+            self.journal.settle_forgotten(fence, last).await.map_err(failed)?;
+        }
+    }
+
     /// Writes what has changed by now; gives up to where the index is true then, and whether anything was written.
     async fn follow(&self) -> Result<(Position, bool), String> {
         let feeds = self.owned.feeds();
@@ -156,6 +172,7 @@ impl Indexer {
             if changes.take_overflow() {
                 (marked, unmarked) = (self.catch_up().await?, false);
                 changes.reach(marked);
+                self.leave_out().await?;
             }
             let left = due.saturating_duration_since(self.cx.monotonic());
             changes.gathered(&self.cx, unmarked.then_some(left)).await;
@@ -168,6 +185,7 @@ impl Indexer {
                 let _beat = self.pulse.begin();
                 self.write(&[], Some(reached)).await?;
                 (marked, unmarked) = (reached, false);
+                self.leave_out().await?;
             }
         }
     }

@@ -173,6 +173,11 @@ pub trait Index: Send + Sync + 'static {
     /// The number of an entry; it stays the same for as long as the index is not made anew.
     async fn number(&self, stream: &StreamKey) -> Result<Option<u64>, Error>;
 
+    /// Brings what has been written to stable storage, where the mark does not take it along.
+    async fn sync(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Closes it, where it is not part of the journal.
     async fn close_index(&self) {}
 }

@@ -256,6 +256,14 @@ impl Index for SqliteIndex {
         .await
     }
 
+    async fn sync(&self) -> Result<(), Error> {
+        // A checkpoint syncs the write-ahead log first.
+        self.writing(async |conn| {
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&mut *conn).await.map(drop)
+        })
+        .await
+    }
+
     async fn close_index(&self) {
         self.writer.lock().await.close().await;
         self.reader.lock().await.close().await;

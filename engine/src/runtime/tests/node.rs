@@ -12,6 +12,7 @@ use crate::runtime::{Config, Context, Node};
 use crate::testkit::{EPOCH, catalog, command, key, keyed, node};
 
 mod circuits;
+mod deletion;
 mod hold;
 mod past;
 mod quarantine;

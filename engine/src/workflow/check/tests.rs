@@ -255,10 +255,35 @@ fn heads_that_are_wrong_are_refused() {
             "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { retention: { months: 1 } }",
             "/document/metadata/retention/months",
         ),
+        (
+            "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { deleteAfter: P1M }",
+            "/document/metadata/deleteAfter",
+        ),
+        (
+            "dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: { deleteAfter: P1D, retention: { days: 2 } }",
+            "/document/metadata/deleteAfter",
+        ),
     ];
     for (head, pointer) in cases {
         let found = problems(&format!("document: {{ {head} }}\ndo: [{{ a: {{ wait: PT1S }} }}]"));
         assert!(found.iter().any(|p| p.pointer == pointer), "{head}: {found:#?}");
+    }
+}
+
+#[test]
+fn runs_may_be_deleted_when_their_events_may_go() {
+    for (metadata, retention, deletion) in [
+        ("deleteAfter: P2D", None, Some(2 * 86_400)),
+        ("deleteAfter: PT0S", None, Some(0)),
+        ("retention: P1D, deleteAfter: { hours: 24 }", Some(86_400), Some(86_400)),
+        ("retention: P1D", Some(86_400), None),
+    ] {
+        let head =
+            format!("dsl: '1.0.3', namespace: a, name: b, version: '1.0.0', metadata: {{ {metadata} }}");
+        let source = format!("document: {{ {head} }}\ndo: [{{ a: {{ wait: PT1S }} }}]");
+        let definition = check(&source, &actions()).unwrap().definition;
+        let seconds = |span: Option<std::time::Duration>| span.map(|span| span.as_secs());
+        assert_eq!((seconds(definition.retention), seconds(definition.deletion)), (retention, deletion));
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Definition {
     pub attributes: Option<Formula>,
     /// How long a run that has ended keeps its events; absent for as long as the node says.
     pub retention: Option<Duration>,
+    /// How long after its end a run is deleted; absent for as long as the node says.
+    pub deletion: Option<Duration>,
     /// The secrets that it may use.
     pub secrets: BTreeSet<String>,
     pub(in crate::workflow) by_reference: HashMap<String, NodeId>,

@@ -96,6 +96,7 @@ pub(in crate::workflow) fn draft(source: &str) -> Draft {
         time_zone: top.time_zone,
         attributes: top.attributes,
         retention: top.retention,
+        deletion: top.deletion,
         document: Value::Null,
     });
     Draft { definition: definition.map(|definition| Definition { document, ..definition }), problems }

@@ -31,6 +31,7 @@ pub(super) struct Top {
     pub(super) time_zone: Option<String>,
     pub(super) attributes: Option<Formula>,
     pub(super) retention: Option<Duration>,
+    pub(super) deletion: Option<Duration>,
 }
 
 impl<'a> Compiler<'a> {
@@ -141,6 +142,7 @@ impl<'a> Compiler<'a> {
             top.saga = self.metadata_flag(metadata, "saga", "/document/metadata");
             top.time_zone = self.time_zone(metadata);
             top.retention = self.retention(metadata);
+            top.deletion = self.deletion(metadata, top.retention);
         }
         fields.close(&mut self.problems);
     }
@@ -188,6 +190,17 @@ impl<'a> Compiler<'a> {
     fn retention(&mut self, metadata: &Map<String, Value>) -> Option<Duration> {
         let value = metadata.get("retention")?;
         self.fixed_span(value, "/document/metadata/retention")
+    }
+
+    /// Reads how long after their end runs are deleted: not before their events may go.
+    fn deletion(&mut self, metadata: &Map<String, Value>, retention: Option<Duration>) -> Option<Duration> {
+        const POINTER: &str = "/document/metadata/deleteAfter";
+        let deletion = self.fixed_span(metadata.get("deleteAfter")?, POINTER);
+        if deletion.zip(retention).is_some_and(|(deletion, retention)| deletion < retention) {
+            let fix = "give at least the time of `retention`";
+            self.problems.error(POINTER, "`deleteAfter` is shorter than `retention`", fix);
+        }
+        deletion
     }
 
     fn declare_secrets(&mut self, names: &Value) {

@@ -16,6 +16,7 @@ use crate::journal::{Entry, Error, Fence, Journal, Position, Seq};
 
 mod backup;
 mod faults;
+mod forget;
 mod index;
 mod newest;
 mod transfer;
