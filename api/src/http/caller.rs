@@ -68,7 +68,8 @@ impl FromRequestParts<App> for Caller {
         let trace = text(&parts.headers, "traceparent", 128)?.map(Arc::from);
         let correlation =
             text(&parts.headers, "x-correlation-id", 128)?.map_or_else(|| id.clone(), Arc::from);
-        let origin = Arc::new(Origin { causation: id, correlation, trace, principal: app.principal() });
+        let origin =
+            Arc::new(Origin { causation: id, correlation, trace, principal: app.principal(), hops: 0 });
         let key = text(&parts.headers, "idempotency-key", LONGEST_KEY)?.map(|key| Key {
             operation: format!("{} {}", parts.method, parts.uri.path()),
             text: key.to_owned(),

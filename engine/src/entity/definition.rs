@@ -1,6 +1,8 @@
 //! What an entity is: its trait, and what goes in and out of it.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::codec::{StateUpcaster, Upcaster};
 use crate::id::{Prefix, StreamId};
-use crate::journal::{Outcome, RejectionKind, Seq, TimerOp};
+use crate::journal::{MessageId, Origin, Outcome, RejectionKind, Seq, TimerOp};
 
 /// What a kind of stream is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +99,22 @@ impl<E> Decision<E> {
 
     /// With a command for another stream.
     #[must_use]
-    pub fn send(mut self, to: StreamId, command: &'static str, body: Value) -> Self {
-        self.messages.push(Outgoing { to, command, body });
+    pub fn send(mut self, to: StreamId, command: impl Into<Cow<'static, str>>, body: Value) -> Self {
+        self.messages.push(Outgoing { to, command: command.into(), body, given: None });
+        self
+    }
+
+    /// With a command for another stream under an id of its own, by which it counts once, and with its own origin.
+    #[must_use]
+    pub fn send_as(
+        mut self,
+        id: MessageId,
+        origin: Arc<Origin>,
+        to: StreamId,
+        command: impl Into<Cow<'static, str>>,
+        body: Value,
+    ) -> Self {
+        self.messages.push(Outgoing { to, command: command.into(), body, given: Some((id, origin)) });
         self
     }
 }
@@ -109,9 +125,11 @@ pub struct Outgoing {
     /// The stream that it is for.
     pub to: StreamId,
     /// The command's name.
-    pub command: &'static str,
+    pub command: Cow<'static, str>,
     /// Its fields.
     pub body: Value,
+    /// Its id and what it comes from, where these do not follow from what the sender decides on.
+    pub given: Option<(MessageId, Arc<Origin>)>,
 }
 
 /// A business "no": travels in the reply, changes nothing, stops nobody.
@@ -188,8 +206,8 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 
     /// The command that the answer to a message of this entity stands for.
-    fn on_reply(&self, outcome: &Outcome) -> Option<Self::Command> {
-        let _ = outcome;
+    fn on_reply(&self, message: MessageId, outcome: &Outcome) -> Option<Self::Command> {
+        let _ = (message, outcome);
         None
     }
 

@@ -112,7 +112,9 @@ impl<E: Entity> Machine for Typed<E> {
                 Some(read.map_err(|e| invalid("invalid_command", e.message))?)
             }
             Input::Timer { name, .. } => self.state.as_ref().and_then(|state| state.on_timer(name)),
-            Input::Reply { outcome, .. } => self.state.as_ref().and_then(|state| state.on_reply(outcome)),
+            Input::Reply { id, outcome } => {
+                self.state.as_ref().and_then(|state| state.on_reply(*id, outcome))
+            }
             Input::Effect { .. } => None,
         };
         let Some(command) = command else { return Ok(Step::default()) };
@@ -151,10 +153,13 @@ impl<E: Entity> Machine for Typed<E> {
 fn messages(outgoing: Vec<Outgoing>, cx: &StepCx<'_>) -> Vec<Message> {
     let from = cx.stream.to_string();
     let made = outgoing.into_iter().enumerate().map(|(i, out)| {
-        let id = MessageId::derive(&[&from, &cx.seq.to_string(), &cx.origin.causation, &i.to_string()]);
-        let origin = Arc::new(cx.origin.caused(&id.to_string(), &cx.stream.id.to_string()));
-        let body = Json::from(&out.body);
-        Message { id, from: cx.stream.clone(), to: out.to, command: out.command.into(), body, origin }
+        let own = || {
+            let parts = [&from, &cx.seq.to_string(), &*cx.origin.causation, &i.to_string()];
+            let id = MessageId::derive(&parts);
+            (id, Arc::new(cx.origin.caused(&id.to_string(), &cx.stream.id.to_string())))
+        };
+        let ((id, origin), body) = (out.given.unwrap_or_else(own), Json::from(&out.body));
+        Message { id, from: cx.stream.clone(), to: out.to, command: out.command, body, origin }
     });
     made.collect()
 }

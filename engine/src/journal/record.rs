@@ -118,13 +118,21 @@ pub struct Origin {
     /// Who did it: a principal of the edge, or `run:...`, `timer`, `system`.
     #[serde(rename = "p")]
     pub principal: Arc<str>,
+    /// How many rules that fired stand between the first cause and this: what goes round in circles is stopped by it.
+    #[serde(rename = "h", default, skip_serializing_if = "is_zero")]
+    pub hops: u8,
+}
+
+/// Whether there are no hops, which is not written.
+pub(in crate::journal) fn is_zero(hops: &u8) -> bool {
+    *hops == 0
 }
 
 impl Origin {
     /// Makes the origin of something that starts with its own id.
     pub fn root(id: &str, principal: &str) -> Self {
         let id: Arc<str> = id.into();
-        Self { causation: id.clone(), correlation: id, trace: None, principal: principal.into() }
+        Self { causation: id.clone(), correlation: id, trace: None, principal: principal.into(), hops: 0 }
     }
 
     /// Makes the origin of what this one's consequence causes in turn.

@@ -16,7 +16,7 @@ use super::redelivery::{self, What};
 use crate::clock::Timestamp;
 use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, Reason};
 use crate::id::{Prefix, StreamId};
-use crate::journal::{Json, Outcome, RejectionKind};
+use crate::journal::{Json, MessageId, Outcome, RejectionKind};
 
 /// A command that was set aside.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -313,7 +313,7 @@ impl Entity for DeadLetter {
         }
     }
 
-    fn on_reply(&self, outcome: &Outcome) -> Option<DeadLetterCommand> {
+    fn on_reply(&self, _: MessageId, outcome: &Outcome) -> Option<DeadLetterCommand> {
         let (rejected, message) = match outcome {
             Outcome::Accepted(_) => (None, None),
             Outcome::Rejected(no) => (Some(no.code.to_string()), Some(no.message.clone())),

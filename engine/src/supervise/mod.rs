@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! node's root ----- services: lanes, upkeep, retention, ownership
-//!             \---- a supervisor per partition ----- services: timers, outbox, effects, index
+//!             \---- a supervisor per partition ----- services: timers, outbox, effects, index, rules
 //!                                              \---- a host per live entity and run
 //! ```
 //!

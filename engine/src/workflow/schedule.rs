@@ -18,7 +18,7 @@ use super::run::Run;
 use crate::clock::Timestamp;
 use crate::entity::{DecideCx, Decision, Entity, EventCx, Kind, Reason};
 use crate::id::{IdKind, Prefix, StreamId, TenantId};
-use crate::journal::{Outcome, RejectionKind};
+use crate::journal::{MessageId, Outcome, RejectionKind};
 
 mod plan;
 mod sets;
@@ -241,7 +241,7 @@ impl Entity for Schedule {
         (name == TICK).then_some(Command::Tick {})
     }
 
-    fn on_reply(&self, outcome: &Outcome) -> Option<Command> {
+    fn on_reply(&self, _: MessageId, outcome: &Outcome) -> Option<Command> {
         match outcome {
             Outcome::Rejected(rejected) => Some(Command::NoteRefusal { reason: rejected.message.clone() }),
             Outcome::Accepted(_) => None,

@@ -174,6 +174,7 @@ fn all_bodies(stream: &StreamKey, body: &Json) -> Entry {
         correlation: "corr\\elation".into(),
         trace: Some("00-ab-cd-01".into()),
         principal: "user:\u{1f980}".into(),
+        hops: 7,
     });
     all.events[1].version = u16::MAX;
     all.keys = vec![key_record(9, stream, rejected("no"))];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::record::is_zero;
 use crate::journal::{Error, Origin};
 
 /// An origin as it is stored: what is the same is stored once, what is not there not at all.
@@ -17,6 +18,8 @@ struct StoredOrigin<T> {
     trace: Option<T>,
     #[serde(rename = "p")]
     principal: T,
+    #[serde(rename = "h", default, skip_serializing_if = "is_zero")]
+    hops: u8,
 }
 
 fn none<T>() -> Option<T> {
@@ -30,6 +33,7 @@ pub(in crate::journal) fn origin_text(origin: &Origin) -> String {
         correlation: (origin.correlation != origin.causation).then_some(&*origin.correlation),
         trace: origin.trace.as_deref(),
         principal: &*origin.principal,
+        hops: origin.hops,
     };
     serde_json::to_string(&stored).expect("four texts can always be written")
 }
@@ -43,6 +47,7 @@ pub(in crate::journal) fn read_origin(text: &str) -> Result<Arc<Origin>, Error> 
         causation: stored.causation,
         trace: stored.trace,
         principal: stored.principal,
+        hops: stored.hops,
     }))
 }
 
@@ -55,6 +60,7 @@ mod tests {
         let root = Origin::root("req_1", "user:ada");
         assert_eq!(origin_text(&root), r#"{"c":"req_1","p":"user:ada"}"#);
         let mut caused = root.caused("msg_2", "run:x");
+        caused.hops = 3;
         caused.trace = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into());
         for origin in [root, caused] {
             assert_eq!(*read_origin(&origin_text(&origin)).unwrap(), origin);

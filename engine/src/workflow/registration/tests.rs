@@ -106,8 +106,8 @@ fn refused(decided: Result<Decision<Event>, Rejection>) -> &'static str {
 }
 
 /// What is sent to the schedule.
-fn sent(decision: &Decision<Event>) -> Vec<&'static str> {
-    decision.messages.iter().map(|message| message.command).collect()
+fn sent(decision: &Decision<Event>) -> Vec<&str> {
+    decision.messages.iter().map(|message| &*message.command).collect()
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Bed {
             }
         }
         for message in decision.messages {
-            match message.command {
+            match &*message.command {
                 "start" => {
                     let body = message.body;
                     self.started.push((message.to, body["input"].clone(), body["parent"].clone()));
@@ -179,7 +179,12 @@ fn a_run_that_cannot_be_started_is_noted() {
         message: "there is no workflow `example`".to_owned(),
         detail: crate::journal::Json::null(),
     };
-    let command = bed.state.as_ref().unwrap().on_reply(&Outcome::Rejected(rejected)).unwrap();
+    let command = bed
+        .state
+        .as_ref()
+        .unwrap()
+        .on_reply(crate::journal::MessageId::derive(&["m"]), &Outcome::Rejected(rejected))
+        .unwrap();
     bed.tell(command);
     assert_eq!(bed.state.as_ref().unwrap().view()["refused"], "there is no workflow `example`");
 }
