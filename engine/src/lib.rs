@@ -10,6 +10,7 @@ pub mod journal;
 pub mod partition;
 pub mod personal;
 pub mod projection;
+pub mod rule;
 pub mod runtime;
 pub mod supervise;
 pub mod telemetry;

@@ -84,7 +84,7 @@ impl Node {
     /// [`StartError`].
     pub async fn start(seed: NodeSeed) -> Result<Self, StartError> {
         super::panics::install_hook();
-        let NodeSeed { journal, leasing, prepare, index, catalog, connectors, config, cx } = seed;
+        let NodeSeed { journal, leasing, prepare, index, rules, catalog, connectors, config, cx } = seed;
         let index = index.unwrap_or_else(|| Arc::new(MemoryIndex::default()));
         let started = cx.monotonic();
         check_bases(&*journal, &catalog).await?;
@@ -125,6 +125,7 @@ impl Node {
             shared,
             journal,
             index,
+            rules,
             root,
             lanes,
             circuits,

@@ -14,7 +14,8 @@ use crate::entity::{Directory, Outbox, Shared};
 use crate::journal::{self, Fence, Journal};
 use crate::partition::{Holdings, LaneHandle, Owned, Pump, WhileOwned, share_of_backlog};
 use crate::projection::index::{Index, Indexer};
-use crate::supervise::{PartitionSeed, Root, ServiceFault, ServiceSpec, Taken};
+use crate::rule::{Follower, Rules};
+use crate::supervise::{PartitionSeed, Pulse, Root, ServiceFault, ServiceSpec, Taken};
 use crate::telemetry::names;
 use crate::timer::Timers;
 
@@ -25,6 +26,7 @@ pub(super) struct Partitions {
     pub(super) shared: Arc<Shared>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) index: Arc<dyn Index>,
+    pub(super) rules: Option<Arc<Rules>>,
     pub(super) root: Root,
     pub(super) lanes: Vec<LaneHandle>,
     pub(super) circuits: Circuits,
@@ -117,6 +119,23 @@ impl Partitions {
         self.closing.load(Ordering::Acquire)
     }
 
+    /// What has rules look at the events of a partition, where there are rules.
+    fn follower(&self, owned: &Arc<Owned>) -> Option<ServiceSpec> {
+        let follower = Follower {
+            directory: self.directory.clone(),
+            journal: self.journal.clone(),
+            owned: owned.clone(),
+            catalog: self.shared.catalog.clone(),
+            rules: self.rules.clone()?,
+            pulse: Pulse::new(self.cx.clone()),
+            cx: self.cx.clone(),
+        };
+        let (pulse, own, held) = (follower.pulse.clone(), owned.clone(), self.held.subscribe());
+        let follow =
+            move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: follower.clone() });
+        Some(ServiceSpec::new("rules", follow).within(&pulse, self.config.wedged_after))
+    }
+
     /// What is kept running for a partition.
     fn services(&self, owned: &Arc<Owned>, backlog: usize) -> Vec<ServiceSpec> {
         let Self { directory, journal, index, cx, permits, config, .. } = self;
@@ -158,7 +177,7 @@ impl Partitions {
             move || WhileOwned::new(own.clone(), Held { held: held.clone(), service: timers.clone() });
         let feeds = [owned.clone(), owned.clone(), owned.clone(), owned.clone()];
         let [for_messages, for_effects, for_timers, for_index] = feeds;
-        vec![
+        [
             ServiceSpec::new("outbox", messages)
                 .within(&pulses[0], limit)
                 .depth(move || for_messages.feeds().messages.len()),
@@ -172,5 +191,8 @@ impl Partitions {
                 .within(&index_pulse, limit)
                 .depth(move || for_index.feeds().changes.len()),
         ]
+        .into_iter()
+        .chain(self.follower(owned))
+        .collect()
     }
 }

@@ -12,6 +12,7 @@ use crate::id::Prefix;
 use crate::journal::{self, Journal};
 use crate::partition::Ownership;
 use crate::projection::index::Index;
+use crate::rule::Rules;
 use crate::supervise::ServiceFault;
 
 /// What a node is made of.
@@ -25,6 +26,8 @@ pub struct NodeSeed {
     pub prepare: Option<Arc<dyn Prepare>>,
     /// Where it is kept what entities are found by; in memory where none is given.
     pub index: Option<Arc<dyn Index>>,
+    /// The rules that look at what is committed; none where no kind of rules is hosted.
+    pub rules: Option<Arc<Rules>>,
     /// The kinds that it hosts.
     pub catalog: Catalog,
     /// The ways to the outside.

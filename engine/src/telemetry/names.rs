@@ -59,6 +59,8 @@ pub const IN_QUARANTINE: &str = "promptsales_in_quarantine";
 pub const OPERATOR_ACTS: &str = "promptsales_operator_acts_total";
 /// Counter: commands set aside because they bring their entity down.
 pub const DEAD_LETTERS: &str = "promptsales_dead_letters_total";
+/// Counter by `outcome`: what became of events by rules that want them.
+pub const RULE_OUTCOMES: &str = "promptsales_rule_outcomes_total";
 /// Counter by `connector` and `outcome`: effects ended.
 pub const EFFECTS: &str = "promptsales_effects_total";
 /// Counter by `connector`: calls of connectors.

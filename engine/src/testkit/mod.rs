@@ -41,7 +41,18 @@ pub async fn node(
     let journal: Arc<dyn Journal> = MemoryJournal::open(store);
     let connectors = Connectors::default();
     let (leasing, prepare) = (None, None);
-    Node::start(NodeSeed { journal, leasing, prepare, index: None, catalog, connectors, config, cx }).await
+    Node::start(NodeSeed {
+        journal,
+        leasing,
+        prepare,
+        index: None,
+        rules: None,
+        catalog,
+        connectors,
+        config,
+        cx,
+    })
+    .await
 }
 
 /// Starts a node that shares a store in memory with others under leases; its number decides its id and its address.
@@ -74,7 +85,18 @@ pub async fn member_with(
     let leasing =
         Leasing { ownership: journal.clone(), node: node_id(number), address: node_address(number) };
     let (journal, leasing): (Arc<dyn Journal>, _) = (journal.clone(), Some(leasing));
-    Node::start(NodeSeed { journal, leasing, prepare, index: None, catalog, connectors, config, cx }).await
+    Node::start(NodeSeed {
+        journal,
+        leasing,
+        prepare,
+        index: None,
+        rules: None,
+        catalog,
+        connectors,
+        config,
+        cx,
+    })
+    .await
 }
 
 /// The id of the node of a number.

@@ -21,6 +21,7 @@ impl Subject for OnlyTallies {
             leasing,
             prepare: None,
             index: None,
+            rules: None,
             catalog: catalog(),
             connectors,
             config,

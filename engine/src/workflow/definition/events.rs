@@ -340,6 +340,6 @@ impl<'a> Compiler<'a> {
 }
 
 /// True for a name that an attribute of an event can have (CloudEvents 1.0, section 3.1.1).
-fn attribute_name(name: &str) -> bool {
+pub(crate) fn attribute_name(name: &str) -> bool {
     (1..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }

@@ -8,9 +8,9 @@ use super::nearest::suggestion;
 use super::problem::Problems;
 
 /// An object of a definition while it is read.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     /// The JSON pointer of the object.
-    pub(super) at: String,
+    pub(crate) at: String,
     map: &'a Map<String, Value>,
     asked: Vec<&'static str>,
     /// The names that were looked for in vain.
@@ -19,7 +19,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Begins to read a value that must be an object.
-    pub(super) fn open(value: &'a Value, at: &str, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn open(value: &'a Value, at: &str, problems: &mut Problems) -> Option<Self> {
         match value {
             Value::Object(map) => {
                 Some(Self { at: at.to_owned(), map, asked: Vec::new(), missed: Default::default() })
@@ -33,18 +33,18 @@ impl<'a> Fields<'a> {
     }
 
     /// The pointer of a field.
-    pub(super) fn pointer(&self, name: &str) -> String {
+    pub(crate) fn pointer(&self, name: &str) -> String {
         join(&self.at, name)
     }
 
     /// Asks for a field.
-    pub(super) fn get(&mut self, name: &'static str) -> Option<&'a Value> {
+    pub(crate) fn get(&mut self, name: &'static str) -> Option<&'a Value> {
         self.asked.push(name);
         self.map.get(name)
     }
 
     /// True if the field is there; it does not count as asked for.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         let there = self.map.contains_key(name);
         if !there {
             self.missed.borrow_mut().push(name.to_owned());
@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Asks for a field that must be there.
-    pub(super) fn require(&mut self, name: &'static str, problems: &mut Problems) -> Option<&'a Value> {
+    pub(crate) fn require(&mut self, name: &'static str, problems: &mut Problems) -> Option<&'a Value> {
         let value = self.get(name);
         if value.is_none() {
             problems.error(&self.at, format!("`{name}` is missing"), format!("add `{name}`"));
@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Asks for a field that is text.
-    pub(super) fn text(&mut self, name: &'static str, problems: &mut Problems) -> Option<&'a str> {
+    pub(crate) fn text(&mut self, name: &'static str, problems: &mut Problems) -> Option<&'a str> {
         let value = self.get(name)?;
         let text = value.as_str();
         if text.is_none() {
@@ -73,7 +73,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Asks for a field that is true or false.
-    pub(super) fn flag(&mut self, name: &'static str, problems: &mut Problems) -> bool {
+    pub(crate) fn flag(&mut self, name: &'static str, problems: &mut Problems) -> bool {
         match self.get(name) {
             None => false,
             Some(Value::Bool(flag)) => *flag,
@@ -86,14 +86,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses a field that the specification has and this engine has not.
-    pub(super) fn refuse(&mut self, name: &'static str, fix: &str, problems: &mut Problems) {
+    pub(crate) fn refuse(&mut self, name: &'static str, fix: &str, problems: &mut Problems) {
         if self.get(name).is_some() {
             problems.unsupported(&self.pointer(name), format!("`{name}` is not supported"), fix);
         }
     }
 
     /// Ends: what was not asked for is unknown.
-    pub(super) fn close(self, problems: &mut Problems) {
+    pub(crate) fn close(self, problems: &mut Problems) {
         let missed = self.missed.borrow();
         for name in self.map.keys().filter(|name| !self.asked.contains(&name.as_str())) {
             let known = self.asked.iter().copied().chain(missed.iter().map(String::as_str));
@@ -108,12 +108,12 @@ impl<'a> Fields<'a> {
 }
 
 /// Appends a segment to a JSON pointer (RFC 6901).
-pub(super) fn join(pointer: &str, segment: &str) -> String {
+pub(crate) fn join(pointer: &str, segment: &str) -> String {
     format!("{pointer}/{}", segment.replace('~', "~0").replace('/', "~1"))
 }
 
 /// What a value is, for a person.
-pub(in crate::workflow) fn kind_of(value: &Value) -> &'static str {
+pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
         Value::Bool(_) => "true or false",

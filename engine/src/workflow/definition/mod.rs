@@ -45,11 +45,17 @@ pub use shaping::{Formula, Schema, Shaping};
 pub use source::MAX_SOURCE_BYTES;
 pub use version::{compare_semver, is_semver};
 
-pub(in crate::workflow) use fields::kind_of;
+pub(crate) use events::attribute_name;
+pub(crate) use fields::{Fields, join, kind_of};
+pub(crate) use nearest::suggestion;
+pub(crate) use problem::Problems;
+pub(crate) use shaping::clip;
+pub(crate) use source::read as read_document;
+pub(crate) use span::read_fixed as read_span;
+pub(crate) use workflow::is_name;
+
 pub(in crate::workflow) use matching::consumption_of;
-pub(in crate::workflow) use nearest::suggestion;
-pub(in crate::workflow) use problem::Problems;
-pub(in crate::workflow) use shaping::{Form, clip};
+pub(in crate::workflow) use shaping::Form;
 pub(in crate::workflow) use source::read_documents;
 pub(in crate::workflow) use span::parse_iso;
 

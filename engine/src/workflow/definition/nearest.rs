@@ -17,7 +17,7 @@ fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
 }
 
 /// What to do about an unknown name: take the one that was probably meant, or else what is said here.
-pub(in crate::workflow) fn suggestion<'a>(
+pub(crate) fn suggestion<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str>,
     otherwise: impl FnOnce() -> String,

@@ -57,43 +57,28 @@ const UNPLACED: u32 = 0;
 
 /// The problems found so far.
 #[derive(Debug, Clone, Default)]
-pub(in crate::workflow) struct Problems(Vec<Problem>);
+pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
     /// The most that are listed; a definition with more is broken in one way many times.
     const MOST: usize = 100;
 
-    pub(in crate::workflow) fn error(
-        &mut self,
-        pointer: &str,
-        message: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
+    pub(crate) fn error(&mut self, pointer: &str, message: impl Into<String>, fix: impl Into<String>) {
         self.add(Severity::Error, pointer, message.into(), fix.into(), None);
     }
 
     /// Refuses what the specification has and is not run here.
-    pub(in crate::workflow) fn unsupported(
-        &mut self,
-        pointer: &str,
-        message: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
+    pub(crate) fn unsupported(&mut self, pointer: &str, message: impl Into<String>, fix: impl Into<String>) {
         let kind = Some(format!("{ERROR_STEM}configuration"));
         self.add(Severity::Error, pointer, message.into(), fix.into(), kind);
     }
 
-    pub(in crate::workflow) fn warning(
-        &mut self,
-        pointer: &str,
-        message: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
+    pub(crate) fn warning(&mut self, pointer: &str, message: impl Into<String>, fix: impl Into<String>) {
         self.add(Severity::Warning, pointer, message.into(), fix.into(), None);
     }
 
     /// The problems in the order of the text that they are found in, each with its place there.
-    pub(in crate::workflow) fn in_text(mut self, source: &str) -> Vec<Problem> {
+    pub(crate) fn in_text(mut self, source: &str) -> Vec<Problem> {
         if self.0.iter().any(|problem| problem.line == UNPLACED) {
             let places = Places::of(source);
             for problem in self.0.iter_mut().filter(|problem| problem.line == UNPLACED) {
@@ -106,17 +91,17 @@ impl Problems {
     }
 
     /// True if there is no room for one more error.
-    pub(in crate::workflow) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.0.iter().filter(|problem| problem.severity == Severity::Error).count() >= Self::MOST
     }
 
     /// True if the definition is refused.
-    pub(in crate::workflow) fn refuses(&self) -> bool {
+    pub(crate) fn refuses(&self) -> bool {
         self.0.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     /// True if nothing was found.
-    pub(in crate::workflow) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -55,7 +55,7 @@ pub(in crate::workflow) enum Form {
 }
 
 /// Cuts a sentence that has grown out of user data.
-pub(in crate::workflow) fn clip(text: &str) -> String {
+pub(crate) fn clip(text: &str) -> String {
     const MOST: usize = 500;
     if text.chars().count() <= MOST {
         return text.to_owned();

@@ -23,7 +23,7 @@ pub(in crate::workflow) fn read_documents(source: &str) -> Result<Vec<Value>, Pr
 }
 
 /// Reads a definition's text into a tree.
-pub(super) fn read(source: &str) -> Result<Value, Problem> {
+pub(crate) fn read(source: &str) -> Result<Value, Problem> {
     check_length(source)?;
     if source.trim_start().starts_with('{') {
         let mut json = serde_json::Deserializer::from_str(source);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::compiler::{Compiler, Place};
 use super::fields::Fields;
 use super::ir::Span;
+use super::problem::Problems;
 use crate::workflow::expression::unwrap_expression;
 
 /// The longest length that a definition can name: a hundred years.
@@ -33,41 +34,46 @@ impl<'a> Compiler<'a> {
 
     /// Reads a length of time that is no expression.
     pub(super) fn fixed_span(&mut self, value: &Value, at: &str) -> Option<Duration> {
-        let Value::String(text) = value else { return self.inline_span(value, at) };
-        match parse_iso(text) {
-            Ok(span) => Some(span),
-            Err(message) => {
-                self.problems.error(at, message, "write it like `PT1H30M` or `{ hours: 1, minutes: 30 }`");
-                None
-            }
-        }
+        read_fixed(value, at, &mut self.problems)
     }
+}
 
-    fn inline_span(&mut self, value: &Value, at: &str) -> Option<Duration> {
-        let mut fields = Fields::open(value, at, &mut self.problems)?;
-        let mut total = Some(0u64);
-        let mut found = false;
-        for (unit, ms) in UNITS {
-            let Some(value) = fields.get(unit) else { continue };
-            found = true;
-            let Some(count) = value.as_u64() else {
-                let fix = "write a whole number that is not negative";
-                self.problems.error(&fields.pointer(unit), "not a count", fix);
-                continue;
-            };
-            total = total.and_then(|t| t.checked_add(count.checked_mul(ms)?));
+/// Reads a length of time that is no expression, in either form.
+pub(crate) fn read_fixed(value: &Value, at: &str, problems: &mut Problems) -> Option<Duration> {
+    let Value::String(text) = value else { return read_inline(value, at, problems) };
+    match parse_iso(text) {
+        Ok(span) => Some(span),
+        Err(message) => {
+            problems.error(at, message, "write it like `PT1H30M` or `{ hours: 1, minutes: 30 }`");
+            None
         }
-        fields.close(&mut self.problems);
-        if !found {
-            self.problems.error(at, "the duration is empty", "give at least one of days to milliseconds");
-            return None;
-        }
-        let span = total.map(Duration::from_millis).filter(|span| *span <= MOST);
-        if span.is_none() {
-            self.problems.error(at, "the duration is longer than a hundred years", "shorten it");
-        }
-        span
     }
+}
+
+fn read_inline(value: &Value, at: &str, problems: &mut Problems) -> Option<Duration> {
+    let mut fields = Fields::open(value, at, problems)?;
+    let mut total = Some(0u64);
+    let mut found = false;
+    for (unit, ms) in UNITS {
+        let Some(value) = fields.get(unit) else { continue };
+        found = true;
+        let Some(count) = value.as_u64() else {
+            let fix = "write a whole number that is not negative";
+            problems.error(&fields.pointer(unit), "not a count", fix);
+            continue;
+        };
+        total = total.and_then(|t| t.checked_add(count.checked_mul(ms)?));
+    }
+    fields.close(problems);
+    if !found {
+        problems.error(at, "the duration is empty", "give at least one of days to milliseconds");
+        return None;
+    }
+    let span = total.map(Duration::from_millis).filter(|span| *span <= MOST);
+    if span.is_none() {
+        problems.error(at, "the duration is longer than a hundred years", "shorten it");
+    }
+    span
 }
 
 /// Parses an ISO 8601 duration of fixed length: weeks, days, hours, minutes, seconds.

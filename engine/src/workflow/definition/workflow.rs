@@ -270,7 +270,8 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// True for a name that a workflow or a namespace can have.
+pub(crate) fn is_name(text: &str) -> bool {
     let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     bytes.len() <= 63

@@ -108,7 +108,8 @@ async fn start_calling(store: &MemoryStore, places: &Arc<Places>, config: Config
     let (journal, cx) = (MemoryJournal::open(store), Context::simulated(EPOCH, store.appends()));
     let connectors = Connectors::new(vec![places.clone()]).unwrap();
     let (catalog, leasing, prepare) = (catalog(), None, None);
-    let seed = NodeSeed { journal, leasing, prepare, index: None, catalog, connectors, config, cx };
+    let seed =
+        NodeSeed { journal, leasing, prepare, index: None, rules: None, catalog, connectors, config, cx };
     Node::start(seed).await.unwrap()
 }
 

@@ -99,7 +99,9 @@ async fn node_on(journal: Arc<MemoryJournal>, index: &Arc<MemoryIndex>, config: 
     let journal: Arc<dyn Journal> = journal;
     let (leasing, prepare, index) = (None, None, Some(index.clone() as _));
     let (catalog, connectors) = (ending(), crate::effect::Connectors::default());
-    Node::start(NodeSeed { journal, leasing, prepare, index, catalog, connectors, config, cx }).await.unwrap()
+    Node::start(NodeSeed { journal, leasing, prepare, index, rules: None, catalog, connectors, config, cx })
+        .await
+        .unwrap()
 }
 
 fn events(store: &MemoryStore, n: u64) -> usize {

@@ -21,8 +21,17 @@ async fn start_held(store: &MemoryStore, outside: Arc<Outside>) -> Node {
     let catalog = catalog().add_kind(History::info()).unwrap();
     let connectors = Connectors::new(vec![outside]).unwrap();
     let config = Config::default();
-    let seed =
-        NodeSeed { journal, leasing: None, prepare: None, index: None, catalog, connectors, config, cx };
+    let seed = NodeSeed {
+        journal,
+        leasing: None,
+        prepare: None,
+        index: None,
+        rules: None,
+        catalog,
+        connectors,
+        config,
+        cx,
+    };
     Node::start(seed).await.unwrap()
 }
 
