@@ -13,6 +13,9 @@ use promptsales_engine::entity::{Answer, Catalog, Dedup, Fault, KindInfo, Typed}
 use promptsales_engine::id::{StreamKey, TenantId};
 use promptsales_engine::journal::{self, Journal, Json, Origin};
 use promptsales_engine::projection::index::Index;
+use promptsales_engine::rule::desk::Desk;
+use promptsales_engine::rule::gate::Gate;
+use promptsales_engine::rule::{self, Rules, load_rules};
 use promptsales_engine::runtime::{self, Command, Context, History, Leasing, Node, NodeSeed, Prepare};
 use promptsales_engine::supervise::{DeadLetter, Quarantine};
 use promptsales_engine::workflow::action::Actions;
@@ -73,12 +76,14 @@ pub(crate) struct Known {
     pub(crate) tenant: TenantId,
     pub(crate) actions: Arc<Actions>,
     pub(crate) definitions: Arc<Definitions>,
+    pub(crate) rules: Arc<Rules>,
 }
 
 #[async_trait]
 impl Prepare for Known {
     async fn prepare(&self, journal: &Arc<dyn Journal>) -> Result<(), journal::Error> {
-        load_definitions(journal, &self.tenant, &self.actions, &self.definitions).await
+        load_definitions(journal, &self.tenant, &self.actions, &self.definitions).await?;
+        load_rules(journal, &self.tenant, &self.rules).await
     }
 }
 
@@ -90,6 +95,8 @@ pub struct Registry {
     pub definitions: Arc<Definitions>,
     /// The actions.
     pub actions: Arc<Actions>,
+    /// The published rules, filled at start.
+    pub rules: Arc<Rules>,
 }
 
 impl Registry {
@@ -110,8 +117,12 @@ impl Registry {
         let catalog = catalog.add_kind(topics)?;
         let catalog = catalog.add_kind(KindInfo { public: false, ..Typed::<Schedule>::info() })?;
         let catalog = catalog.add_kind(runs.info())?.add_kind(History::info())?;
+        let rules = Arc::new(Rules::new(definitions.clone()));
+        let catalog = catalog.add_kind(rule::info(rules.clone()))?;
+        let catalog = catalog.add_kind(KindInfo { public: false, ..Typed::<Desk>::info() })?;
+        let catalog = catalog.add_kind(KindInfo { public: false, ..Typed::<Gate>::info() })?;
         let catalog = promptsales_actors::register(catalog)?;
-        Ok(Self { catalog, definitions, actions })
+        Ok(Self { catalog, definitions, actions, rules })
     }
 }
 
@@ -161,10 +172,15 @@ impl App {
         cx: Context,
         folder: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
-        let Registry { catalog, definitions, actions } = Registry::new()?;
+        let Registry { catalog, definitions, actions, rules } = Registry::new()?;
         let tenant = TenantId::default_tenant();
-        let prepare =
-            Known { tenant: tenant.clone(), actions: actions.clone(), definitions: definitions.clone() };
+        let prepare = Known {
+            tenant: tenant.clone(),
+            actions: actions.clone(),
+            definitions: definitions.clone(),
+            rules: rules.clone(),
+        };
+        let rules = Some(rules);
         let prepare: Option<Arc<dyn Prepare>> = Some(Arc::new(prepare));
         let shared = leasing.is_some();
         let runs = Arc::new(connectors::runs::Runs::default());
@@ -173,9 +189,18 @@ impl App {
         // Before the node: it looks its series up at the start.
         let metrics = recorder::handle();
         let openapi = openapi::document(&routes::endpoints(), &catalog);
-        let node =
-            Node::start(NodeSeed { journal, leasing, prepare, index, catalog, connectors, config, cx })
-                .await?;
+        let node = Node::start(NodeSeed {
+            journal,
+            leasing,
+            prepare,
+            index,
+            rules,
+            catalog,
+            connectors,
+            config,
+            cx,
+        })
+        .await?;
         runs.attach(&node);
         let parts = Parts {
             node,

@@ -19,6 +19,7 @@ mod language;
 mod launch;
 mod life;
 mod pressure;
+mod rules;
 mod runs;
 mod service;
 mod set_aside;

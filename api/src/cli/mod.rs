@@ -15,6 +15,7 @@ mod check;
 mod client;
 mod demo;
 mod operate;
+mod rules;
 mod runs;
 mod serve;
 mod sim;
@@ -60,6 +61,8 @@ enum Command {
     Top(top::TopArgs),
     /// Works with workflows: checks and tests files, and asks a running server.
     Workflow(workflow::WorkflowArgs),
+    /// Works with automation rules.
+    Rule(rules::RuleArgs),
     /// Works with runs of a running server.
     Run(runs::RunArgs),
     /// Works with entities of a running server.
@@ -95,6 +98,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Release(args) => block_on(backup::release(args)),
         Command::Top(args) => block_on(top::run(args)),
         Command::Workflow(args) => block_on(workflow::run(args)),
+        Command::Rule(args) => block_on(rules::run(args)),
         Command::Run(args) => block_on(runs::run(args)),
         Command::Entity(args) => block_on(client::entity(args)),
         Command::Deadletter(args) => block_on(operate::deadletter(args)),

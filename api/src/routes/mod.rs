@@ -19,6 +19,7 @@ mod events;
 mod launch;
 mod overdue;
 mod quarantine;
+mod rules;
 mod runs;
 mod service;
 mod starts;
@@ -46,6 +47,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     register(diagrams::endpoints());
     register(versions::endpoints());
     register(runs::endpoints());
+    register(rules::endpoints());
     register(starts::endpoints());
     register(actions::endpoints());
     register(entities::endpoints());

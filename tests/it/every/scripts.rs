@@ -9,6 +9,7 @@ use promptsales_engine::supervise::{DeadLetterEvent, Sender, What};
 use promptsales_engine::workflow::definition::digest;
 use serde_json::{Value, json};
 
+use super::automation;
 use super::stage::{Life, Stage, brief};
 
 /// One step of a script.
@@ -29,11 +30,11 @@ pub(crate) struct Script {
     pub(crate) steps: Vec<Step>,
 }
 
-fn id(prefix: &'static str, number: u64) -> StreamId {
+pub(super) fn id(prefix: &'static str, number: u64) -> StreamId {
     StreamId::new(Prefix::new(prefix), uuid_v7(1_767_225_600_000, Slot::new(7), number))
 }
 
-fn tell(name: &'static str) -> Step {
+pub(super) fn tell(name: &'static str) -> Step {
     Tell(name, json!({}))
 }
 
@@ -102,7 +103,9 @@ fn rules() -> Value {
 
 /// Every script.
 pub(crate) fn scripts() -> Vec<Script> {
-    [campaigns(), jobs(), leads(), runs(), topics(), schedules(), workflows()].into_iter().flatten().collect()
+    let all =
+        [campaigns(), jobs(), leads(), runs(), topics(), schedules(), workflows(), automation::scripts()];
+    all.into_iter().flatten().collect()
 }
 
 fn launching(run: StreamId) -> Vec<Step> {
@@ -367,7 +370,7 @@ pub(crate) fn rare(started: &Written) -> Vec<(StreamId, Vec<Written>)> {
     let early = vec![started.clone(), ("child-ended".to_owned(), ending)];
     let dropped = vec![started.clone(), ("signal-dropped".to_owned(), json!({ "number": 1 }))];
     let released = vec![("released".to_owned(), json!({ "why": "the platforms were looked at" }))];
-    vec![
+    [
         (id("dead", 1), letter),
         (id("dead", 2), retried),
         (id("quar", 1), quarantine),
@@ -376,4 +379,7 @@ pub(crate) fn rare(started: &Written) -> Vec<(StreamId, Vec<Written>)> {
         (id("run", 202), dropped),
         (id("hist", 1), released),
     ]
+    .into_iter()
+    .chain(automation::rare())
+    .collect()
 }

@@ -109,7 +109,8 @@ impl Stage {
         if let Some(wrap) = &self.wrap {
             journal = wrap(journal);
         }
-        let Registry { catalog, definitions, actions } = Registry::new().expect("nothing is there twice");
+        let Registry { catalog, definitions, actions, rules } =
+            Registry::new().expect("nothing is there twice");
         let tenant = TenantId::default_tenant();
         let loaded = load_definitions(&journal, &tenant, &actions, &definitions).await;
         loaded.expect("the definitions can be read");
@@ -123,6 +124,7 @@ impl Stage {
             leasing,
             prepare,
             index: None,
+            rules: Some(rules),
             catalog,
             connectors,
             config,

@@ -48,6 +48,7 @@ async fn an_entity_that_crashes_under_load_is_back_at_once_and_no_other_sees_an_
         leasing,
         prepare,
         index: None,
+        rules: None,
         catalog: catalog(),
         connectors,
         config,

@@ -6,6 +6,7 @@ use promptsales_engine::effect::Connectors;
 use promptsales_engine::entity::{Catalog, Dedup, KindInfo};
 use promptsales_engine::id::{Prefix, StreamId, StreamKey, TenantId, digest, uuid_v8};
 use promptsales_engine::journal::{Event, Info, Journal, Json, Origin, Outcome};
+use promptsales_engine::rule::Rules;
 use promptsales_engine::runtime::{Command, Node, NodeSeed};
 use promptsales_engine::testkit::Tally;
 use promptsales_engine::testkit::simulation::{Broken, Chance, Seat, Subject, Tallies, invariant};
@@ -213,10 +214,12 @@ impl Subject for Product<'_> {
             definitions.insert(&tenant, definition.clone()).map_err(|e| e.to_string())?;
         }
         let catalog = self.works.catalog(&definitions)?;
-        let known = Known { tenant, actions: self.works.actions.clone(), definitions };
+        let rules = Arc::new(Rules::new(definitions.clone()));
+        let known = Known { tenant, actions: self.works.actions.clone(), definitions, rules };
         let connectors = Connectors::new(connectors::all(self.sandbox.clone())).map_err(|e| e.to_string())?;
         let prepare = Some(Arc::new(known) as _);
-        let seed = NodeSeed { journal, leasing, prepare, index: None, catalog, connectors, config, cx };
+        let seed =
+            NodeSeed { journal, leasing, prepare, index: None, rules: None, catalog, connectors, config, cx };
         Node::start(seed).await.map_err(|e| e.to_string())
     }
 
