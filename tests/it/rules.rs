@@ -1,6 +1,6 @@
 //! Rules: written, published, and what becomes of events by them.
 
-use promptsales_tests::{Dice, Server, Settings, pause, until};
+use promptsales_tests::{Dice, Postgres, Readiness, Server, Settings, pause, until};
 use serde_json::{Value, json};
 
 use crate::steps::{define, done, every, items, promptsales, send_event, text};
@@ -49,7 +49,23 @@ then:
 
 #[tokio::test]
 async fn a_rule_starts_one_run_for_each_event_that_it_wants_over_kill_9() {
-    let mut server = Server::start(Settings::default()).await;
+    starts_one_run_for_each_event(Server::start(Settings::default()).await).await;
+}
+
+#[tokio::test]
+async fn a_rule_starts_one_run_for_each_event_that_it_wants_in_postgres_too() {
+    let postgres = Postgres::shared();
+    let server = Server::start(Settings::on_database(&postgres.database(), 900)).await;
+    ready(&server).await;
+    starts_one_run_for_each_event(server).await;
+}
+
+async fn ready(server: &Server) {
+    let owns = || async { matches!(server.readiness().await, Readiness::Owner(_)).then_some(()) };
+    until("readiness", owns).await;
+}
+
+async fn starts_one_run_for_each_event(mut server: Server) {
     let mut dice = Dice::new("rules over kill -9", 5);
     define(&server, "thank", "do: [{ a: { set: { thanked: '${ .order }' } } }]").await;
     publish(&server, BIG).await;
@@ -62,6 +78,7 @@ async fn a_rule_starts_one_run_for_each_event_that_it_wants_over_kill_9() {
         pause(dice.roll(40)).await;
         server.kill().await;
         server.restart().await;
+        ready(&server).await;
     }
     let runs = until("a run for each big order", || async {
         let runs = every(&server, "/api/v1/runs?workflow=thank&status=completed").await;
