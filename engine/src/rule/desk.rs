@@ -248,3 +248,31 @@ impl Desk {
         &self.rules
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cx() -> DecideCx<'static> {
+        let id = StreamId::new(DESK, uuid_v8([7; 16], None));
+        DecideCx { id, now: Timestamp::from_ms(1), seq: 0, external_key: None, principal: "system" }
+    }
+
+    #[test]
+    fn an_advance_counts_once() {
+        let desk = Desk { at: 5, rules: BTreeMap::new() };
+        let advance = |from, to| Command::Advance {
+            from,
+            to,
+            told: Vec::new(),
+            uncounted: BTreeMap::new(),
+            deeds: Vec::new(),
+            emitted: Vec::new(),
+        };
+        assert!(Desk::decide(Some(&desk), advance(5, 9), &cx()).is_ok());
+        let elsewhere = Desk::decide(Some(&desk), advance(4, 9), &cx()).unwrap_err();
+        assert_eq!(elsewhere.detail(), json!({ "at": 5 }));
+        let opened = Desk::decide(Some(&desk), Command::Open { at: 9 }, &cx()).unwrap();
+        assert_eq!((opened.events.len(), opened.reply), (0, json!({ "at": 5 })));
+    }
+}

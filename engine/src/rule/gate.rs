@@ -306,3 +306,123 @@ fn fire(
         decision.send_as(id, Arc::new(origin), to, command, body)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Origin;
+
+    /// A gate, its time, and what it sent.
+    struct Bed {
+        gate: Option<Gate>,
+        now: Timestamp,
+        due: Option<Timestamp>,
+        sent: Vec<MessageId>,
+    }
+
+    fn seen(number: u64) -> Seen {
+        let at = Timestamp::from_ms(number as i64);
+        Seen { position: number, part: 0, id: number.to_string(), kind: "x".to_owned(), subject: None, at }
+    }
+
+    fn deed(number: u64) -> MessageId {
+        MessageId::derive(&["deed", &number.to_string()])
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            Self { gate: None, now: Timestamp::from_ms(1_000_000), due: None, sent: Vec::new() }
+        }
+
+        fn tell(&mut self, command: Command) -> Vec<Event> {
+            let id = gate_id(&TenantId::default_tenant(), StreamId::new(GATE, uuid_v8([7; 16], None)), "k");
+            let cx = DecideCx { id, now: self.now, seq: 0, external_key: None, principal: "rule:x" };
+            let decision = Gate::decide(self.gate.as_ref(), command, &cx).unwrap();
+            for event in &decision.events {
+                let cx = EventCx { id, at: self.now, seq: 1 };
+                match &mut self.gate {
+                    Some(gate) => gate.apply(event, &cx),
+                    None => self.gate = Gate::begin(event, &cx),
+                }
+            }
+            for timer in decision.timers {
+                let crate::journal::TimerOp::Set { due, .. } = timer else { continue };
+                self.due = Some(due);
+            }
+            self.sent
+                .extend(decision.messages.iter().filter_map(|out| out.given.as_ref().map(|(id, _)| *id)));
+            decision.events
+        }
+
+        fn trigger(&mut self, number: u64, limits: &Kept) -> Vec<Event> {
+            let to = StreamId::new(Prefix::new("thing"), uuid_v8([9; 16], None));
+            let origin = Origin::root("x", "rule:x");
+            let deed = Deed { id: deed(number), to, command: "do".to_owned(), body: Value::Null, origin };
+            let (deeds, limits) = (vec![deed], limits.clone());
+            let trigger = Trigger { event: seen(number), version: 1, limits, deeds, emitted: Vec::new() };
+            let rule = StreamId::new(Prefix::new("rule"), uuid_v8([8; 16], None));
+            self.tell(Command::Trigger { rule, key: "k".to_owned(), trigger: Box::new(trigger) })
+        }
+
+        fn quiet(&mut self) {
+            self.now = self.due.take().expect("a timer is set");
+            let command = self.gate.as_ref().unwrap().on_timer(QUIET).unwrap();
+            self.tell(command);
+        }
+    }
+
+    fn kept(once: bool, cooldown_ms: Option<u64>, debounce_ms: Option<u64>) -> Kept {
+        Kept { once, cooldown_ms, debounce_ms }
+    }
+
+    fn reasons(events: &[Event]) -> Vec<HeldBack> {
+        let reason = |event: &Event| match event {
+            Event::HeldBack { reason, .. } => Some(*reason),
+            _ => None,
+        };
+        events.iter().filter_map(reason).collect()
+    }
+
+    #[test]
+    fn once_is_once() {
+        let (mut bed, once) = (Bed::new(), kept(true, None, None));
+        bed.trigger(1, &once);
+        assert_eq!(reasons(&bed.trigger(2, &once)), [HeldBack::AlreadyFired]);
+        assert_eq!(bed.sent, [deed(1)]);
+    }
+
+    #[test]
+    fn it_fires_again_when_it_has_cooled_down() {
+        let (mut bed, cool) = (Bed::new(), kept(false, Some(1_000), None));
+        bed.trigger(1, &cool);
+        bed.now = bed.now.plus(std::time::Duration::from_millis(999));
+        assert_eq!(reasons(&bed.trigger(2, &cool)), [HeldBack::CoolingDown]);
+        bed.now = bed.now.plus(std::time::Duration::from_millis(1));
+        bed.trigger(3, &cool);
+        assert_eq!(bed.sent, [deed(1), deed(3)]);
+    }
+
+    #[test]
+    fn the_last_event_before_it_is_quiet_counts_whatever_the_order_of_triggers() {
+        let (mut bed, quiet) = (Bed::new(), kept(false, None, Some(1_000)));
+        bed.trigger(1, &quiet);
+        bed.trigger(3, &quiet);
+        assert_eq!(reasons(&bed.trigger(2, &quiet)), [HeldBack::Debounced]);
+        assert!(bed.sent.is_empty());
+        bed.quiet();
+        assert_eq!(bed.sent, [deed(3)]);
+        bed.trigger(4, &quiet);
+        bed.quiet();
+        assert_eq!(bed.sent, [deed(3), deed(4)]);
+    }
+
+    #[test]
+    fn once_and_quiet_are_kept_together() {
+        let (mut bed, both) = (Bed::new(), kept(true, None, Some(1_000)));
+        bed.trigger(1, &both);
+        bed.quiet();
+        bed.trigger(2, &both);
+        bed.quiet();
+        assert_eq!(bed.sent, [deed(1)]);
+    }
+}
