@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Events count from the moment at which it was published, or resumed: what happened before, or while it was paused,
-//! does not.
+//! does not. A version that takes the place of another weighs what happened under that one and was not weighed yet.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,10 @@ pub struct RegisteredRule {
     status: Status,
     draft: Option<Draft>,
     versions: Vec<Version>,
+    /// Since when it is published, or was.
     since: Timestamp,
+    /// When that ended.
+    until: Option<Timestamp>,
     last: Option<Done>,
 }
 
@@ -294,6 +297,7 @@ impl Entity for RegisteredRule {
             draft: None,
             versions: Vec::new(),
             since: cx.at,
+            until: None,
             last: None,
         };
         state.apply(event, cx);
@@ -352,9 +356,9 @@ impl RegisteredRule {
         self.versions.last()
     }
 
-    /// Events from then on count.
-    pub fn since(&self) -> Timestamp {
-        self.since
+    /// From when to when events count, whichever version weighs them.
+    pub fn counts(&self) -> (Timestamp, Option<Timestamp>) {
+        (self.since, self.until)
     }
 
     fn to_publish(&self, version: Option<u32>) -> Result<String, Rejection> {
@@ -366,8 +370,68 @@ impl RegisteredRule {
     }
 
     fn enter(&mut self, status: Status, what: &str, by: &str, reason: Option<&str>, cx: &EventCx) {
-        (self.status, self.since) = (status, cx.at);
+        let (was, is) = (self.status == Status::Published, status == Status::Published);
+        match (was, is) {
+            // What happened under the version before it is weighed by this one.
+            (true, true) | (false, false) => {}
+            (false, true) => (self.since, self.until) = (cx.at, None),
+            (true, false) => self.until = Some(cx.at),
+        }
+        self.status = status;
         let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
         self.last = Some(Done { what: what.to_owned(), by, reason, at: cx.at });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(state: &mut Option<RegisteredRule>, at: i64, command: Command) -> Result<(), Rejection> {
+        let id = StreamId::new(RULE, crate::id::uuid_v8([7; 16], None));
+        let at = Timestamp::from_ms(at);
+        let cx = DecideCx { id, now: at, seq: 0, external_key: None, principal: "ana" };
+        for event in &RegisteredRule::decide(state.as_ref(), command, &cx)?.events {
+            let cx = EventCx { id, at, seq: 1 };
+            match state {
+                Some(state) => state.apply(event, &cx),
+                None => *state = RegisteredRule::begin(event, &cx),
+            }
+        }
+        Ok(())
+    }
+
+    fn draft(source: &str) -> Command {
+        Command::Draft { name: "a".to_owned(), source: source.to_owned() }
+    }
+
+    #[test]
+    fn what_counts_begins_when_it_is_published_and_ends_when_it_is_held() {
+        let (publish, reason) = (|| Command::Publish { version: None, reason: None }, None);
+        let mut state = None;
+        told(&mut state, 1, draft("one")).unwrap();
+        told(&mut state, 2, publish()).unwrap();
+        told(&mut state, 3, draft("two")).unwrap();
+        assert_eq!(state.as_ref().unwrap().published().unwrap().source, "one");
+        told(&mut state, 4, publish()).unwrap();
+        let ms = Timestamp::from_ms;
+        let counts = |state: &Option<RegisteredRule>| state.as_ref().unwrap().counts();
+        assert_eq!(counts(&state), (ms(2), None), "a new version takes over what is not weighed");
+        assert_eq!(told(&mut state, 5, publish()), Err(Rejection::NoDraft));
+        told(&mut state, 6, Command::Pause { reason: reason.clone() }).unwrap();
+        assert_eq!(counts(&state), (ms(2), Some(ms(6))));
+        told(&mut state, 8, Command::Resume { reason: reason.clone() }).unwrap();
+        assert_eq!(counts(&state), (ms(8), None));
+        told(&mut state, 9, Command::Publish { version: Some(1), reason: reason.clone() }).unwrap();
+        let published = state.as_ref().unwrap().published().unwrap();
+        assert_eq!(
+            (published.number, published.source.as_str()),
+            (3, "one"),
+            "rolled back as a version of its own"
+        );
+        told(&mut state, 10, Command::Delete { reason }).unwrap();
+        assert_eq!(told(&mut state, 11, publish()), Err(Rejection::Deleted));
+        told(&mut state, 12, draft("three")).unwrap();
+        assert_eq!(state.as_ref().unwrap().status(), Status::Draft);
     }
 }

@@ -227,7 +227,7 @@ impl Follower {
     ) {
         let (kind, seen): (Arc<str>, _) = (kind.into(), Arc::new(seen));
         for live in wanting {
-            if event.at < live.since || live.rule.on.passes(&seen).is_err() {
+            if !live.counts(event.at) || live.rule.on.passes(&seen).is_err() {
                 continue;
             }
             let entity = if live.rule.reads_entity() { self.entity_of(live, event, &seen) } else { Ok(None) };

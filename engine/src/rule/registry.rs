@@ -12,7 +12,7 @@ use crate::id::{StreamId, TenantId};
 use crate::journal::Seq;
 use crate::workflow::versions::Definitions;
 
-/// A rule that is published, in its newest version.
+/// A rule that is published, in its newest version; or one that was, for what happened while it was.
 #[derive(Debug)]
 pub struct Live {
     /// Its entity.
@@ -21,8 +21,17 @@ pub struct Live {
     pub version: u32,
     /// Events from then on count.
     pub since: Timestamp,
+    /// And from then on not any more: it is paused, or deleted.
+    pub until: Option<Timestamp>,
     /// The rule.
     pub rule: Rule,
+}
+
+impl Live {
+    /// Whether an event of that time counts.
+    pub fn counts(&self, at: Timestamp) -> bool {
+        at >= self.since && self.until.is_none_or(|until| at < until)
+    }
 }
 
 /// The rules of a tenant. It is never changed, but replaced.
@@ -52,7 +61,7 @@ impl Shelf {
         shelf
     }
 
-    /// The rules that may want events of a type, in the order of their ids.
+    /// The rules that may want events of a type, in the order of their ids; those that are not published any more too.
     pub fn wanting(&self, kind: &str) -> Arc<[Arc<Live>]> {
         let exact = self.exact.get(kind).into_iter().flatten();
         let prefix = self.prefix.iter().filter(|(prefix, _)| kind.starts_with(prefix)).map(|(_, live)| live);
@@ -109,12 +118,13 @@ impl Rules {
         registered: &RegisteredRule,
         seq: Seq,
     ) -> Result<(), String> {
-        let published = (registered.status() == Status::Published).then(|| registered.published()).flatten();
+        let published = (registered.status() != Status::Draft).then(|| registered.published()).flatten();
+        let (since, until) = registered.counts();
         let compiled = published.map(|version| {
             let rule = Rule::parse(&version.source).map_err(|problems| {
                 problems.first().map_or_else(String::new, |problem| problem.message.clone())
             });
-            rule.map(|rule| Arc::new(Live { id, version: version.number, since: registered.since(), rule }))
+            rule.map(|rule| Arc::new(Live { id, version: version.number, since, until, rule }))
         });
         let (live, result) = match compiled.transpose() {
             Ok(live) => (live, Ok(())),
