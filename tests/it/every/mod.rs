@@ -4,6 +4,7 @@ mod actions;
 pub(crate) mod crash;
 mod entities;
 mod launch;
+mod random;
 pub(crate) mod scripts;
 pub(crate) mod stage;
 mod twice;
