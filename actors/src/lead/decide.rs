@@ -1,13 +1,18 @@
 //! What a lead decides.
 
 use promptsales_engine::entity::{DecideCx, Decision};
-use promptsales_engine::id::StreamId;
 
-use super::state::{MAX_CONSENTS, MAX_SCORE, MAX_TAGS};
-use super::{Command, Consent, Details, Event, Lead, Rejection, Stage, Tag};
-use crate::value::{ExternalKey, Text};
+use serde_json::json;
 
-type Decided = Result<Decision<Event>, Rejection>;
+use super::score::MAX_FIT;
+use super::state::{MAX_CONSENTS, MAX_POINTS, MAX_TAGS};
+use super::{
+    Command, Consent, Details, Event, Evidence, FitChange, Lead, Patch, Rejection, Stage, Tag, Topic,
+};
+use crate::value::{Channel, ExternalKey, Text, is_person};
+
+/// What a command leads to, or why not.
+pub(super) type Decided = Result<Decision<Event>, Rejection>;
 
 /// Decides where there is no lead yet.
 pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
@@ -18,12 +23,22 @@ pub(super) fn create(command: Command, cx: &DecideCx<'_>) -> Decided {
             let external_key = cx.external_key.and_then(|key| key.parse::<ExternalKey>().ok());
             Ok(Decision::event(Event::ActivityRecorded { activity, score, tag, external_key }))
         }
-        Command::Qualify { .. }
+        Command::Update(_)
+        | Command::ScoreFit { .. }
+        | Command::Qualify { .. }
         | Command::MoveStage { .. }
+        | Command::Assign { .. }
+        | Command::Unassign { .. }
         | Command::AttachTracking { .. }
         | Command::Tag { .. }
         | Command::Untag { .. }
-        | Command::RecordConsent { .. } => {
+        | Command::RecordConsent { .. }
+        | Command::MayContact { .. }
+        | Command::MergeInto { .. }
+        | Command::UndoMerge { .. }
+        | Command::Absorb(_)
+        | Command::Release { .. }
+        | Command::Answered(_) => {
             unreachable!("only `register` and `record-activity` create, and the engine asks first")
         }
     }
@@ -49,37 +64,60 @@ fn checked(mut details: Box<Details>, cx: &DecideCx<'_>) -> Result<Box<Details>,
     if details.consent.len() > MAX_CONSENTS {
         return Err(Rejection::TooManyConsents);
     }
+    if details.consent.iter().any(|consent| consent.at.is_some_and(|at| at > cx.now)) {
+        return Err(Rejection::ConsentAhead);
+    }
     Ok(details)
 }
 
 fn in_bounds(score: i32) -> Result<(), Rejection> {
-    if i64::from(score).abs() > MAX_SCORE {
+    if i64::from(score).abs() > MAX_POINTS {
         return Err(Rejection::ScoreOutOfBounds { score });
     }
     Ok(())
-}
-
-/// True if a command comes from a person and not from a run, a rule, another entity or the engine.
-fn is_person(principal: &str) -> bool {
-    let engine = ["timer", "system", "effects"].contains(&principal);
-    let sent = ["run:", "rule:"].iter().any(|stem| principal.starts_with(stem));
-    !engine && !sent && principal.parse::<StreamId>().is_err()
 }
 
 impl Lead {
     /// Decides on a command for a lead that there is.
     pub(super) fn decide_on(&self, command: Command, cx: &DecideCx<'_>) -> Decided {
         match command {
+            Command::MergeInto { survivor, reason } => self.merge_into(survivor, reason, cx),
+            Command::UndoMerge { reason } => self.undo_merge(reason, cx),
+            Command::Answered(outcome) => Ok(self.merge_answered(outcome)),
+            Command::Absorb(share) => self.absorb(share, cx),
+            Command::Release { lead, merge } => self.release(lead, merge, cx),
+            Command::MayContact { channel, topic } => Ok(self.answer_may_contact(channel, topic.as_ref())),
             Command::RecordActivity { activity, score, tag } => {
+                self.alone()?;
                 in_bounds(score)?;
                 if let Some(tag) = &tag {
                     self.room_for(tag)?;
                 }
                 Ok(Decision::event(Event::ActivityRecorded { activity, score, tag, external_key: None }))
             }
+            other => {
+                self.alone()?;
+                self.decide_alone(other, cx)
+            }
+        }
+    }
+
+    /// Decides on what only a lead that is not merged does.
+    fn decide_alone(&self, command: Command, cx: &DecideCx<'_>) -> Decided {
+        match command {
             Command::Register(details) => self.register(details, cx),
-            Command::Qualify { reason } => self.qualify(reason, cx),
-            Command::MoveStage { to, reason } => self.move_stage(to, reason, cx),
+            Command::Update(patch) => self.update(patch),
+            Command::ScoreFit { points, change, reasons } => self.score_fit(points, change, reasons, cx),
+            Command::Qualify { reason, evidence } => self.qualify(reason, evidence, cx),
+            Command::MoveStage { to, reason, evidence } => self.move_stage(to, reason, evidence, cx),
+            Command::Assign { owner, reason } => {
+                let by = cx.principal.to_owned();
+                Ok(when(self.owner() != Some(&owner), Event::Assigned { owner, by, reason }))
+            }
+            Command::Unassign { reason } => {
+                let Some(owner) = self.owner().cloned() else { return Ok(Decision::none()) };
+                Ok(Decision::event(Event::Unassigned { owner, by: cx.principal.to_owned(), reason }))
+            }
             Command::AttachTracking { provenance } => {
                 let last = self.touches.back().map(|touch| &touch.provenance);
                 let known = last.or(self.details.provenance.as_ref()) == Some(&*provenance);
@@ -90,8 +128,53 @@ impl Lead {
                 Ok(when(!self.details.tags.contains(&tag), Event::Tagged { tag }))
             }
             Command::Untag { tag } => Ok(when(self.details.tags.contains(&tag), Event::Untagged { tag })),
-            Command::RecordConsent { consent } => self.record_consent(consent),
+            Command::RecordConsent { consent } => self.record_consent(consent, cx),
+            Command::RecordActivity { .. }
+            | Command::MayContact { .. }
+            | Command::MergeInto { .. }
+            | Command::UndoMerge { .. }
+            | Command::Absorb(_)
+            | Command::Release { .. }
+            | Command::Answered(_) => unreachable!("`decide_on` takes these"),
         }
+    }
+
+    fn answer_may_contact(&self, channel: Channel, topic: Option<&Topic>) -> Decision<Event> {
+        Decision::none().reply(match self.may_contact(channel, topic) {
+            Ok(()) => json!({ "allowed": true }),
+            Err(why) => json!({ "allowed": false, "reason": why, "message": why.to_string() }),
+        })
+    }
+
+    fn update(&self, patch: Box<Patch>) -> Decided {
+        let patched = patch.apply(&self.details)?;
+        Ok(when(patched != self.details, Event::Updated(patch)))
+    }
+
+    fn score_fit(
+        &self,
+        points: i32,
+        change: FitChange,
+        reasons: Vec<Text<200>>,
+        cx: &DecideCx<'_>,
+    ) -> Decided {
+        if !(1..=10).contains(&reasons.len()) {
+            return Err(Rejection::FitReasons { count: reasons.len() });
+        }
+        let lowest = match change {
+            FitChange::Set => 0,
+            FitChange::Add => -MAX_FIT,
+        };
+        if !(lowest..=MAX_FIT).contains(&i64::from(points)) {
+            return Err(Rejection::FitOutOfBounds { points });
+        }
+        let known = self.fit.as_ref().map_or(0, |fit| fit.points);
+        let points = match change {
+            FitChange::Set => i64::from(points),
+            FitChange::Add => (known + i64::from(points)).clamp(0, MAX_FIT),
+        };
+        let same = self.fit.as_ref().is_some_and(|fit| fit.points == points && fit.reasons == reasons);
+        Ok(when(!same, Event::FitScored { points, reasons, by: cx.principal.to_owned() }))
     }
 
     /// Registers a lead that is known by its activities only; a registered one takes the same details again.
@@ -112,7 +195,7 @@ impl Lead {
             && details.time_zone == known.time_zone
             && details.attributes == known.attributes
             && details.tags.is_subset(&known.tags)
-            && details.consent.iter().all(|consent| known.consent.contains(consent));
+            && details.consent.iter().all(|said| self.consent.iter().any(|word| word.repeats(said)));
         let anonymous = known.email.is_none() && known.phone.is_none() && known.name.is_none();
         match (same, anonymous) {
             (true, _) => Ok(Decision::none()),
@@ -124,14 +207,20 @@ impl Lead {
         }
     }
 
-    fn qualify(&self, reason: Option<Text<500>>, cx: &DecideCx<'_>) -> Decided {
+    fn qualify(&self, reason: Option<Text<500>>, evidence: Option<Evidence>, cx: &DecideCx<'_>) -> Decided {
         if self.stage.rank() >= Stage::Qualified.rank() {
             return Ok(Decision::none());
         }
-        self.move_stage(Stage::Qualified, reason, cx)
+        self.move_stage(Stage::Qualified, reason, evidence, cx)
     }
 
-    fn move_stage(&self, to: Stage, reason: Option<Text<500>>, cx: &DecideCx<'_>) -> Decided {
+    fn move_stage(
+        &self,
+        to: Stage,
+        reason: Option<Text<500>>,
+        evidence: Option<Evidence>,
+        cx: &DecideCx<'_>,
+    ) -> Decided {
         let from = self.stage;
         if from == to {
             return Ok(Decision::none());
@@ -144,19 +233,23 @@ impl Lead {
         if !forward && reason.is_none() {
             return Err(Rejection::ReasonNeeded { from, to });
         }
-        Ok(Decision::event(Event::StageMoved { from, to, by: cx.principal.to_owned(), reason }))
+        let (by, causation) = (cx.principal.to_owned(), Some(cx.causation.to_owned()));
+        Ok(Decision::event(Event::StageMoved { from, to, by, reason, causation, evidence }))
     }
 
-    fn record_consent(&self, consent: Consent) -> Decided {
-        let known = &self.details.consent;
-        let about = |other: &Consent| other.channel == consent.channel && other.topic == consent.topic;
-        if known.contains(&consent) {
-            return Ok(Decision::none());
+    fn record_consent(&self, consent: Box<Consent>, cx: &DecideCx<'_>) -> Decided {
+        if consent.at.is_some_and(|at| at > cx.now) {
+            return Err(Rejection::ConsentAhead);
         }
-        if known.len() >= MAX_CONSENTS && !known.iter().any(about) {
-            return Err(Rejection::TooManyConsents);
+        let mut known = self.consent.iter();
+        match known.find(|word| word.is_about(consent.channel, consent.topic.as_ref())) {
+            Some(word) if word.repeats(&consent) => Ok(Decision::none()),
+            Some(word) if consent.at.is_some_and(|at| at < word.at) => Err(Rejection::ConsentOutdated),
+            None if self.consent.len() >= MAX_CONSENTS && consent.topic.is_some() => {
+                Err(Rejection::TooManyConsents)
+            }
+            Some(_) | None => Ok(Decision::event(Event::ConsentRecorded { consent })),
         }
-        Ok(Decision::event(Event::ConsentRecorded { consent }))
     }
 
     fn room_for(&self, tag: &Tag) -> Result<(), Rejection> {

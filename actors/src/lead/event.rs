@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, Details, Stage, Tag};
+use super::{Consent, Details, Evidence, Id, Patch, Share, Stage, Tag, Word};
 use crate::value::{ExternalKey, Provenance, Text};
 
 /// What can have happened to a lead.
@@ -12,6 +12,8 @@ use crate::value::{ExternalKey, Provenance, Text};
 pub enum Event {
     /// A person was registered.
     Registered(Box<Details>),
+    /// What is known of the person was corrected.
+    Updated(Box<Patch>),
     /// It did something.
     ActivityRecorded {
         /// What.
@@ -36,6 +38,41 @@ pub enum Event {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Text<500>>,
+        /// The id of the request, message or timer that brought it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        causation: Option<String>,
+        /// What shows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
+    },
+    /// It was said how well it fits.
+    FitScored {
+        /// The points that it has now.
+        points: i64,
+        /// Why so many.
+        reasons: Vec<Text<200>>,
+        /// Who said so.
+        by: String,
+    },
+    /// It was given to somebody.
+    Assigned {
+        /// Whom.
+        owner: Text<200>,
+        /// Who gave it.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Text<500>>,
+    },
+    /// It was taken from its owner.
+    Unassigned {
+        /// Whom it was taken from.
+        owner: Text<200>,
+        /// Who took it.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Text<500>>,
     },
     /// It came from somewhere.
     TrackingAttached {
@@ -55,7 +92,53 @@ pub enum Event {
     /// The person said something about hearing from us.
     ConsentRecorded {
         /// What.
-        consent: Consent,
+        consent: Box<Consent>,
+    },
+    /// Another lead is to stand in its place.
+    MergeBegun {
+        /// The other lead.
+        survivor: Id,
+        /// Who merged them.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Text<500>>,
+    },
+    /// The survivor stands in its place.
+    Merged {},
+    /// The survivor could not take it.
+    MergeRefused {
+        /// The code of the reason.
+        code: String,
+        /// Why not.
+        message: String,
+    },
+    /// The merge is to be undone.
+    UndoBegun {
+        /// Who undoes it.
+        by: String,
+        /// Why.
+        reason: Text<500>,
+    },
+    /// The survivor gave it back.
+    MergeUndone {
+        /// What the person denied to the survivor meanwhile.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        denied: Vec<Word>,
+    },
+    /// The survivor could not give it back.
+    UndoRefused {
+        /// The code of the reason.
+        code: String,
+        /// Why not.
+        message: String,
+    },
+    /// It stands in the place of another lead.
+    Absorbed(Box<Share>),
+    /// It stands in the place of another lead no more.
+    Released {
+        /// The other lead.
+        lead: Id,
     },
 }
 
@@ -68,4 +151,16 @@ pub(super) const EVENTS: &[(&str, u16)] = &[
     ("tagged", 1),
     ("untagged", 1),
     ("consent-recorded", 1),
+    ("updated", 1),
+    ("fit-scored", 1),
+    ("assigned", 1),
+    ("unassigned", 1),
+    ("merge-begun", 1),
+    ("merged", 1),
+    ("merge-refused", 1),
+    ("undo-begun", 1),
+    ("merge-undone", 1),
+    ("undo-refused", 1),
+    ("absorbed", 1),
+    ("released", 1),
 ];

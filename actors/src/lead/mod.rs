@@ -1,32 +1,46 @@
 //! A lead: a person, or the trace of one, who may become a customer.
 //!
 //! ```text
-//!   new -> contacted -> engaged -> qualified -> opportunity -> customer
-//!     forward by a rule or a person, back by a person with a reason
-//!   exits, with a reason: unqualified, recycled, lost; a person may bring a lead back from them
+//!   new => contacted => engaged => qualified => opportunity => customer: by whoever, stages may be left out
+//!   new, contacted, engaged, qualified, opportunity, customer -> unqualified, recycled, lost: with a reason
+//!   customer => opportunity => qualified => engaged => contacted => new: back, by a person with a reason
+//!   unqualified, recycled, lost -> new, contacted, engaged, qualified, opportunity, customer: by a person with a reason
+//!   unqualified => recycled => lost => unqualified => recycled: by a person with a reason
 //! ```
+//!
+//! Each change of stage keeps what it rests on: who, why, the request that brought it, and a reference to what shows it. A
+//! [`Score`] has two parts, of which one fades. What the person allows is answered by [`Lead::may_contact`]. A lead that
+//! is another one twice can be merged into it, and the merge undone: see the module `merge`.
 //!
 //! `record-activity` is the busiest command of the product: its event is small, and folding it costs the same
 //! however much the lead has done.
 
+mod apply;
 mod command;
+mod consent;
 mod decide;
 mod event;
+mod merge;
+mod patch;
 mod rejection;
+mod score;
+mod stage;
 mod state;
-
-use std::collections::{BTreeMap, VecDeque};
 
 use promptsales_engine::entity::{self, DecideCx, Decision, Entity, EventCx};
 use promptsales_engine::id::{IdKind, Prefix};
+use promptsales_engine::journal::Outcome;
 use serde_json::{Value, json};
 
 pub use command::Command;
+pub use consent::{Consent, ConsentStatus, Topic, WhyNot, Word};
 pub use event::Event;
+pub use merge::{Absorbed, Merge, MergePhase, Share};
+pub use patch::Patch;
 pub use rejection::Rejection;
-pub use state::{Activity, Consent, ConsentStatus, Details, Lead, Stage, StageChange, Tag, Touch};
-
-use state::{MAX_SCORE, keep};
+pub use score::{Engagement, FitChange, HALF_LIFE_DAYS, MAX_ENGAGEMENT, MAX_FIT, Score};
+pub use stage::{Evidence, EvidenceKind, Stage, StageChange};
+pub use state::{Activity, Details, Fit, Lead, Owner, Tag, Touch};
 
 /// The kind of a lead's id.
 pub struct Kind;
@@ -42,6 +56,8 @@ impl Entity for Lead {
     const KIND: entity::Kind = entity::Kind { name: "lead", plural: "leads", prefix: Kind::PREFIX };
     const CREATE: &'static str = "register";
     const EVENTS: &'static [(&'static str, u16)] = event::EVENTS;
+    /// 2: the score has two parts, of which one fades, so that it has to be folded anew from the activities' times.
+    const STATE_VERSION: u16 = 2;
 
     type Command = Command;
     type Event = Event;
@@ -66,97 +82,54 @@ impl Entity for Lead {
         if !matches!(event, Event::Registered(_) | Event::ActivityRecorded { .. }) {
             return None;
         }
-        let mut lead = Self {
-            stage: Stage::New,
-            score: 0,
-            activity_count: 0,
-            recent_activities: VecDeque::new(),
-            details: Details::default(),
-            touches: VecDeque::new(),
-            stage_changes: VecDeque::new(),
-            stage_counts: BTreeMap::new(),
-            created_at: cx.at,
-            updated_at: cx.at,
-        };
-        lead.apply(event, cx);
+        let mut lead = Self::blank(cx);
+        lead.fold(event, cx);
         Some(lead)
     }
 
     fn apply(&mut self, event: &Event, cx: &EventCx) {
-        self.updated_at = cx.at;
-        match event {
-            Event::ActivityRecorded { activity, score, tag, external_key } => {
-                self.activity_count += 1;
-                self.score = (self.score + i64::from(*score)).clamp(-MAX_SCORE, MAX_SCORE);
-                let (activity, score, at) = (activity.clone(), *score, cx.at);
-                keep(&mut self.recent_activities, Activity { activity, score, at });
-                if let Some(tag) = tag {
-                    self.details.tags.insert(tag.clone());
-                }
-                if external_key.is_some() {
-                    self.details.external_key.clone_from(external_key);
-                }
-            }
-            Event::Registered(details) => self.fill_in(details),
-            Event::StageMoved { from, to, by, reason } => {
-                self.stage = *to;
-                *self.stage_counts.entry(to.as_str().to_owned()).or_default() += 1;
-                let (by, reason) = (by.clone(), reason.clone());
-                let change = StageChange { from: *from, to: *to, by, reason, seq: cx.seq, at: cx.at };
-                keep(&mut self.stage_changes, change);
-            }
-            Event::TrackingAttached { provenance } => match &self.details.provenance {
-                None => self.details.provenance = Some((**provenance).clone()),
-                Some(_) => keep(&mut self.touches, Touch { provenance: (**provenance).clone(), at: cx.at }),
-            },
-            Event::Tagged { tag } => {
-                self.details.tags.insert(tag.clone());
-            }
-            Event::Untagged { tag } => {
-                self.details.tags.remove(tag);
-            }
-            Event::ConsentRecorded { consent } => self.consent(consent),
-        }
+        self.fold(event, cx);
+    }
+
+    fn on_reply(&self, outcome: &Outcome) -> Option<Command> {
+        Some(Command::Answered(outcome.clone()))
     }
 
     fn view(&self) -> Value {
         let mut view = serde_json::to_value(self).unwrap_or(Value::Null);
+        let score = self.score(self.updated_at);
+        view["score"] = json!(score.total);
+        view["engagement"] = json!(score.engagement);
+        view["fit"] = json!(score.fit);
+        view["scoreAsOf"] = json!(score.as_of);
+        if let Some(fit) = &self.fit {
+            view["fitReasons"] = json!(fit.reasons);
+        }
         let details = view.as_object_mut().and_then(|view| view.remove("details"));
         if let (Some(Value::Object(details)), Some(view)) = (details, view.as_object_mut()) {
             view.extend(details);
         }
-        view["identity"] = json!(if self.is_anonymous() { "anonymous" } else { "known" });
+        let people =
+            [("email", json!(self.email())), ("phone", json!(self.phone())), ("name", json!(self.name()))];
+        let others = [("owner", json!(self.owner())), ("tags", json!(self.tags()))];
+        for (field, value) in people.into_iter().chain(others) {
+            if !value.is_null() && value != json!([]) {
+                view[field] = value;
+            }
+        }
+        view["identity"] = json!(self.identity());
         view
     }
 }
 
 impl Lead {
-    /// True if nothing tells who the person is but a key.
-    pub fn is_anonymous(&self) -> bool {
-        self.details.email.is_none() && self.details.phone.is_none() && self.details.name.is_none()
-    }
-
-    /// Takes registered details over; what was noted before them stays: the first provenance, tags, consent.
-    fn fill_in(&mut self, details: &Details) {
-        let before = std::mem::replace(&mut self.details, details.clone());
-        self.details.tags.extend(before.tags);
-        if before.provenance.is_some() {
-            self.details.provenance = before.provenance;
+    /// How much is known of who the person is: `anonymous`, `known` or `merged`.
+    pub fn identity(&self) -> &'static str {
+        match (&self.merge, self.is_anonymous()) {
+            (Some(_), _) => "merged",
+            (None, true) => "anonymous",
+            (None, false) => "known",
         }
-        if self.details.external_key.is_none() {
-            self.details.external_key = before.external_key;
-        }
-        self.details.consent.clear();
-        for consent in before.consent.iter().chain(&details.consent) {
-            self.consent(consent);
-        }
-    }
-
-    /// The newest word on a channel and topic counts.
-    fn consent(&mut self, consent: &Consent) {
-        let known = &mut self.details.consent;
-        known.retain(|other| other.channel != consent.channel || other.topic != consent.topic);
-        known.push(consent.clone());
     }
 }
 

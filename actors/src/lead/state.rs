@@ -8,6 +8,11 @@ use promptsales_engine::personal::Personal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::consent::{Consent, Word};
+use super::merge::{Absorbed, Merge};
+use super::score::{self, Engagement, Score};
+use super::stage::{Stage, StageChange};
+use super::{Topic, WhyNot, consent};
 use crate::value::{Attributes, Channel, Email, ExternalKey, Locale, Phone, Provenance, Text, TimeZone};
 
 /// A word that leads are sorted by.
@@ -19,94 +24,11 @@ pub(super) const MAX_TAGS: usize = 64;
 /// The activities, touches and changes of stage that are kept whole.
 pub(super) const KEPT: usize = 10;
 
-/// The most consents of one lead.
+/// The most consents of one lead; a "no" to a whole channel always has room.
 pub(super) const MAX_CONSENTS: usize = 100;
 
-/// The highest and, below zero, the lowest score.
-pub(super) const MAX_SCORE: i64 = 1_000_000;
-
-/// How near a lead is to being a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum Stage {
-    /// Nobody has spoken to it.
-    New,
-    /// Somebody has spoken to it.
-    Contacted,
-    /// It answers.
-    Engaged,
-    /// It fits, and is interested.
-    Qualified,
-    /// An offer is being talked about.
-    Opportunity,
-    /// It bought.
-    Customer,
-    /// It does not fit.
-    Unqualified,
-    /// It is to be tried again later.
-    Recycled,
-    /// It decided otherwise.
-    Lost,
-}
-
-impl Stage {
-    /// Its place on the way, `None` for the exits.
-    pub const fn rank(self) -> Option<u8> {
-        match self {
-            Self::New => Some(0),
-            Self::Contacted => Some(1),
-            Self::Engaged => Some(2),
-            Self::Qualified => Some(3),
-            Self::Opportunity => Some(4),
-            Self::Customer => Some(5),
-            Self::Unqualified | Self::Recycled | Self::Lost => None,
-        }
-    }
-
-    /// The wire name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Contacted => "contacted",
-            Self::Engaged => "engaged",
-            Self::Qualified => "qualified",
-            Self::Opportunity => "opportunity",
-            Self::Customer => "customer",
-            Self::Unqualified => "unqualified",
-            Self::Recycled => "recycled",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-/// Whether a person wants to hear from us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum ConsentStatus {
-    /// Yes.
-    Granted,
-    /// No.
-    Denied,
-}
-
-/// What a person said about hearing from us on a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(inline)]
-pub struct Consent {
-    /// The channel.
-    pub channel: Channel,
-    /// The topic; all of them if nothing is said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub topic: Option<Text<64>>,
-    /// Yes or no.
-    pub status: ConsentStatus,
-    /// Where it was said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Text<200>>,
-}
+/// The most and, below zero, the fewest points of one activity.
+pub(super) const MAX_POINTS: i64 = 1_000_000;
 
 /// What is known of a person when it is registered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -167,19 +89,34 @@ pub struct Touch {
     pub at: Timestamp,
 }
 
-/// A change of stage, with its evidence.
+/// Who looks after a lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StageChange {
-    /// The stage before it.
-    pub from: Stage,
-    /// The stage after it.
-    pub to: Stage,
-    /// Who moved it: a person, a rule, a run.
+pub struct Owner {
+    /// Who; nobody if the lead was taken from its owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Text<200>>,
+    /// Who said so: a person, a rule, a run.
     pub by: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<500>>,
+    /// The event.
+    pub seq: Seq,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// How well a lead fits, with what that rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fit {
+    /// Points.
+    pub points: i64,
+    /// Why so many.
+    pub reasons: Vec<Text<200>>,
+    /// Who said so.
+    pub by: String,
     /// The event.
     pub seq: Seq,
     /// When.
@@ -192,15 +129,24 @@ pub struct StageChange {
 pub struct Lead {
     /// How near it is to being a customer.
     pub stage: Stage,
-    /// What its activities add up to, within a million either way.
-    pub score: i64,
+    /// How well it fits; nothing if nobody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
+    /// What its activities add up to.
+    pub engagement: Engagement,
     /// How many activities were recorded.
     pub activity_count: u64,
     /// The newest activities, the last one last.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub recent_activities: VecDeque<Activity>,
-    /// What is known of the person. Its tags and consent are the current ones, its provenance the first.
+    /// What is known of the person. Its tags are the current ones, its provenance the first; consent stands below.
     pub details: Details,
+    /// The newest word on each channel and topic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consent: Vec<Word>,
+    /// Who looks after it, and who did before, the last one last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub owners: VecDeque<Owner>,
     /// The newest of the later touches, the last one last.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub touches: VecDeque<Touch>,
@@ -210,10 +156,87 @@ pub struct Lead {
     /// How often it came to each stage.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stage_counts: BTreeMap<String, u64>,
+    /// The lead that stands in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Merge>,
+    /// The leads in whose place it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absorbed: Vec<Absorbed>,
     /// When it was first heard of.
     pub created_at: Timestamp,
     /// When something last happened to it.
     pub updated_at: Timestamp,
+}
+
+impl Lead {
+    /// Its score as of a moment.
+    pub fn score(&self, at: Timestamp) -> Score {
+        let fit = self.fit.as_ref().map_or(0, |fit| fit.points);
+        let absorbed = self.absorbed.iter().map(|absorbed| absorbed.share.engagement);
+        let all = absorbed.chain([self.engagement]);
+        score::sum(fit, all.map(|engagement| engagement.milli_at(at)), at)
+    }
+
+    /// Its e-mail address, or that of a lead in whose place it stands.
+    pub fn email(&self) -> Option<&Personal<Email>> {
+        let absorbed = self.absorbed.iter().find_map(|absorbed| absorbed.share.email.as_ref());
+        self.details.email.as_ref().or(absorbed)
+    }
+
+    /// Its telephone number, or that of a lead in whose place it stands.
+    pub fn phone(&self) -> Option<&Personal<Phone>> {
+        let absorbed = self.absorbed.iter().find_map(|absorbed| absorbed.share.phone.as_ref());
+        self.details.phone.as_ref().or(absorbed)
+    }
+
+    /// The person's name, or that of a lead in whose place it stands.
+    pub fn name(&self) -> Option<&Personal<Text<200>>> {
+        let absorbed = self.absorbed.iter().find_map(|absorbed| absorbed.share.name.as_ref());
+        self.details.name.as_ref().or(absorbed)
+    }
+
+    /// Its tags, with those of the leads in whose place it stands.
+    pub fn tags(&self) -> BTreeSet<&Tag> {
+        let absorbed = self.absorbed.iter().flat_map(|absorbed| &absorbed.share.tags);
+        self.details.tags.iter().chain(absorbed).collect()
+    }
+
+    /// True if nothing tells who the person is but a key.
+    pub fn is_anonymous(&self) -> bool {
+        self.email().is_none() && self.phone().is_none() && self.name().is_none()
+    }
+
+    /// Who looks after it.
+    pub fn owner(&self) -> Option<&Text<200>> {
+        self.owners.back().and_then(|last| last.owner.as_ref())
+    }
+
+    /// Says whether the person may be contacted on a channel about a topic; without one, about anything.
+    ///
+    /// What was denied to a lead in whose place this one stands is denied to this one.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn may_contact(&self, channel: Channel, topic: Option<&Topic>) -> Result<(), WhyNot> {
+        if self.merge.is_some() {
+            return Err(WhyNot::Merged);
+        }
+        let denied = self.absorbed.iter().flat_map(|absorbed| &absorbed.share.denied);
+        consent::allows(self.consent.iter().chain(denied), channel, topic)?;
+        let has_address = match channel {
+            Channel::Email => self.email().is_some(),
+            Channel::Sms | Channel::Whatsapp => self.phone().is_some(),
+            Channel::Instagram
+            | Channel::Facebook
+            | Channel::Tiktok
+            | Channel::Google
+            | Channel::Linkedin
+            | Channel::Influencers
+            | Channel::Web => true,
+        };
+        if has_address { Ok(()) } else { Err(WhyNot::NoAddress) }
+    }
 }
 
 /// Adds to a list that keeps the newest only.

@@ -53,6 +53,31 @@ impl Attributes {
         self.0.get(name)
     }
 
+    /// These with others put over them; what is `null` there is taken away (RFC 7396, for the entries themselves).
+    ///
+    /// The outcome may be larger than is kept: [`Attributes::check`] says so.
+    #[must_use]
+    pub fn patched(&self, patch: &Self) -> Self {
+        let mut map = self.0.clone();
+        for (name, value) in &patch.0 {
+            if value.is_null() {
+                map.remove(name);
+            } else {
+                map.insert(name.clone(), value.clone());
+            }
+        }
+        Self(map)
+    }
+
+    /// Says whether they are within the bounds of what is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`AttributesError`].
+    pub fn check(&self) -> Result<(), AttributesError> {
+        check(&self.0)
+    }
+
     /// The entries.
     pub fn entries(&self) -> &Map<String, Value> {
         &self.0
@@ -63,18 +88,22 @@ impl TryFrom<Map<String, Value>> for Attributes {
     type Error = AttributesError;
 
     fn try_from(map: Map<String, Value>) -> Result<Self, AttributesError> {
-        if map.len() > MAX_ENTRIES {
-            return Err(AttributesError::TooMany { entries: map.len() });
-        }
-        if let Some(name) = map.keys().find(|name| !(1..=128).contains(&name.chars().count())) {
-            return Err(AttributesError::BadName { name: shown(name) });
-        }
-        let bytes = serde_json::to_vec(&map).map_or(0, |text| text.len());
-        if bytes > MAX_BYTES {
-            return Err(AttributesError::TooLarge { bytes });
-        }
-        Ok(Self(map))
+        check(&map).map(|()| Self(map))
     }
+}
+
+fn check(map: &Map<String, Value>) -> Result<(), AttributesError> {
+    if map.len() > MAX_ENTRIES {
+        return Err(AttributesError::TooMany { entries: map.len() });
+    }
+    if let Some(name) = map.keys().find(|name| !(1..=128).contains(&name.chars().count())) {
+        return Err(AttributesError::BadName { name: shown(name) });
+    }
+    let bytes = serde_json::to_vec(map).map_or(0, |text| text.len());
+    if bytes > MAX_BYTES {
+        return Err(AttributesError::TooLarge { bytes });
+    }
+    Ok(())
 }
 
 impl From<Attributes> for Map<String, Value> {

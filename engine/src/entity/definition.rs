@@ -39,6 +39,8 @@ pub struct DecideCx<'a> {
     pub external_key: Option<&'a str>,
     /// Who sends the command.
     pub principal: &'a str,
+    /// The id of the request, message or timer that brings it.
+    pub causation: &'a str,
 }
 
 /// What is known of an event beside its fields while it is folded.

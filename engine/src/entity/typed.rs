@@ -118,8 +118,9 @@ impl<E: Entity> Machine for Typed<E> {
             Input::Effect { .. } => None,
         };
         let Some(command) = command else { return Ok(Step::default()) };
-        let principal = &cx.origin.principal;
-        let decide = DecideCx { id: cx.stream.id, now: cx.now, seq: cx.seq, external_key, principal };
+        let (principal, causation) = (&*cx.origin.principal, &*cx.origin.causation);
+        let decide =
+            DecideCx { id: cx.stream.id, now: cx.now, seq: cx.seq, external_key, principal, causation };
         let decision = self.decide(command, &decide)?;
         Ok(self.record(decision, cx))
     }

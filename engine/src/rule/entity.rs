@@ -390,7 +390,7 @@ mod tests {
     fn told(state: &mut Option<RegisteredRule>, at: i64, command: Command) -> Result<(), Rejection> {
         let id = StreamId::new(RULE, crate::id::uuid_v8([7; 16], None));
         let at = Timestamp::from_ms(at);
-        let cx = DecideCx { id, now: at, seq: 0, external_key: None, principal: "ana" };
+        let cx = DecideCx { id, now: at, seq: 0, external_key: None, principal: "ana", causation: "req_1" };
         for event in &RegisteredRule::decide(state.as_ref(), command, &cx)?.events {
             let cx = EventCx { id, at, seq: 1 };
             match state {

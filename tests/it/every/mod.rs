@@ -5,6 +5,7 @@ mod automation;
 pub(crate) mod crash;
 mod entities;
 mod launch;
+mod random;
 pub(crate) mod scripts;
 pub(crate) mod stage;
 mod twice;

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::automation;
 use super::stage::{Life, Stage, brief};
 
+mod leads;
+mod organisations;
+
 /// One step of a script.
 pub(crate) enum Step {
     /// A command that is to be accepted.
@@ -103,9 +106,9 @@ fn rules() -> Value {
 
 /// Every script.
 pub(crate) fn scripts() -> Vec<Script> {
-    let all =
-        [campaigns(), jobs(), leads(), runs(), topics(), schedules(), workflows(), automation::scripts()];
-    all.into_iter().flatten().collect()
+    let own = [campaigns(), jobs(), leads::scripts(), organisations::scripts()];
+    let of_engine = [runs(), topics(), schedules(), workflows(), automation::scripts()];
+    own.into_iter().chain(of_engine).flatten().collect()
 }
 
 fn launching(run: StreamId) -> Vec<Step> {
@@ -206,27 +209,6 @@ fn jobs() -> Vec<Script> {
     let exits = exits.map(|exit| vec![Tell("brief", job.clone()), exit]);
     let all = [approved, changed].into_iter().chain(exits);
     (1..).zip(all).map(|(number, steps)| Script { id: id("job", number), steps }).collect()
-}
-
-fn leads() -> Vec<Script> {
-    let provenance = |channel: &str| json!({ "provenance": { "channel": channel } });
-    let known = vec![
-        Tell("register", json!({ "email": "ana@example.com", "name": "Ana" })),
-        Tell("record-activity", json!({ "activity": "opened", "score": 3, "tag": "spring" })),
-        tell("qualify"),
-        Tell("move-stage", json!({ "to": "lost", "reason": "went elsewhere" })),
-        Tell("attach-tracking", provenance("email")),
-        Tell("attach-tracking", provenance("sms")),
-        Tell("tag", json!({ "tag": "vip" })),
-        Tell("untag", json!({ "tag": "vip" })),
-        Tell("record-consent", json!({ "consent": { "channel": "email", "status": "granted" } })),
-    ];
-    let traced = vec![
-        Tell("record-activity", json!({ "activity": "opened", "score": 3 })),
-        Tell("tag", json!({ "tag": "vip" })),
-    ];
-    let all = [known, traced];
-    (1..).zip(all).map(|(number, steps)| Script { id: id("lead", number), steps }).collect()
 }
 
 fn runs() -> Vec<Script> {
@@ -370,7 +352,16 @@ pub(crate) fn rare(started: &Written) -> Vec<(StreamId, Vec<Written>)> {
     let early = vec![started.clone(), ("child-ended".to_owned(), ending)];
     let dropped = vec![started.clone(), ("signal-dropped".to_owned(), json!({ "number": 1 }))];
     let released = vec![("released".to_owned(), json!({ "why": "the platforms were looked at" }))];
+    let named = |name: &str, data: Value| (name.to_owned(), data);
+    let kept = vec![
+        named("registered", json!({ "email": "eva@example.com" })),
+        named("merge-begun", json!({ "survivor": id("lead", 2), "by": "ana" })),
+        named("merged", json!({})),
+        named("undo-begun", json!({ "by": "ana", "reason": "not the same" })),
+        named("undo-refused", json!({ "code": "dead_lettered", "message": "it panicked" })),
+    ];
     [
+        (id("lead", 90), kept),
         (id("dead", 1), letter),
         (id("dead", 2), retried),
         (id("quar", 1), quarantine),

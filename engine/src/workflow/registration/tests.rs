@@ -27,7 +27,8 @@ impl Bench {
     fn tell(&mut self, command: Command) -> Result<Decision<Event>, Rejection> {
         let id = StreamId::new(Registered::PREFIX, uuid::Uuid::nil());
         let now = Timestamp::from_ms(1_000 + i64::try_from(self.seq).unwrap());
-        let cx = DecideCx { id, now, seq: self.seq, external_key: None, principal: "ana" };
+        let cx =
+            DecideCx { id, now, seq: self.seq, external_key: None, principal: "ana", causation: "req_1" };
         let decision = WorkflowDefinition::decide(self.state.as_ref(), command, &cx)?;
         for event in &decision.events {
             self.seq += 1;

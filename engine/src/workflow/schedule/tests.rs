@@ -35,7 +35,14 @@ impl Bed {
 
     fn tell(&mut self, command: Command) {
         let id = schedule_id(&TenantId::default_tenant(), "example");
-        let cx = DecideCx { id, now: self.now, seq: self.seq, external_key: None, principal: "test" };
+        let cx = DecideCx {
+            id,
+            now: self.now,
+            seq: self.seq,
+            external_key: None,
+            principal: "test",
+            causation: "req_1",
+        };
         let decision = Schedule::decide(self.state.as_ref(), command, &cx).unwrap();
         for event in &decision.events {
             self.seq += 1;

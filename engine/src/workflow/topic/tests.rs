@@ -33,7 +33,7 @@ impl Bed {
     fn tell(&mut self, command: Command) {
         let id = StreamId::new(TOPIC, uuid::Uuid::nil());
         let now = Timestamp::from_ms(self.now);
-        let cx = DecideCx { id, now, seq: 1, external_key: None, principal: "test" };
+        let cx = DecideCx { id, now, seq: 1, external_key: None, principal: "test", causation: "req_1" };
         let decision = Topic::decide(self.state.as_ref(), command, &cx).unwrap();
         for event in &decision.events {
             let cx = EventCx { id, at: now, seq: 1 };
