@@ -29,7 +29,7 @@ mod state;
 
 use promptsales_engine::entity::{self, DecideCx, Decision, Entity, EventCx};
 use promptsales_engine::id::{IdKind, Prefix};
-use promptsales_engine::journal::Outcome;
+use promptsales_engine::journal::{MessageId, Outcome};
 use serde_json::{Value, json};
 
 pub use command::Command;
@@ -91,7 +91,7 @@ impl Entity for Lead {
         self.fold(event, cx);
     }
 
-    fn on_reply(&self, outcome: &Outcome) -> Option<Command> {
+    fn on_reply(&self, _: MessageId, outcome: &Outcome) -> Option<Command> {
         Some(Command::Answered(outcome.clone()))
     }
 

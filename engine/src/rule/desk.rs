@@ -255,7 +255,14 @@ mod tests {
 
     fn cx() -> DecideCx<'static> {
         let id = StreamId::new(DESK, uuid_v8([7; 16], None));
-        DecideCx { id, now: Timestamp::from_ms(1), seq: 0, external_key: None, principal: "system", causation: "req_1" }
+        DecideCx {
+            id,
+            now: Timestamp::from_ms(1),
+            seq: 0,
+            external_key: None,
+            principal: "system",
+            causation: "req_1",
+        }
     }
 
     #[test]

@@ -336,7 +336,14 @@ mod tests {
 
         fn tell(&mut self, command: Command) -> Vec<Event> {
             let id = gate_id(&TenantId::default_tenant(), StreamId::new(GATE, uuid_v8([7; 16], None)), "k");
-            let cx = DecideCx { id, now: self.now, seq: 0, external_key: None, principal: "rule:x", causation: "req_1" };
+            let cx = DecideCx {
+                id,
+                now: self.now,
+                seq: 0,
+                external_key: None,
+                principal: "rule:x",
+                causation: "req_1",
+            };
             let decision = Gate::decide(self.gate.as_ref(), command, &cx).unwrap();
             for event in &decision.events {
                 let cx = EventCx { id, at: self.now, seq: 1 };
