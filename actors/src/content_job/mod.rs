@@ -1,13 +1,15 @@
 //! A content job: one piece of content for one channel, in one language, from brief to approved piece.
 //!
 //! ```text
-//!   briefed -> queued -> submitted -> generating -> generated -> in_review -> approved
-//!      |          |          |            |             ^          |    ^
-//!      +----------+----------+------------+-------------+          v    |
-//!        a provider may answer at once               changes_requested--+ (generated anew)
-//!
-//!   approved -> generated, where the approval is taken back
-//!   exits: policy_rejected, failed, expired, cancelled, superseded; everything -> archived
+//!   briefed => queued => submitted => generating => generated: a provider may answer at once
+//!   generated => in_review => approved: submit-for-review, approve
+//!   generated, in_review -> changes_requested -> generated: request-changes, record-generated
+//!   changes_requested => submitted => generating => generated: the provider makes another one
+//!   approved -> generated: withdraw-approval
+//!   briefed, queued, submitted, generating -> policy_rejected, failed, expired, cancelled, superseded
+//!   generated, in_review, changes_requested, approved -> policy_rejected, failed, expired, cancelled, superseded
+//!   briefed, queued, submitted, generating, generated, in_review, changes_requested, approved -> archived
+//!   policy_rejected, failed, expired, cancelled, superseded -> archived
 //! ```
 
 mod command;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testkit::{Subject, commands_are_described, events_are_listed};
+use crate::testkit::{Subject, act, commands_are_described, diagram, events_are_listed, ways};
 
 fn brief() -> Value {
     json!({ "channel": "sms", "locale": "es-CR", "kind": "text", "name": "Verano", "message": "Refrescate" })
@@ -107,8 +107,16 @@ fn everything_can_be_archived_and_exits_are_final() {
     }
 }
 
-fn any_command() -> impl Strategy<Value = (&'static str, Value)> {
-    let others = vec![
+#[test]
+fn the_diagram_shows_every_way() {
+    let acts = way().into_iter().chain(others()).map(|(name, body)| act(name, body));
+    let status = |view: &Value| view["status"].as_str().unwrap_or_default().to_owned();
+    let found = ways::<ContentJob>(&[vec![act("brief", brief())]], &acts.collect::<Vec<_>>(), status);
+    assert_eq!(found, diagram(include_str!("mod.rs"), None));
+}
+
+fn others() -> Vec<(&'static str, Value)> {
+    vec![
         ("record-generated", piece("Adiós")),
         ("request-changes", json!({ "by": "ana", "reason": "x" })),
         ("reject-by-policy", json!({ "code": "c", "message": "m" })),
@@ -118,8 +126,11 @@ fn any_command() -> impl Strategy<Value = (&'static str, Value)> {
         ("cancel", json!({ "reason": "x" })),
         ("supersede", json!({ "by": "job_01h455vb4pex5vsknk084sn02q" })),
         ("archive", json!({ "reason": "x" })),
-    ];
-    proptest::sample::select(way().into_iter().chain(others).collect::<Vec<_>>())
+    ]
+}
+
+fn any_command() -> impl Strategy<Value = (&'static str, Value)> {
+    proptest::sample::select(way().into_iter().chain(others()).collect::<Vec<_>>())
 }
 
 proptest! {
