@@ -92,9 +92,12 @@ mod tests {
         for (name, source) in promptsales_workflows::definitions() {
             let found = look_at(name, (*source).to_owned(), &actions);
             assert!(found.workflow.is_some() && found.json()["ok"] == true, "{}", found.text());
-            let broken = look_at(name, source.replace("call: brief.check", "call: brief.chek"), &actions);
-            assert_eq!(broken.json()["problems"][0]["fix"], "did you mean `brief.check`?");
-            assert!(broken.text().contains("call: brief.chek\n"), "{}", broken.text());
+            let (_, behind) = source.split_once("call: ").unwrap();
+            let called = behind.lines().next().unwrap();
+            let wrong = format!("call: {}\n", &called[..called.len() - 1]);
+            let broken = look_at(name, source.replace(&format!("call: {called}\n"), &wrong), &actions);
+            assert_eq!(broken.json()["problems"][0]["fix"], format!("did you mean `{called}`?"));
+            assert!(broken.text().contains(&wrong), "{}", broken.text());
             assert!(broken.workflow.is_none());
         }
     }
