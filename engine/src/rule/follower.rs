@@ -135,6 +135,10 @@ impl Follower {
         let input = Input::Command { name: name.into(), body, external_key: None };
         let origin = Arc::new(Origin::root(&format!("rules:{}", self.owned.partition()), "system"));
         let answer = self.directory.deliver_in_any_case(desk, input, origin, Dedup::None).await;
+        if matches!(answer, Err(Fault::ShuttingDown)) {
+            // The service is ended together with the node.
+            return std::future::pending().await;
+        }
         let reply = match answer.map_err(|fault| fault.to_string())?.outcome {
             Answered::Accepted(accepted) => accepted.reply.value(),
             // An advance that was not heard of came about.
