@@ -167,6 +167,7 @@ async fn rules_that_set_each_other_off_are_stopped_and_say_so() {
     assert!(text(&stopped[0], "detail").contains("8 rules have fired in a row"), "{}", stopped[0]);
     let all = told(&server, "ping", 5).await;
     assert_eq!(outcomes(&all), ["loop", "fired", "fired", "fired", "fired"]);
+    assert!(!server.log().contains("rules cannot look"), "{}", server.log());
     // What rules emit starts runs too.
     until("a run for each pong", || async {
         (every(&server, "/api/v1/runs?workflow=hears").await.len() == 4).then_some(())

@@ -186,6 +186,7 @@ impl Entity for Desk {
                     return Err(Rejection::Elsewhere { at: desk.at });
                 }
                 let decision = Decision::event(Event::Advanced { to, told, uncounted, emitted });
+                let decision = decision.reply(json!({ "at": to }));
                 Ok(deeds.into_iter().fold(decision, |decision, deed| {
                     let Deed { id, to, command, body, origin } = deed;
                     decision.send_as(id, Arc::new(origin), to, command, body)
@@ -276,7 +277,8 @@ mod tests {
             deeds: Vec::new(),
             emitted: Vec::new(),
         };
-        assert!(Desk::decide(Some(&desk), advance(5, 9), &cx()).is_ok());
+        let advanced = Desk::decide(Some(&desk), advance(5, 9), &cx()).unwrap();
+        assert_eq!((advanced.events.len(), advanced.reply), (1, json!({ "at": 9 })));
         let elsewhere = Desk::decide(Some(&desk), advance(4, 9), &cx()).unwrap_err();
         assert_eq!(elsewhere.detail(), json!({ "at": 5 }));
         let opened = Desk::decide(Some(&desk), Command::Open { at: 9 }, &cx()).unwrap();
